@@ -1,0 +1,84 @@
+// The bars slipway is built against, as ratios of medians within one interleaved run.
+import { summary } from './statistics.mjs'
+
+const median = (samples, name, side = 'outside') => {
+  const values = samples[name]?.[side] ?? []
+  return values.length > 0 ? summary(values).p50 : undefined
+}
+
+const bar = (what, value, base, sense, limit) =>
+  value === undefined || base === undefined ? [] : [{ what, value: value / base, sense, limit }]
+
+/** In-process, a start ends when its caller's promise resolves; the way into Node and back is told beside it. */
+const launchCold = (samples) => {
+  const seen = median(samples, 'all|slipway', 'inside')
+  const outside = median(samples, 'all|slipway')
+  const command = (name, limit) => {
+    const base = median(samples, `all|${name}`)
+    const note = `from outside ${(outside / base).toFixed(2)}`
+    return bar(`slipway ÷ ${name} (${note})`, seen, base, 'at most', limit)
+  }
+  return [
+    ...bar(
+      'slipway ÷ floor, both as the caller sees it',
+      seen,
+      median(samples, 'all|floor', 'inside'),
+      'at most',
+      1.3,
+    ),
+    ...command('crun run', 0.35),
+    ...command('bwrap --unshare-all', 0.9),
+  ]
+}
+
+const residentSize = (samples) => {
+  const time = (size, driver) => median(samples, `${size}|${driver}|time`, 'inside')
+  return [
+    ...bar('slipway at 1000 MiB ÷ at 40 MiB', time(1000, 'slipway'), time(40, 'slipway'), 'at most', 1.15),
+    ...bar(
+      'child_process.spawn ÷ slipway at 500 MiB',
+      time(500, 'child_process.spawn'),
+      time(500, 'slipway'),
+      'at least',
+      4,
+    ),
+  ]
+}
+
+const commandLine = (samples) => {
+  const run = median(samples, 'slipway run --rm host true')
+  return [
+    ...bar('slipway run ÷ node -e 0', run, median(samples, 'node -e 0'), 'at most', 2.5),
+    ...bar('slipway run ÷ podman run', run, median(samples, 'podman run'), 'at most', 0.6),
+  ]
+}
+
+const pool = (samples) => {
+  const inside = (name) => median(samples, name, 'inside')
+  return [
+    ...bar(
+      'child_process.spawn ÷ pool, call → exit',
+      inside('child_process.spawn'),
+      inside('pool: call → exit'),
+      'at least',
+      2,
+    ),
+    ...bar(
+      'the same at 500 MiB',
+      inside('child_process.spawn at 500 MiB'),
+      inside('pool at 500 MiB: call → exit'),
+      'at least',
+      20,
+    ),
+  ]
+}
+
+const TRIALS = {
+  'launch-cold': launchCold,
+  pool,
+  'resident-size': residentSize,
+  'command-line': commandLine,
+}
+
+/** `[{ what, value, sense: 'at most' | 'at least', limit }]` of a trial's samples; a bar without its samples is left out. */
+export const barsOf = (trial, samples) => TRIALS[trial]?.(samples) ?? []

@@ -1,0 +1,56 @@
+// The kernel floor of a shape: slipway's own start recorded, turned into C, compiled, and kept as a resident driver.
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { projectRoot } from '../build.mjs'
+import { generateFloor } from '../floor/generate.mjs'
+
+const sources = path.join(projectRoot, 'bench/floor')
+const WARNINGS = ['-Wall', '-Wextra', '-Wno-unused-function', '-Wno-unused-variable', '-Wno-type-limits']
+const FREESTANDING = [
+  '-nostdlib',
+  '-ffreestanding',
+  '-fno-builtin',
+  '-static',
+  '-no-pie',
+  '-fno-stack-protector',
+]
+
+const compile = (folder, name, flags) => {
+  const target = path.join(folder, `floor-${name}`)
+  const includes = ['-I', folder, '-I', sources]
+  execFileSync(
+    'cc',
+    ['-O2', ...WARNINGS, ...flags, ...includes, '-o', target, path.join(sources, `${name}.c`)],
+    {
+      stdio: 'inherit',
+    },
+  )
+  return target
+}
+
+const record = (stage, shape) => {
+  const script = path.join(projectRoot, 'bench/drivers/record-node.mjs')
+  const text = execFileSync(process.execPath, [script, stage.dir, JSON.stringify(shape)], {
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  return JSON.parse(text)
+}
+
+/** Records, generates and compiles. Returns the floor's command line. `flags` are further ones for the compiler. */
+export const makeFloor = (stage, shape, flags = []) => {
+  const folder = path.join(stage.dir, `floor-${shape.name}`)
+  mkdirSync(folder, { recursive: true })
+  const recording = record(stage, shape)
+  writeFileSync(path.join(folder, 'recording.json'), JSON.stringify(recording))
+  generateFloor(folder, recording)
+  return [
+    compile(folder, 'engine', ['-pthread', ...flags]),
+    compile(folder, 'init', [...FREESTANDING, ...flags]),
+  ]
+}
+
+export const floorDriver = (stage, shape, { name = 'floor', block = 10 } = {}) =>
+  shape.mount && { kind: 'resident', name, argv: makeFloor(stage, shape), block, lead: 1, host: true }

@@ -1,0 +1,357 @@
+// Layers for JavaScript: an applier fed with chunks, and the long jobs around it. Nothing here
+// blocks the caller's thread. See src/adapters/layer-native.ts for the shapes.
+#include <deque>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "binding/completions.h"
+#include "binding/exports.h"
+#include "layer/apply_thread.h"
+#include "layer/flatten.h"
+#include "layer/remove.h"
+#include "layer/staging.h"
+#include "sys/unique_fd.h"
+#include "sys/worker.h"
+
+namespace slipway::binding {
+namespace {
+
+using layer::Failure;
+
+class LayerApplier;
+
+// False in a worker thread that is being terminated: its loop still turns, but nothing may be
+// called any more.
+bool runs_javascript(napi_env env) {
+  napi_value global;
+  bool found;
+  return napi_get_global(env, &global) == napi_ok &&
+         napi_has_named_property(env, global, "Object", &found) == napi_ok;
+}
+
+// Everything that belongs to one JavaScript environment.
+struct Layers {
+  // Shared with a thread whose job may outlast this.
+  std::shared_ptr<Completions> completions = std::make_shared<Completions>();
+  std::set<LayerApplier*> live;
+  sys::Workers tasks;  // long jobs, side by side; nobody waits for a thread's end on the loop
+  std::unique_ptr<Napi::AsyncContext> context;
+
+  // A thread's answer, back on the JavaScript thread: promises settle, and what waits for them
+  // runs.
+  template <typename Body>
+  void deliver(Napi::Env env, Body body) {
+    if (!runs_javascript(env)) return;
+    const Napi::CallbackScope scope(env, *context);
+    body();
+  }
+
+  static void end_of_environment(void* data);
+};
+
+double as_number(uint64_t value) { return static_cast<double>(value); }
+
+Napi::Object failure_object(Napi::Env env, const Failure& failure) {
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("ok", false);
+  if (!failure.entry.empty()) result.Set("entry", failure.entry);
+  if (failure.step != nullptr) {
+    result.Set("step", failure.step);
+    result.Set("errno", failure.error);
+  } else {
+    result.Set("why", failure.why);
+  }
+  return result;
+}
+
+bool open_completions(Napi::Env env, Layers* layers) {
+  if (!layers->context)
+    layers->context = std::make_unique<Napi::AsyncContext>(env, "slipway.layer");
+  if (layers->completions->open(env)) return true;
+  Napi::Error::New(env, "this JavaScript host has no libuv event loop")
+      .ThrowAsJavaScriptException();
+  return false;
+}
+
+layer::Limits read_limits(const Napi::Value& value) {
+  layer::Limits limits;
+  if (!value.IsObject()) return limits;
+  const auto object = value.As<Napi::Object>();
+  const Napi::Value entries = object.Get("maxEntries"), bytes = object.Get("maxBytes"),
+                    devices = object.Get("devices");
+  if (entries.IsNumber())
+    limits.max_entries = static_cast<uint64_t>(entries.As<Napi::Number>().Int64Value());
+  if (bytes.IsNumber())
+    limits.max_bytes = static_cast<uint64_t>(bytes.As<Napi::Number>().Int64Value());
+  if (devices.IsBoolean()) limits.allow_devices = devices.As<Napi::Boolean>();
+  return limits;
+}
+
+// new LayerApplier(directory, limits?); then write() until done, and end() or abort() exactly once.
+class LayerApplier : public Napi::ObjectWrap<LayerApplier> {
+ public:
+  static Napi::Function define(Napi::Env env, Layers* layers) {
+    return DefineClass(
+        env, "LayerApplier",
+        {InstanceMethod("write", &LayerApplier::write), InstanceMethod("end", &LayerApplier::end),
+         InstanceMethod("abort", &LayerApplier::abort)},
+        layers);
+  }
+
+  explicit LayerApplier(const Napi::CallbackInfo& info)
+      : Napi::ObjectWrap<LayerApplier>(info), layers_(static_cast<Layers*>(info.Data())) {
+    if (!info[0].IsString()) {
+      Napi::TypeError::New(info.Env(), "LayerApplier needs a directory")
+          .ThrowAsJavaScriptException();
+      return;
+    }
+    if (!open_completions(info.Env(), layers_)) return;
+    this->Ref();  // until it has finished
+    layers_->live.insert(this);
+    layers_->completions->expect();
+    Completions* completions = layers_->completions.get();
+    thread_ = std::make_unique<layer::ApplyThread>(
+        info[0].As<Napi::String>(), read_limits(info[1]),
+        [this, completions] {
+          completions->post([this] { layers_->deliver(Env(), [this] { drained(); }); });
+        },
+        [this, completions] {
+          completions->post([this] { layers_->deliver(Env(), [this] { finished(); }); });
+        });
+  }
+
+  // The environment is going away.
+  void stop() { thread_.reset(); }
+
+ private:
+  // write(chunk): resolves with true when more may come, with false when the layer has failed and
+  // end() says why.
+  Napi::Value write(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    if (!thread_ || !info[0].IsTypedArray()) {
+      Napi::TypeError::New(env, "write needs a Uint8Array, before the end")
+          .ThrowAsJavaScriptException();
+      return env.Undefined();
+    }
+    const auto bytes = info[0].As<Napi::Uint8Array>();
+    release_consumed();
+    chunks_.push_back(Napi::Persistent(info[0].As<Napi::Object>()));
+    Napi::Promise::Deferred answer(env);
+    const layer::Answer next = thread_->write(bytes.Data(), bytes.ByteLength());
+    if (next == layer::Answer::kWait) layers_->completions->expect();
+    if (next == layer::Answer::kGoOn) {
+      answer.Resolve(Napi::Boolean::New(env, !thread_->failed()));
+    } else {
+      writers_.push_back(answer);
+    }
+    return answer.Promise();
+  }
+
+  // end(): resolves with what was made, or with why not; never rejects.
+  Napi::Value end(const Napi::CallbackInfo& info) {
+    if (thread_) thread_->end();
+    return result(info.Env());
+  }
+
+  // abort(): stops early; resolves like end() once nothing is written any more.
+  Napi::Value abort(const Napi::CallbackInfo& info) {
+    if (thread_) thread_->abort();
+    return result(info.Env());
+  }
+
+  Napi::Value result(Napi::Env env) {
+    Napi::Promise::Deferred answer(env);
+    if (thread_) {
+      waiting_.push_back(answer);
+    } else {
+      answer.Resolve(result_.Value());
+    }
+    return answer.Promise();
+  }
+
+  void release_consumed() {
+    const uint64_t consumed = thread_->consumed();
+    for (; released_ < consumed; released_++) chunks_.pop_front();
+  }
+
+  void drained() {
+    release_consumed();
+    const Napi::Boolean more = Napi::Boolean::New(Env(), !thread_->failed());
+    for (const Napi::Promise::Deferred& writer : std::exchange(writers_, {})) writer.Resolve(more);
+  }
+
+  void finished() {
+    const layer::Applied& applied = thread_->applied();
+    const Napi::Object result = applied.failure.set() ? failure_object(Env(), applied.failure)
+                                                      : stats_object(applied.stats);
+    result_ = Napi::Persistent(result);
+    for (const Napi::Promise::Deferred& answer : std::exchange(waiting_, {}))
+      answer.Resolve(result);
+    for (const Napi::Promise::Deferred& writer : std::exchange(writers_, {}))
+      writer.Resolve(Napi::Boolean::New(Env(), false));
+    thread_.reset();
+    chunks_.clear();
+    layers_->live.erase(this);
+    this->Unref();
+  }
+
+  Napi::Object stats_object(const layer::Stats& stats) {
+    Napi::Object result = Napi::Object::New(Env());
+    result.Set("ok", true);
+    result.Set("entries", as_number(stats.entries));
+    result.Set("bytes", as_number(stats.bytes));
+    result.Set("whiteouts", as_number(stats.whiteouts));
+    result.Set("pendingLinks", as_number(stats.pending_links));
+    result.Set("implicitDirectories", as_number(stats.implicit_directories));
+    result.Set("skippedXattrs", as_number(stats.skipped_xattrs));
+    return result;
+  }
+
+  Layers* layers_;
+  Napi::ObjectReference result_;
+  std::vector<Napi::Promise::Deferred> waiting_, writers_;
+  std::deque<Napi::ObjectReference> chunks_;
+  uint64_t released_ = 0;
+  std::unique_ptr<layer::ApplyThread> thread_;
+};
+
+void Layers::end_of_environment(void* data) {
+  const std::unique_ptr<Layers> layers(static_cast<Layers*>(data));
+  for (LayerApplier* applier : layers->live) applier->stop();
+  layers->tasks.stop();
+  layers->completions->close_watch();
+  layers->context.reset();
+}
+
+// Runs `work` on a thread of its own, then resolves with what `show` makes of it.
+template <typename Job>
+Napi::Value run(const Napi::CallbackInfo& info, std::shared_ptr<Job> job) {
+  const Napi::Env env = info.Env();
+  auto* layers = static_cast<Layers*>(info.Data());
+  if (!open_completions(env, layers)) return env.Undefined();
+  auto answer = std::make_shared<Napi::Promise::Deferred>(env);
+  layers->completions->expect();
+  layers->tasks.post([layers, job, answer, env, answers = layers->completions] {
+    job->work();
+    answers->post([layers, job, answer, env] {
+      layers->deliver(env, [&] {
+        const bool failed = job->failure.set();
+        Napi::Object result = failed ? failure_object(env, job->failure) : job->show(env);
+        if (failed) job->explain(&result);
+        answer->Resolve(result);
+      });
+    });
+  });
+  return answer->Promise();
+}
+
+Napi::Object ok_object(Napi::Env env) {
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("ok", true);
+  return result;
+}
+
+struct FlattenJob {
+  std::vector<std::string> layers;
+  std::string target, scratch;
+  layer::FlattenStats stats;
+  size_t failed_layer = 0;
+  Failure failure;
+
+  void work() { (void)layer::flatten(layers, target, scratch, &stats, &failure, &failed_layer); }
+  void explain(Napi::Object* result) const { result->Set("layer", as_number(failed_layer)); }
+  [[nodiscard]] Napi::Object show(Napi::Env env) const {
+    Napi::Object result = ok_object(env);
+    result.Set("directories", as_number(stats.directories));
+    result.Set("links", as_number(stats.links));
+    result.Set("copies", as_number(stats.copies));
+    return result;
+  }
+};
+
+// flattenLayers(directories, target, scratch): bottom layer first. Resolves with counts or with why
+// not.
+Napi::Value flatten_layers(const Napi::CallbackInfo& info) {
+  auto job = std::make_shared<FlattenJob>();
+  const auto layers = info[0].As<Napi::Array>();
+  for (uint32_t i = 0; i < layers.Length(); i++)
+    job->layers.push_back(layers.Get(i).As<Napi::String>());
+  job->target = info[1].As<Napi::String>();
+  job->scratch = info[2].As<Napi::String>();
+  return run(info, job);
+}
+
+struct RemoveJob {
+  std::string path;
+  bool sweep = false;  // a staging folder, of which only what the dead left is removed
+  uint64_t removed = 0;
+  Failure failure;
+
+  void explain(Napi::Object*) const {}
+  void work() {
+    if (sweep) {
+      (void)layer::sweep_staging(path, &removed, &failure);
+    } else {
+      (void)layer::remove_path(path, &removed, &failure);
+    }
+  }
+  [[nodiscard]] Napi::Object show(Napi::Env env) const {
+    Napi::Object result = ok_object(env);
+    result.Set("entries", as_number(removed));
+    return result;
+  }
+};
+
+// removeTree(path): path and all below it; resolves with the number of names removed.
+Napi::Value remove_tree(const Napi::CallbackInfo& info) {
+  auto job = std::make_shared<RemoveJob>();
+  job->path = info[0].As<Napi::String>();
+  return run(info, job);
+}
+
+// sweepStaging(folder): removes the staging directories of dead processes.
+Napi::Value sweep_staging(const Napi::CallbackInfo& info) {
+  auto job = std::make_shared<RemoveJob>();
+  job->path = info[0].As<Napi::String>();
+  job->sweep = true;
+  return run(info, job);
+}
+
+struct StagingJob {
+  std::string folder, path;
+  sys::UniqueFd lock;
+  Failure failure;
+
+  void explain(Napi::Object*) const {}
+  void work() { lock = layer::open_staging(folder, &path, &failure); }
+  Napi::Object show(Napi::Env env) {
+    Napi::Object result = ok_object(env);
+    result.Set("path", path);
+    result.Set("lockFd", lock.release());
+    return result;
+  }
+};
+
+// openStaging(folder): a new locked directory; the caller closes lockFd.
+Napi::Value open_staging(const Napi::CallbackInfo& info) {
+  auto job = std::make_shared<StagingJob>();
+  job->folder = info[0].As<Napi::String>();
+  return run(info, job);
+}
+
+}  // namespace
+
+void register_layer(Napi::Env env, Napi::Object exports) {
+  auto* layers = new Layers;
+  napi_add_env_cleanup_hook(env, &Layers::end_of_environment, layers);
+  exports.Set("LayerApplier", LayerApplier::define(env, layers));
+  exports.Set("flattenLayers", Napi::Function::New(env, flatten_layers, "flattenLayers", layers));
+  exports.Set("removeTree", Napi::Function::New(env, remove_tree, "removeTree", layers));
+  exports.Set("sweepStaging", Napi::Function::New(env, sweep_staging, "sweepStaging", layers));
+  exports.Set("openStaging", Napi::Function::New(env, open_staging, "openStaging", layers));
+}
+
+}  // namespace slipway::binding

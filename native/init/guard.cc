@@ -1,0 +1,245 @@
+// The guardian: one for each engine process. It outlives the engine just long enough to kill what
+// the engine started.
+//
+//   a launch child (or the engine, after a respawn) → guardian   one SEQPACKET message for each
+//   container
+//     control: SCM_PIDFD of the sender (Linux 6.5), or SCM_RIGHTS with a pidfd, or SCM_CREDENTIALS
+//     body:    empty, or the path of a cgroup.kill or cgroup.procs file, for containers that share
+//     a pid namespace
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "init/init.h"
+#include "sys/cmsg.h"
+
+namespace slipway::init {
+namespace {
+
+namespace nr = sys::nr;
+
+constexpr int kScmPidfd = 4;
+constexpr size_t kMaxPath = 280;
+constexpr size_t kMaxEntries = 1 << 16;
+constexpr uint64_t kSocketKey = ~0ull;
+constexpr uint64_t kEngineKey = ~0ull - 1;
+constexpr int kSigKill = 9;
+// Of killing a cgroup, a millisecond apart: one that still has somebody then waits for a dead file
+// system, and takes its signal with it.
+constexpr int kRounds = 1000;
+
+struct Entry {
+  int pidfd;  // 0: free
+  char path[kMaxPath];
+};
+
+// 18 MiB of address space; a page is touched for every 14 containers.
+Entry entries[kMaxEntries];
+size_t used = 0;
+char text[1 << 16];
+
+void close_fd(int fd) noexcept { sys::raw_syscall(nr::close, fd); }
+
+long open_path(const char* path, int flags) noexcept {
+  return sys::raw_syscall(nr::openat, -100 /* AT_FDCWD */, sys::ptr(path),
+                          flags | 02000000 /* O_CLOEXEC */);
+}
+
+void pause_ms(long ms) noexcept {
+  const int64_t time[2] = {0, ms * 1000000};
+  sys::raw_syscall(nr::nanosleep, sys::ptr(time), 0);
+}
+
+// Sends SIGKILL to every process in the text of a cgroup.procs file; returns how many there were.
+int kill_listed(long size) noexcept {
+  int killed = 0;
+  int pid = 0;
+  for (long i = 0; i < size; i++) {
+    if (text[i] >= '0' && text[i] <= '9') {
+      pid = pid * 10 + (text[i] - '0');
+    } else if (pid > 0) {
+      sys::raw_syscall(nr::kill, pid, kSigKill);
+      killed++;
+      pid = 0;
+    }
+  }
+  return killed;
+}
+
+// cgroup v1 has no cgroup.kill (and v2 only from 5.14): to be called until a reading finds nobody,
+// which is when this returns false. A fork bomb loses because its pids are read again and again.
+bool kill_by_procs(const char* path) noexcept {
+  const long fd = open_path(path, 0);
+  if (sys::failed(fd)) return false;
+  const long size = sys::raw_syscall(nr::read, fd, sys::ptr(text), sizeof text);
+  close_fd(static_cast<int>(fd));
+  return size > 0 && kill_listed(size) > 0;
+}
+
+bool ends_with_kill(const char* path) noexcept {
+  size_t size = 0;
+  while (path[size] != 0) size++;
+  return size > 5 && path[size - 5] == '.' && path[size - 4] == 'k' && path[size - 3] == 'i';
+}
+
+// True when somebody was there: then it is to be called again.
+bool kill_cgroup(const char* path) noexcept {
+  if (!ends_with_kill(path)) return kill_by_procs(path);
+  const long fd = open_path(path, 1);
+  if (sys::failed(fd)) return false;
+  sys::raw_syscall(nr::write, fd, sys::ptr("1"), 1);
+  close_fd(static_cast<int>(fd));
+  return false;
+}
+
+void kill_first(const Entry& entry) noexcept {
+  sys::raw_syscall(nr::pidfd_send_signal, entry.pidfd, kSigKill, 0, 0);
+}
+
+void kill_others(const Entry& entry) noexcept {
+  if (entry.path[0] == 0) return;
+  for (int round = 0; round < kRounds && kill_cgroup(entry.path); round++) pause_ms(1);
+}
+
+void forget(Entry* entry) noexcept {
+  close_fd(entry->pidfd);  // which also takes it out of the epoll set
+  entry->pidfd = 0;
+}
+
+Entry* free_entry() noexcept {
+  for (size_t i = 0; i < used; i++) {
+    if (entries[i].pidfd == 0) return &entries[i];
+  }
+  return used < kMaxEntries ? &entries[used++] : nullptr;
+}
+
+struct Sender {
+  int passed = -1;  // SCM_RIGHTS: the engine speaks for a container
+  int own = -1;     // SCM_PIDFD: the sender itself
+  int32_t pid = 0;  // SCM_CREDENTIALS
+};
+
+Sender sender_of(msghdr* message) noexcept {
+  Sender sender;
+  for (cmsghdr* part = sys::first_control(message); part != nullptr;
+       part = sys::next_control(message, part)) {
+    if (part->cmsg_level != SOL_SOCKET) continue;
+    const int* values = reinterpret_cast<const int*>(CMSG_DATA(part));
+    const int value = *values;
+    if (part->cmsg_type == SCM_RIGHTS) {
+      // One is expected; whatever else came along is not kept.
+      for (size_t i = 1; i < (part->cmsg_len - CMSG_LEN(0)) / sizeof(int); i++) close_fd(values[i]);
+      sender.passed = value;
+    }
+    if (part->cmsg_type == kScmPidfd) sender.own = value;
+    if (part->cmsg_type == 2 /* SCM_CREDENTIALS */) sender.pid = value;
+  }
+  return sender;
+}
+
+int pidfd_of(const Sender& sender) noexcept {
+  if (sender.passed >= 0) {
+    if (sender.own >= 0) close_fd(sender.own);
+    return sender.passed;
+  }
+  if (sender.own >= 0) return sender.own;
+  return static_cast<int>(sys::raw_syscall(nr::pidfd_open, sender.pid, 0));
+}
+
+void watch(int epoll, int fd, uint64_t key) noexcept {
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.u64 = key;
+  sys::raw_syscall(nr::epoll_ctl, epoll, EPOLL_CTL_ADD, fd, sys::ptr(&event));
+}
+
+// False at end of file. `doomed`: the engine is already gone, so whoever registers now is killed at
+// once.
+bool take_message(int epoll, int socket, bool doomed) noexcept {
+  Entry arrived{};
+  iovec part{arrived.path, kMaxPath - 1};
+  alignas(8) char control[256];
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  const long size =
+      sys::raw_syscall(nr::recvmsg, socket, sys::ptr(&message), MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+  if (size == -11 || size == -4) return true;
+  if (size < 0 || (size == 0 && message.msg_controllen == 0)) return false;
+  const Sender sender = sender_of(&message);
+  if (sender.pid == 0 && sender.passed < 0 && sender.own < 0) return size > 0;
+  const int pidfd = pidfd_of(sender);
+  if (pidfd < 0) return true;
+  Entry* entry = free_entry();
+  if (entry == nullptr)
+    entry = &arrived;  // cannot be watched: it still dies by PDEATHSIG, or in the next sweep
+  arrived.pidfd = pidfd;
+  *entry = arrived;
+  if (doomed) return kill_first(*entry), kill_others(*entry), forget(entry), true;
+  if (entry == &arrived) return close_fd(pidfd), true;
+  watch(epoll, pidfd, static_cast<uint64_t>(entry - entries));
+  return true;
+}
+
+// Every first process at once, then the rest in rounds over all groups: nobody's death waits for
+// another's.
+void kill_everyone() noexcept {
+  for (size_t i = 0; i < used; i++) {
+    if (entries[i].pidfd != 0) kill_first(entries[i]);
+  }
+  bool again = true;
+  for (int round = 0; again && round < kRounds; round++) {
+    again = false;
+    for (size_t i = 0; i < used; i++) {
+      if (entries[i].pidfd == 0 || entries[i].path[0] == 0) continue;
+      if (kill_cgroup(entries[i].path)) {
+        again = true;
+      } else {
+        entries[i].path[0] = 0;
+      }
+    }
+    if (again) pause_ms(1);
+  }
+  for (size_t i = 0; i < used; i++) {
+    if (entries[i].pidfd != 0) forget(&entries[i]);
+  }
+}
+
+}  // namespace
+
+[[noreturn]] void guard(int socket, int engine) noexcept {
+  forget_progress();
+  sys::raw_syscall(nr::prctl, 15 /* PR_SET_NAME */, sys::ptr("slipway-guard"));
+  const int epoll =
+      static_cast<int>(sys::raw_syscall(nr::epoll_create1, 02000000 /* EPOLL_CLOEXEC */));
+  if (epoll < 0) leave(1);
+  watch(epoll, socket, kSocketKey);
+  watch(epoll, engine, kEngineKey);
+  bool doomed = false;
+  for (;;) {
+    epoll_event events[32];
+    const long ready = sys::raw_syscall(nr::epoll_pwait, epoll, sys::ptr(events), 32, -1, 0, 8);
+    for (long i = 0; i < ready; i++) {
+      const uint64_t key = events[i].data.u64;
+      if (key == kEngineKey) {
+        // The engine is dead. A child that is stuck in its start may still hold the socket: do not
+        // wait for its end of file.
+        doomed = true;
+        close_fd(engine);
+        kill_everyone();
+      } else if (key == kSocketKey) {
+        if (take_message(epoll, socket, doomed)) continue;
+        kill_everyone();
+        leave(0);
+      } else if (key < kMaxEntries && entries[key].pidfd != 0) {
+        // This container has ended. The engine kills what else is in its group, but may die first.
+        if (entries[key].path[0] != 0) kill_cgroup(entries[key].path);
+        forget(&entries[key]);
+      }
+    }
+  }
+}
+
+}  // namespace slipway::init

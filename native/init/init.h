@@ -1,0 +1,31 @@
+// slipway-init: the sealed helper every launch child executes. It runs the stages the engine sends,
+// then is the payload, the container's small PID 1, or the guardian.
+#pragma once
+#include <stdint.h>
+
+#include "launch/executor.h"
+
+extern "C" void* memset(void* target, int value, size_t size);
+
+namespace slipway::init {
+
+// Reads stages from `ctl` and runs them until one of them does not return. Exits when the engine
+// closes its end.
+// `progress_fd` and `progress_cell`: see launch/progress.h; -1 for none.
+[[noreturn]] void run(int ctl, int progress_fd, int progress_cell) noexcept;
+
+// For processes that go on in this program: they share nothing with other containers' starts.
+void forget_progress() noexcept;
+
+// PID 1 of a container: reaps, forwards signals to `child`, ends with its status (128+n for a
+// signal).
+[[noreturn]] void reap(int32_t child) noexcept;
+
+// Kills every registered process when the engine is gone: end of file on `socket`, or `engine` (a
+// pidfd) readable.
+[[noreturn]] void guard(int socket, int engine) noexcept;
+
+[[noreturn]] void leave(int status) noexcept;
+int parse_number(const char* text) noexcept;
+
+}  // namespace slipway::init

@@ -1,0 +1,314 @@
+// The stage loop: receive a plan with its descriptors, run it, report.
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "init/init.h"
+#include "launch/progress.h"
+#include "launch/protocol.h"
+#include "sys/cmsg.h"
+
+namespace slipway::init {
+namespace {
+
+using launch::Op;
+using launch::OpKind;
+using launch::Plan;
+namespace nr = sys::nr;
+
+constexpr int kExitLaunchFailed = 127;
+constexpr size_t kInlinePlan = 256 << 10;
+
+constexpr uint32_t kToldStages = 6;  // times of later ones are not told
+
+// Untouched pages of these cost nothing.
+alignas(16) uint8_t inline_plan[kInlinePlan];
+int64_t slots[launch::kMaxSlots];
+uint32_t stamps[kToldStages][launch::kMaxOps];
+launch::TimingsBody times[kToldStages];
+volatile uint32_t* progress_page = nullptr;
+uint32_t told = 0;  // stages whose times the engine has
+
+uint64_t now_ns() noexcept {
+  struct {
+    int64_t sec, nsec;
+  } time{};
+  sys::raw_syscall(nr::clock_gettime, 1 /* CLOCK_MONOTONIC */, sys::ptr(&time));
+  return static_cast<uint64_t>(time.sec) * 1000000000 + static_cast<uint64_t>(time.nsec);
+}
+
+struct Control {
+  alignas(8) char bytes[CMSG_SPACE(sizeof(int) * launch::kMaxStageFds)];
+};
+
+struct Stage {
+  int ctl;
+  uint32_t index = 0;
+  bool more = true;  // the one before said that this one follows by itself
+  Plan plan;
+};
+
+struct FdControl {
+  alignas(8) char bytes[CMSG_SPACE(sizeof(int))];
+};
+
+void attach_fd(msghdr* message, FdControl* control, int fd) noexcept {
+  message->msg_control = control->bytes;
+  message->msg_controllen = sizeof control->bytes;
+  cmsghdr* rights = sys::first_control(message);
+  rights->cmsg_level = SOL_SOCKET;
+  rights->cmsg_type = SCM_RIGHTS;
+  rights->cmsg_len = CMSG_LEN(sizeof(int));
+  *reinterpret_cast<int*>(CMSG_DATA(rights)) = fd;
+}
+
+void send_all(int ctl, msghdr* message) noexcept {
+  while (sys::raw_syscall(nr::sendmsg, ctl, sys::ptr(message), MSG_NOSIGNAL) == -4 /* EINTR */) {
+  }
+}
+
+template <typename Body>
+void report(int ctl, launch::ReportType type, const Body* body, size_t size,
+            const void* more = nullptr, size_t more_size = 0) noexcept {
+  launch::ReportHeader header{static_cast<uint32_t>(type), static_cast<uint32_t>(size + more_size)};
+  iovec parts[3] = {{&header, sizeof header},
+                    {const_cast<Body*>(body), size},
+                    {const_cast<void*>(more), more_size}};
+  msghdr message{};
+  message.msg_iov = parts;
+  message.msg_iovlen = 3;
+  send_all(ctl, &message);
+}
+
+[[noreturn]] void report_failure(int ctl, uint32_t stage, uint32_t op, int error) noexcept {
+  const launch::FailedBody body{stage, op, error};
+  report(ctl, launch::ReportType::kFailed, &body, sizeof body);
+  leave(kExitLaunchFailed);
+}
+
+void begin_times(const Stage& stage) noexcept {
+  if (stage.index >= kToldStages) return;
+  times[stage.index] = {now_ns(), 0, sys::cycles(), 0, stage.index, stage.plan.op_count, 0, 0};
+}
+
+void end_times(const Stage& stage) noexcept {
+  if (stage.index >= kToldStages || times[stage.index].end_ns != 0) return;
+  times[stage.index].end_ns = now_ns();
+  times[stage.index].end_cycles = sys::cycles();
+}
+
+// One message with the times of every stage up to this one that were not told yet, and with `fd`,
+// unless it is -1.
+void report_times(const Stage& stage, int fd) noexcept {
+  end_times(stage);
+  if (stage.index < kToldStages) times[stage.index].fd_count = fd >= 0;
+  launch::ReportHeader headers[kToldStages];
+  iovec parts[3 * kToldStages];
+  size_t count = 0;
+  for (; told <= stage.index && told < kToldStages; told++) {
+    const size_t stamps_size = sizeof(uint32_t) * times[told].op_count;
+    headers[told] = {static_cast<uint32_t>(launch::ReportType::kTimings),
+                     static_cast<uint32_t>(sizeof times[told] + stamps_size)};
+    parts[count++] = {&headers[told], sizeof headers[told]};
+    parts[count++] = {&times[told], sizeof times[told]};
+    parts[count++] = {stamps[told], stamps_size};
+  }
+  msghdr message{};
+  message.msg_iov = parts;
+  message.msg_iovlen = count;
+  FdControl control{};
+  if (fd >= 0) attach_fd(&message, &control, fd);
+  if (count > 0) send_all(stage.ctl, &message);
+}
+
+long send_fd(int ctl, int fd, uint32_t tag) noexcept {
+  struct {
+    launch::ReportHeader header;
+    uint32_t tag;
+  } bytes{{static_cast<uint32_t>(launch::ReportType::kFd), 4}, tag};
+  iovec part{&bytes, sizeof bytes};
+  FdControl control{};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  attach_fd(&message, &control, fd);
+  return sys::raw_syscall(nr::sendmsg, ctl, sys::ptr(&message), MSG_NOSIGNAL);
+}
+
+// After CLONE_CLEAR_SIGHAND only ignored signals are left, and those the payload would inherit:
+// Node ignores SIGPIPE.
+void reset_signals() noexcept {
+  const uint64_t action[4] = {};  // kernel sigaction: SIG_DFL, no flags, no restorer, empty mask
+  for (int signal = 1; signal <= 64; signal++) {
+    sys::raw_syscall(nr::rt_sigaction, signal, sys::ptr(action), 0, 8);
+  }
+}
+
+// The child goes on with the plan, so a failing execve is still reported; this process becomes PID
+// 1's small self.
+long become_init() noexcept {
+  const long child = sys::raw_syscall(nr::clone, 17 /* SIGCHLD */);
+  if (child > 0) reap(static_cast<int32_t>(child));
+  return child;
+}
+
+struct Special {
+  const Stage& stage;
+
+  long syscall(uint32_t number, const long* a) const noexcept {
+    return sys::raw_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+  }
+
+  long other(const Op& op, const long* args, uint32_t) const noexcept {
+    switch (static_cast<OpKind>(op.kind)) {
+      case OpKind::kResetSignals:
+        reset_signals();
+        return 0;
+      case OpKind::kInit:
+        return become_init();
+      case OpKind::kGuard:
+        guard(static_cast<int>(args[0]), static_cast<int>(args[1]));
+      case OpKind::kSendFd:
+        return send_fd(stage.ctl, static_cast<int>(args[0]), static_cast<uint32_t>(args[1]));
+      case OpKind::kReport:
+        report_times(stage, static_cast<int>(args[0]));
+        return 0;
+      default:
+        return -launch::kErrProtocol;
+    }
+  }
+};
+
+// Puts the descriptors of a stage header into their slots. False when there are more or fewer than
+// announced.
+bool take_fds(msghdr* message, const launch::StageHeader& header) noexcept {
+  uint32_t count = 0;
+  for (cmsghdr* part = sys::first_control(message); part != nullptr;
+       part = sys::next_control(message, part)) {
+    if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS) continue;
+    const int* fds = reinterpret_cast<const int*>(CMSG_DATA(part));
+    const uint32_t here = static_cast<uint32_t>((part->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+    if (header.fd_base > launch::kMaxSlots || here > launch::kMaxSlots - header.fd_base)
+      return false;
+    for (uint32_t i = 0; i < here; i++) slots[header.fd_base + i] = fds[i];
+    count += here;
+  }
+  return count == header.fd_count && (message->msg_flags & MSG_CTRUNC) == 0;
+}
+
+bool read_all(int ctl, uint8_t* target, size_t size) noexcept {
+  for (size_t at = 0; at < size;) {
+    const long got =
+        sys::raw_syscall(nr::read, ctl, sys::ptr(target + at), static_cast<long>(size - at));
+    if (got == -4 /* EINTR */) continue;
+    if (got <= 0) return false;
+    at += static_cast<size_t>(got);
+  }
+  return true;
+}
+
+uint8_t* buffer_for(size_t size) noexcept {
+  if (size <= kInlinePlan) return inline_plan;
+  const long pages = sys::raw_syscall(nr::mmap, 0, static_cast<long>(size), 3 /* READ|WRITE */,
+                                      0x22 /* PRIVATE|ANON */, -1, 0);
+  return sys::failed(pages) ? nullptr : reinterpret_cast<uint8_t*>(pages);
+}
+
+long receive_header(int ctl, msghdr* message) noexcept {
+  long got;
+  do {
+    got = sys::raw_syscall(nr::recvmsg, ctl, sys::ptr(message), MSG_CMSG_CLOEXEC);
+  } while (got == -4 /* EINTR */);
+  return got;
+}
+
+void receive(Stage* stage) noexcept {
+  launch::StageHeader header{};
+  iovec part{&header, sizeof header};
+  Control control;
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control.bytes;
+  message.msg_controllen = sizeof control.bytes;
+  const long got = receive_header(stage->ctl, &message);
+  if (got <= 0) leave(0);  // the engine is gone, or gave this sandbox up
+  const size_t at = static_cast<size_t>(got);
+  const bool whole =
+      at == sizeof header ||
+      read_all(stage->ctl, reinterpret_cast<uint8_t*>(&header) + at, sizeof header - at);
+  const bool sound = whole && header.magic == launch::kStageMagic &&
+                     header.size <= launch::kMaxPlanSize && take_fds(&message, header);
+  uint8_t* bytes = sound ? buffer_for(header.size) : nullptr;
+  if (bytes == nullptr || !read_all(stage->ctl, bytes, header.size) ||
+      !launch::decode_plan(bytes, header.size, &stage->plan)) {
+    report_failure(stage->ctl, stage->index, launch::kOpProtocol, launch::kErrProtocol);
+  }
+  stage->more = header.more != 0;
+}
+
+// Only a sandbox that waits to be fired says so: a cold start's next stage is on its way.
+void tell_waiting(Stage* stage) noexcept {
+  if (stage->more) return;
+  report_times(*stage, -1);
+  report(stage->ctl, launch::ReportType::kWaiting, &stage->index, sizeof stage->index);
+}
+
+// Where this start's progress is told; nowhere when the engine gave no page.
+volatile uint32_t* map_progress(int fd, int cell) noexcept {
+  if (fd < 0 || cell < 0 || cell >= static_cast<int>(launch::kProgressCells)) return nullptr;
+  const long page = sys::raw_syscall(nr::mmap, 0, launch::kProgressSize, 3 /* READ|WRITE */,
+                                     1 /* SHARED */, fd, 0);
+  if (sys::failed(page)) return nullptr;
+  progress_page = reinterpret_cast<volatile uint32_t*>(page);
+  return progress_page + cell;
+}
+
+}  // namespace
+
+[[noreturn]] void leave(int status) noexcept {
+  for (;;) sys::raw_syscall(nr::exit_group, status);
+}
+
+int parse_number(const char* text) noexcept {
+  int number = 0;
+  for (; *text >= '0' && *text <= '9'; text++) number = number * 10 + (*text - '0');
+  return *text == 0 ? number : -1;
+}
+
+void forget_progress() noexcept {
+  if (progress_page != nullptr)
+    sys::raw_syscall(nr::munmap, reinterpret_cast<long>(progress_page), launch::kProgressSize);
+  progress_page = nullptr;
+}
+
+[[noreturn]] void run(int ctl, int progress_fd, int progress_cell) noexcept {
+  Stage stage{ctl};
+  volatile uint32_t* const progress = map_progress(progress_fd, progress_cell);
+  slots[0] = ctl;
+  // Node closes its own standard streams on exec, so descriptors received below would land on 0, 1
+  // and 2 and be overwritten when the payload's streams are connected. The control socket stands in
+  // for them until then.
+  for (int fd = 0; fd < 3; fd++) sys::raw_syscall(nr::dup3, ctl, fd, 0);
+  // Whatever else the host process leaks ends here, before any of it can be parked or reach a
+  // payload.
+  sys::raw_syscall(nr::close_range, 3, ctl - 1, 0);
+  sys::raw_syscall(nr::close_range, ctl + 1, 0xffffffff, 0);
+  sys::raw_syscall(nr::fcntl, ctl, 2 /* F_SETFD */, 1 /* FD_CLOEXEC */);
+  for (;; stage.index++) {
+    if (progress != nullptr)
+      *progress = launch::progress_base(stage.index) | launch::kProgressReceiving;
+    receive(&stage);
+    begin_times(stage);
+    const bool timed = stage.index < kToldStages;
+    launch::Machine machine{slots, timed ? stamps[stage.index] : nullptr,
+                            timed ? times[stage.index].start_cycles : 0};
+    machine.progress = progress;
+    machine.progress_base = launch::progress_base(stage.index);
+    const launch::Outcome outcome = launch::execute(stage.plan, machine, Special{stage});
+    if (!outcome.ok) report_failure(ctl, stage.index, outcome.op, outcome.error);
+    end_times(stage);
+    tell_waiting(&stage);
+  }
+}
+
+}  // namespace slipway::init

@@ -1,0 +1,2 @@
+export const lazyBuiltins: (code: string) => string
+export const LAZY_BANNER: string

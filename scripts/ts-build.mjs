@@ -1,0 +1,61 @@
+// Bundles the library (ESM) and the command line (CJS), then emits the type declarations.
+import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { chmodSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { build } from 'esbuild'
+import { LAZY_BANNER, lazyBuiltins } from './lazy-builtins.mjs'
+
+const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)))
+process.chdir(root)
+const { version } = JSON.parse(readFileSync('package.json', 'utf8'))
+rmSync('dist', { recursive: true, force: true })
+
+const shared = {
+  bundle: true,
+  platform: 'node',
+  target: 'node20',
+  // The es6 build of fp-ts is the one a bundler can shake: 215 KB becomes 11 KB, 54 ms become 1 ms.
+  alias: { '#fp': 'fp-ts/es6' },
+  external: ['node-gyp-build'],
+  define: { __SLIPWAY_VERSION__: JSON.stringify(version) },
+  logLevel: 'warning',
+  outdir: 'dist',
+}
+await build({
+  ...shared,
+  entryPoints: ['src/index.ts', 'src/fp.ts'],
+  format: 'esm',
+  splitting: true,
+  chunkNames: 'chunk-[hash]',
+})
+const commonJs = {
+  ...shared,
+  format: 'cjs',
+  outExtension: { '.js': '.cjs' },
+  minifySyntax: true,
+  minifyWhitespace: true,
+}
+await build({
+  ...commonJs,
+  entryPoints: { 'cli-main': 'src/cli/main.ts' },
+  define: { ...shared.define, 'import.meta.url': '__moduleUrl' },
+  banner: { js: `${LAZY_BANNER} const __moduleUrl = require("node:url").pathToFileURL(__filename).href;` },
+})
+writeFileSync('dist/cli-main.cjs', lazyBuiltins(readFileSync('dist/cli-main.cjs', 'utf8')))
+const digest = createHash('sha256').update(readFileSync('dist/cli-main.cjs')).digest('hex').slice(0, 16)
+await build({
+  ...commonJs,
+  entryPoints: { cli: 'src/cli/boot.ts' },
+  define: { __MAIN_DIGEST__: JSON.stringify(digest) },
+  // A shell line that is a comment to JavaScript. Node looks for its own --env-file in every argument up to a `--`, those
+  // of its script and of the container included (Node 20); env -S, the other way to say `--`, is not in busybox.
+  banner: { js: `#!/bin/sh\n':' //; exec node -- "$0" "$@"` },
+})
+chmodSync('dist/cli.cjs', 0o755)
+
+const tsc = spawnSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.types.json'], {
+  stdio: 'inherit',
+})
+if (tsc.status !== 0) process.exit(tsc.status ?? 1)

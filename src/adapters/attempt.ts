@@ -1,0 +1,44 @@
+// Promises become TaskEithers here: whatever is thrown turns into a tagged error, so a program never rejects.
+import type * as E from '#fp/Either'
+import * as TE from '#fp/TaskEither'
+import { type EngineError, SlipwayError } from '../model/errors.ts'
+
+/**
+ * Runs an asynchronous body. A thrown SlipwayError keeps its tagged error; Node's system errors become SyscallFailed with
+ * the call's name as step and its path; an aborted operation becomes Cancelled.
+ */
+export const attempt = <A>(what: string, body: () => Promise<A>): TE.TaskEither<EngineError, A> =>
+  TE.tryCatch(body, (thrown) => engineErrorOf(what, thrown))
+
+/** The same for a body that gives an Either. */
+export const attemptEither = <A>(
+  what: string,
+  body: () => Promise<E.Either<EngineError, A>>,
+): TE.TaskEither<EngineError, A> =>
+  TE.flatMapEither((either: E.Either<EngineError, A>) => either)(attempt(what, body))
+
+/** Makes a tagged error throwable. */
+export const thrown = (error: EngineError): SlipwayError => new SlipwayError(error)
+
+/** The value of a program, or its error thrown: for loops and streams, inside a body given to {@link attempt}. */
+export const orThrow = async <A>(program: TE.TaskEither<EngineError, A>): Promise<A> => {
+  const result = await program()
+  if (result._tag === 'Left') throw thrown(result.left)
+  return result.right
+}
+
+export const engineErrorOf = (what: string, error: unknown): EngineError => {
+  if (error instanceof SlipwayError) return error.error
+  if (!(error instanceof Error)) return { _tag: 'StateDamaged', path: what, why: String(error) }
+  if (error.name === 'AbortError') return { _tag: 'Cancelled', what, why: 'aborted' }
+  const system = error as NodeJS.ErrnoException
+  // zlib's errors have a number, too, but it is no errno.
+  if (typeof system.errno !== 'number' || system.syscall === undefined)
+    return { _tag: 'StateDamaged', path: what, why: error.message }
+  return {
+    _tag: 'SyscallFailed',
+    step: system.syscall,
+    errno: Math.abs(system.errno),
+    ...(system.path === undefined ? {} : { path: system.path }),
+  }
+}

@@ -1,0 +1,43 @@
+// Files that appear whole or not at all: written under another name, flushed, renamed.
+import { randomBytes } from 'node:crypto'
+import { mkdir, open, rename, rm } from 'node:fs/promises'
+import path from 'node:path'
+
+/** End of the names of files that are not complete yet. */
+export const UNFINISHED = '.new'
+
+/**
+ * Replaces a file so that any reader, and any crash, sees the old bytes or the new ones. `temporary` may be a fixed name
+ * where a lock admits one writer; then a crash leaves no more than one file, which the next writer takes over.
+ */
+export const replaceFile = async (
+  file: string,
+  bytes: string | Uint8Array,
+  temporary = `${file}.${randomBytes(6).toString('hex')}${UNFINISHED}`,
+): Promise<void> => {
+  await mkdir(path.dirname(file), { recursive: true, mode: 0o700 })
+  try {
+    const handle = await open(temporary, 'w', 0o600)
+    try {
+      await handle.writeFile(bytes)
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+    await rename(temporary, file)
+  } catch (error) {
+    await rm(temporary, { force: true })
+    throw error
+  }
+  await syncDirectory(path.dirname(file))
+}
+
+/** Makes a rename in this directory survive a power cut. fsync(2), NOTES. */
+export const syncDirectory = async (folder: string): Promise<void> => {
+  const handle = await open(folder, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}

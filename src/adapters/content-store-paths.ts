@@ -1,0 +1,34 @@
+// Where the parts of an image store lie below its root.
+import path from 'node:path'
+import { algorithmOf, type Digest, hexOf } from '../model/digest.ts'
+
+export interface StorePaths {
+  readonly layout: string
+  readonly index: string
+  readonly blobs: string
+  /** Blobs on their way in, each locked by its writer. */
+  readonly ingest: string
+  readonly records: string
+  /** Held while index.json is replaced. */
+  readonly indexLock: string
+  /** Shared: content is being added or read. Exclusive: unreferenced content is being removed. */
+  readonly contentLock: string
+  readonly blob: (digest: Digest) => string
+  readonly record: (target: Digest, platform: string) => string
+}
+
+export const storePaths = (root: string): StorePaths => {
+  const at = (...parts: readonly string[]) => path.join(root, ...parts)
+  return {
+    layout: at('oci', 'oci-layout'),
+    index: at('oci', 'index.json'),
+    blobs: at('oci', 'blobs'),
+    ingest: at('ingest'),
+    records: at('prepared'),
+    indexLock: at('locks', 'index'),
+    contentLock: at('locks', 'content'),
+    blob: (digest) => at('oci', 'blobs', algorithmOf(digest), hexOf(digest)),
+    record: (target, platform) =>
+      at('prepared', `${algorithmOf(target)}-${hexOf(target)}.${platform.replaceAll('/', '-')}.json`),
+  }
+}

@@ -1,0 +1,453 @@
+// The host port on the real machine.
+import {
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { hostname } from 'node:os'
+import path from 'node:path'
+import * as E from '#fp/Either'
+import type { GroupUsage, HostPort, StatePort } from '../engine/ports/host.ts'
+import { onAbort } from '../model/abort.ts'
+import type { HostDevice } from '../model/devices.ts'
+import type { EngineError } from '../model/errors.ts'
+import type { HostFacts } from '../model/host-facts.ts'
+import type { DecodedOptions } from '../model/options-decoded.ts'
+import type { Rootfs } from '../model/prepared-image.ts'
+import type { ContainerRecord } from '../model/record.ts'
+import { MAX_USER_DB_BYTES } from '../model/user-db.ts'
+import type { Addon, Execution } from '../native/addon.ts'
+import type { LayerAddon } from '../native/layer-addon.ts'
+import { type Cleanup, MAX_HELD, planCleanup } from '../plan/cleanup.ts'
+import { planMakeDirectory, planReadInRoot, type ReadPlan } from '../plan/host-files.ts'
+import { idPlaces } from '../plan/launch/own-text.ts'
+import { makeBindSources } from './bind-sources.ts'
+import { killAtOnce } from './cgroup-kill.ts'
+import type { CgroupParents } from './cgroup-parents.ts'
+import { filterStore } from './filter-store.ts'
+import type { Guardian } from './guardian.ts'
+import { randomHex, type StateDir } from './state-dir.ts'
+
+const S_IFMT = 0o170000
+const S_IFBLK = 0o060000
+const SIGKILL = 9
+const ENOENT = 2
+const ENOTDIR = 20
+
+export interface HostParts {
+  readonly addon: Addon & LayerAddon
+  readonly facts: HostFacts
+  readonly state: StateDir
+  readonly cgroups: CgroupParents
+  readonly guardian: Guardian
+  readonly prepareImage: HostPort['prepareImage']
+}
+
+export const realHost = (parts: HostParts): HostPort => {
+  const { addon, facts, state, cgroups, guardian } = parts
+  const cleanUp = cleaner(parts)
+  return {
+    facts,
+    nowNs: () => addon.nowNs(),
+    randomId: () => randomHex(32),
+    filters: filterStore(path.join(state.runtime, 'filters')),
+    cgroupParents: (resources) => attempt(() => cgroups.forResources(resources)),
+    usage: (files, fds) => {
+      const texts = addon.readFiles(Int32Array.from(fds))
+      return usageIn(new Map(files.map(({ file }, index) => [file, texts[index]])))
+    },
+    userFiles: (rootfs, options, signal) => () => readUserFiles(addon, facts, rootfs, options, signal),
+    hostFiles: (options) => readHostFiles(options),
+    makeBindSources: makeBindSources((path, signal) =>
+      apart(addon, planMakeDirectory(facts.arch, path), signal).then(({ ok, errno }) => (ok ? 0 : errno)),
+    ),
+    devices: (options) => attempt(() => lookUpDevices(options)),
+    killGroup,
+    ranOutOfMemory,
+    firstProcess,
+    overlaysOf: (id) => overlaysOf(state, id),
+    cleanUp,
+    guard: (pidfd, group, known) => guardian.add({ pidfd, group }, known),
+    sweep: () => sweep(parts, cleanUp),
+    setLimits,
+    memoryPressure,
+    state: statePort(state),
+    prepareImage: parts.prepareImage,
+  }
+}
+
+const attempt = <A>(make: () => A): E.Either<EngineError, A> => {
+  try {
+    return E.right(make())
+  } catch (error) {
+    return E.left(asError(error))
+  }
+}
+
+const asError = (error: unknown): EngineError => {
+  if (typeof error === 'object' && error !== null && '_tag' in error) return error as EngineError
+  const { errno = -5, syscall = 'system call', path: where } = error as NodeJS.ErrnoException
+  return {
+    _tag: 'SyscallFailed',
+    step: syscall,
+    errno: Math.abs(errno),
+    ...(where === undefined ? {} : { path: where }),
+  }
+}
+
+const later = (addon: Addon, bytes: Uint8Array, slots: readonly number[]): Promise<Execution> =>
+  new Promise((resolve) => addon.executeLater(bytes, Int32Array.from(slots), resolve))
+
+/** For paths of the caller's, which may lie on a dead file system: after an abort nobody waits for the answer any more. */
+const apart = (addon: Addon, bytes: Uint8Array, signal: AbortSignal | undefined): Promise<Execution> =>
+  new Promise((resolve) => {
+    let unlisten = (): void => {}
+    const leave = addon.executeApart(bytes, new Int32Array(0), (result) => {
+      unlisten()
+      resolve(result)
+    })
+    if (signal === undefined) return
+    unlisten = onAbort(signal, leave)
+    if (signal.aborted) leave()
+  })
+
+const textOf = (plan: ReadPlan, index: number, result: Execution): string | undefined => {
+  const file = plan.files[index]
+  const size = file === undefined ? -1 : (result.slots[file.sizeSlot] ?? -1)
+  return file === undefined || size < 0 ? undefined : result.data.toString('utf8', file.at, file.at + size)
+}
+
+const usageIn = (texts: ReadonlyMap<string, string | undefined>): GroupUsage => {
+  const field = (file: string, name: string): number | undefined => fieldOf(texts.get(file), name)
+  const peak = numberIn(texts.get('memory.peak') ?? texts.get('memory.max_usage_in_bytes'))
+  const kills = field('memory.events', 'oom_kill ') ?? field('memory.oom_control', 'oom_kill ')
+  const v1Cpu = numberIn(texts.get('cpuacct.usage'))
+  const cpu = field('cpu.stat', 'usage_usec ') ?? (v1Cpu === undefined ? undefined : v1Cpu / 1000)
+  return {
+    ...(peak === undefined ? {} : { peakMemoryBytes: peak }),
+    ...(kills === undefined ? {} : { oomKills: kills }),
+    ...(cpu === undefined ? {} : { cpuUs: cpu }),
+  }
+}
+
+const numberIn = (text: string | undefined): number | undefined =>
+  text === undefined ? undefined : Number.parseInt(text, 10)
+
+/** A line `name number` of a flat keyed file (cgroup-v2.rst, Interface Files). */
+const fieldOf = (text: string | undefined, name: string): number | undefined => {
+  const at = `\n${text ?? ''}`.indexOf(`\n${name}`)
+  return text === undefined || at < 0 ? undefined : Number.parseInt(text.slice(at + name.length), 10)
+}
+
+const rootDirectories = (rootfs: Rootfs): readonly string[] => {
+  if (rootfs.kind === 'directory') return [rootfs.path]
+  return rootfs.kind === 'host' ? [rootfs.skeleton] : rootfs.lowers
+}
+
+/** Nearly every passwd and group file fits; one that fills it is read again with the largest size allowed. */
+const USUAL_USER_DB_BYTES = 16 * 1024
+
+/** The topmost layer that has the file. A bind mount over either file, or over /etc, comes before the image. */
+const readUserFiles = async (
+  addon: Addon,
+  facts: HostFacts,
+  rootfs: Rootfs,
+  options: DecodedOptions,
+  signal: AbortSignal | undefined,
+): Promise<E.Either<EngineError, { passwd?: string; group?: string }>> => {
+  const found: { passwd?: string; group?: string } = {}
+  for (const name of ['passwd', 'group'] as const) {
+    const bound = (options.mounts ?? []).find(
+      (mount) => mount.target === `/etc/${name}` || mount.target === '/etc',
+    )
+    const places =
+      bound?.type === 'bind'
+        ? [
+            bound.target === '/etc'
+              ? { root: bound.source, file: name }
+              : { root: path.dirname(bound.source), file: path.basename(bound.source) },
+          ]
+        : rootDirectories(rootfs).map((root) => ({ root, file: `etc/${name}` }))
+    for (const { root, file } of places) {
+      let plan = planReadInRoot(facts.arch, root, [file], USUAL_USER_DB_BYTES)
+      let result = await apart(addon, plan.bytes, signal)
+      if (textOf(plan, 0, result)?.length === USUAL_USER_DB_BYTES) {
+        plan = planReadInRoot(facts.arch, root, [file], MAX_USER_DB_BYTES + 1)
+        result = await apart(addon, plan.bytes, signal)
+      }
+      if (!result.ok)
+        return E.left({
+          _tag: 'SyscallFailed',
+          // A file that is not there is no failure, so what is missing is the root itself.
+          ...(isMissing(result.errno)
+            ? { step: bound === undefined ? 'open root' : 'open bind source', path: root }
+            : { step: plan.infos[result.op]?.step ?? 'read file', path: path.join(root, file) }),
+          errno: result.errno,
+        })
+      const text = textOf(plan, 0, result)
+      if (text === undefined) continue
+      found[name] = text
+      break
+    }
+  }
+  return E.right(found)
+}
+
+const isMissing = (errno: number): boolean => errno === ENOENT || errno === ENOTDIR
+
+const readHostFiles = (options: DecodedOptions): ReturnType<HostPort['hostFiles']> => {
+  if (options.network !== 'host' && options.uts !== 'host') return {}
+  const read = (file: string): string => {
+    try {
+      return readFileSync(file, 'utf8')
+    } catch {
+      return ''
+    }
+  }
+  return { hosts: read('/etc/hosts'), resolvConf: read('/etc/resolv.conf'), hostname: hostname() }
+}
+
+const major = (rdev: number): number => (rdev >> 8) & 0xfff
+const minor = (rdev: number): number => (rdev & 0xff) | ((rdev >> 12) & 0xfff00)
+
+const deviceAt = (source: string, target: string, access: string): HostDevice | undefined => {
+  const stat = statSync(source, { throwIfNoEntry: false })
+  if (stat === undefined || !(stat.isCharacterDevice() || stat.isBlockDevice())) return undefined
+  const type = (stat.mode & S_IFMT) === S_IFBLK ? 'b' : 'c'
+  const numbers = { major: major(stat.rdev), minor: minor(stat.rdev) }
+  return { path: target, type, ...numbers, fileMode: stat.mode & 0o777, uid: stat.uid, gid: stat.gid, access }
+}
+
+const lookUpDevices = (options: DecodedOptions): readonly HostDevice[] => {
+  if (options.security?.privileged === true) return allDevices()
+  return (options.devices ?? []).map(({ source, target, permissions }) => {
+    const device = deviceAt(source, target, permissions)
+    if (device === undefined)
+      throw {
+        _tag: 'InvalidOption',
+        option: 'devices',
+        value: source,
+        why: 'is not a device',
+      } satisfies EngineError
+    return device
+  })
+}
+
+/** Every device node of the host's /dev, without what a container has of its own. */
+const allDevices = (): HostDevice[] =>
+  readdirSync('/dev', { withFileTypes: true })
+    .filter((entry) => entry.isCharacterDevice() || entry.isBlockDevice())
+    .flatMap((entry) => deviceAt(`/dev/${entry.name}`, `/dev/${entry.name}`, 'rwm') ?? [])
+    .filter((device) => !['/dev/console', '/dev/ptmx', '/dev/tty'].includes(device.path))
+
+/** Who is still there after so many rounds waits for a dead file system, and takes the signal with it. */
+const KILL_ROUNDS = 200
+
+/** Reads and kills until nobody is left: a fork bomb cannot outrun a reader for long, since each round kills all it saw. */
+const killGroup = async (group: string): Promise<void> => {
+  if (killAtOnce(group)) return
+  for (let round = 0; killOnce(group) && round < KILL_ROUNDS; round++)
+    await new Promise((resolve) => setTimeout(resolve, 1))
+}
+
+/** False when nobody was there. */
+const killOnce = (group: string): boolean => {
+  let pids: string[]
+  try {
+    pids = readFileSync(`${group}/cgroup.procs`, 'utf8')
+      .split('\n')
+      // A process of another pid namespace is listed as 0, and kill(2) takes that for our own group.
+      .filter((line) => Number(line) > 0)
+  } catch {
+    return false
+  }
+  for (const pid of pids) {
+    try {
+      process.kill(Number(pid), SIGKILL)
+    } catch {
+      // It has ended in the meantime.
+    }
+  }
+  return pids.length > 0
+}
+
+const ranOutOfMemory = (groups: readonly string[]): boolean =>
+  groups.some((group) =>
+    ['memory.oom_control', 'memory.events'].some((file) => {
+      try {
+        return /^oom_kill [1-9]/m.test(readFileSync(`${group}/${file}`, 'utf8'))
+      } catch {
+        return false
+      }
+    }),
+  )
+
+/** The lowest pid is the oldest process, but for a wrap of the counter. */
+const firstProcess = (groups: readonly string[]): number | undefined => {
+  try {
+    const pids = readFileSync(`${groups[0]}/cgroup.procs`, 'utf8')
+      .split('\n')
+      .filter((line) => line !== '')
+    return pids.length === 0 ? undefined : Math.min(...pids.map(Number))
+  } catch {
+    return undefined
+  }
+}
+
+interface CleanupPlan {
+  readonly bytes: Uint8Array
+  readonly moved: number
+  readonly ids: ReturnType<typeof idPlaces>
+  readonly trash: string
+}
+
+/** Containers of one shape are cleaned up by one plan, with their ids written into it. */
+const cleaner = ({ addon, facts, state }: HostParts): HostPort['cleanUp'] => {
+  const plans = new WeakMap<Cleanup, CleanupPlan>()
+  const make = (cleanup: Cleanup): CleanupPlan => {
+    const trash = path.join(state.trash, `${cleanup.id}.${randomHex(4)}`)
+    const plan = planCleanup(facts.arch, cleanup, trash)
+    return { ...plan, trash, ids: idPlaces(plan.bytes, cleanup.id) }
+  }
+  return async (cleanup, id = cleanup.id, held = []) => {
+    const plan = plans.get(cleanup) ?? make(cleanup)
+    plans.set(cleanup, plan)
+    const bytes = Buffer.from(plan.bytes)
+    for (const { at, length } of plan.ids) bytes.write(id.slice(0, length), at, 'latin1')
+    const slots = [state.containersFd, ...held, ...new Array(MAX_HELD - held.length).fill(-1)]
+    addon.letGo(Int32Array.from(held))
+    const result = await later(addon, bytes, slots)
+    // What cannot be removed now is left to the next sweep.
+    if (result.slots[plan.moved] === 0)
+      await addon.removeTree(plan.trash.replace(cleanup.id, id)).catch(() => {})
+  }
+}
+
+/** What dead engines left: their containers are killed, their groups, directories and records removed. */
+const sweep = async (parts: HostParts, cleanUp: HostPort['cleanUp']): Promise<void> => {
+  const dead = parts.state.deadEngines()
+  if (dead.length === 0) return
+  const engines = new Set(dead.map(({ engine }) => engine))
+  const left = parts.state
+    .readRecords()
+    .filter((record) => engines.has(record.engine) && record.finishedMs === undefined)
+  await Promise.all(left.flatMap(({ groups }) => groups.map(killGroup)))
+  await Promise.all(left.map((record) => endRecord(parts.state, record, cleanUp)))
+  for (const name of readdirSync(parts.state.trash))
+    await parts.addon.removeTree(path.join(parts.state.trash, name)).catch(() => {})
+  parts.state.removeTornRecords(engines)
+  for (const { done } of dead) done()
+}
+
+/** The exit status of a container whose engine died is lost with it. */
+const endRecord = async (
+  state: StateDir,
+  record: ContainerRecord,
+  cleanUp: HostPort['cleanUp'],
+): Promise<void> => {
+  const { id, groups, keep } = record
+  await cleanUp({ id, groups, keep, overlays: overlaysOf(state, id), record: state.recordPath(id) })
+  if (keep) state.writeRecord({ ...record, finishedMs: Date.now(), exitCode: 137 })
+  else statePort(state).freeName(record.name)
+}
+
+const overlaysOf = (state: StateDir, id: string): number => {
+  try {
+    const names = readdirSync(path.join(state.containers, id))
+    // One that was being made when its engine died may have none yet.
+    return Math.max(1, names.filter((name) => name.startsWith('upper')).length)
+  } catch {
+    return 0
+  }
+}
+
+const setLimits: HostPort['setLimits'] = (writes) => {
+  const refused = (wanted: typeof writes): { write: (typeof writes)[number]; errno: number }[] =>
+    wanted.flatMap((write) => {
+      const errno = writeTo(write.path, write.value)
+      return errno === 0 || (errno === ENOENT && write.optional === true) ? [] : [{ write, errno }]
+    })
+  const again = refused(refused(writes).map(({ write }) => write))
+  const [first] = again
+  if (first === undefined) return E.right(undefined)
+  const { write, errno } = first
+  const what = `${path.basename(write.path)} = ${write.value}`
+  return E.left({ _tag: 'SyscallFailed', step: 'set cgroup limit', errno, path: what })
+}
+
+/** In one write, as the kernel wants it. 0 or a positive errno. */
+const writeTo = (file: string, text: string): number => {
+  try {
+    writeFileSync(file, text, { flag: 'r+' })
+    return 0
+  } catch (error) {
+    return Math.abs((error as NodeJS.ErrnoException).errno ?? 5)
+  }
+}
+
+/** The line `some avg10=…` of /proc/pressure/memory (Documentation/accounting/psi.rst). */
+const memoryPressure = (): number | undefined => {
+  try {
+    return Number(/^some avg10=([\d.]+)/.exec(readFileSync('/proc/pressure/memory', 'utf8'))?.[1])
+  } catch {
+    return undefined
+  }
+}
+
+const statePort = (state: StateDir): StatePort => ({
+  root: state.root,
+  scratch: state.scratch,
+  engine: state.engine,
+  containersFd: state.containersFd,
+  recordsFd: state.recordsFd,
+  recordPath: (id) => state.recordPath(id),
+  records: () => state.readRecords(),
+  isAlive: (engine) => state.isAlive(engine),
+  write: (record) => state.writeRecord(record),
+  takeName: (name, id) => takeName(state, name, id),
+  freeName: (name) => {
+    if (name === '') return
+    try {
+      unlinkSync(path.join(state.names, name))
+    } catch {
+      // Not taken.
+    }
+  },
+})
+
+/**
+ * A symlink is made or not made, atomically, and says who has the name: a container, and the engine that is about to start
+ * it. A name is taken over when there is no such container and nobody who could still make it.
+ */
+const takeName = (state: StateDir, name: string, id: string): E.Either<EngineError, void> => {
+  const file = path.join(state.names, name)
+  for (let attempts = 0; attempts < 2; attempts++) {
+    try {
+      symlinkSync(`${id}.${state.engine}`, file)
+      return E.right(undefined)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') return E.left(asError(error))
+    }
+    const owner = linkAt(file)
+    const [holder = '', engine = ''] = owner.split('.')
+    if (state.readRecord(holder) !== undefined || state.isAlive(engine))
+      return E.left({ _tag: 'NameInUse', name, by: holder.slice(0, 12) })
+    // Two that found the same leftover must not take the new name away from each other.
+    state.lockNames(() => linkAt(file) === owner && rmSync(file, { force: true }))
+  }
+  return E.left({ _tag: 'NameInUse', name, by: 'another engine' })
+}
+
+/** Empty when it has just been taken away. */
+const linkAt = (file: string): string => {
+  try {
+    return readlinkSync(file)
+  } catch {
+    return ''
+  }
+}

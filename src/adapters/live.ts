@@ -1,0 +1,191 @@
+// Assembles the ports on this machine: the one place where an engine's parts meet.
+import path from 'node:path'
+import * as E from '#fp/Either'
+import { pipe } from '#fp/function'
+import type { TaskEither } from '#fp/TaskEither'
+import * as TE from '#fp/TaskEither'
+import type { Images } from '../engine/images-verbs.ts'
+import type { Ports } from '../engine/ports.ts'
+import type { EngineError } from '../model/errors.ts'
+import type { HostFacts } from '../model/host-facts.ts'
+import type { ImageSource } from '../model/options.ts'
+import { decodeEngineOptions } from '../model/options-decode.ts'
+import type { PreparedImage } from '../model/prepared-image.ts'
+import type { Addon } from '../native/addon.ts'
+import type { LayerAddon } from '../native/layer-addon.ts'
+import { loadAddon } from '../native/load.ts'
+import { CgroupParents } from './cgroup-parents.ts'
+import { Guardian } from './guardian.ts'
+import { realHost } from './host.ts'
+import { probeProcess, thisHost } from './host-facts.ts'
+import { hostFacts } from './host-facts-cache.ts'
+import { prepareHostImage } from './host-image.ts'
+import { makeFolders } from './make-folders.ts'
+import { nativeLauncher } from './native-launcher.ts'
+import { StateDir } from './state-dir.ts'
+import { Nothing, nativeStdio } from './stdio.ts'
+
+export const DEFAULT_ROOT = '/var/lib/slipway'
+const DEFAULT_RUNTIME = '/run/slipway'
+
+export interface EngineOptions {
+  /** Data directory. Default: `SLIPWAY_ROOT`, else `/var/lib/slipway`. */
+  readonly root?: string
+  /** Runtime directory. Default: `/run/slipway` for the default root, `<root>/run` for any other. */
+  readonly runtime?: string
+}
+
+export interface LiveEngine {
+  readonly ports: Ports
+  readonly addon: Addon
+  readonly facts: HostFacts
+  readonly root: string
+  readonly runtime: string
+  /** The image programs; loaded with their first use, since a start of the host image needs none of them. */
+  readonly images: () => Promise<Images>
+  /** 0 while no guardian runs. */
+  readonly guardianPid: () => number
+  /** Gives everything up at once; resolves when the guardian has ended, too. */
+  readonly close: () => Promise<void>
+}
+
+/** Fails: HostUnfit where this process may not make containers, SyscallFailed where the root cannot be written to. */
+export const openEngine = (
+  options: EngineOptions,
+  environment: { readonly SLIPWAY_ROOT?: string },
+): E.Either<EngineError, LiveEngine> =>
+  pipe(
+    decodeEngineOptions<EngineOptions>(options),
+    E.flatMap((decoded) => {
+      const root = path.resolve(decoded.root ?? environment.SLIPWAY_ROOT ?? DEFAULT_ROOT)
+      const runtime = decoded.runtime ?? (root === DEFAULT_ROOT ? DEFAULT_RUNTIME : path.join(root, 'run'))
+      return E.tryCatch(() => assemble(root, path.resolve(runtime)), asError)
+    }),
+  )
+
+const assemble = (root: string, runtime: string): LiveEngine => {
+  makeRuntime(runtime)
+  const facts = hostFacts(runtime)
+  demandRights(facts)
+  const addon = loadAddon() as Addon & LayerAddon
+  const state = new StateDir({ root, runtime }, addon)
+  const cgroups = new CgroupParents(facts, addon, cgroupNameOf(root))
+  const guardian = new Guardian(addon, facts, cgroups.forGuardian())
+  const nothing = new Nothing()
+  let loaded: Promise<Images> | undefined
+  const images = (): Promise<Images> => {
+    loaded ??= openImages(root, addon, state)
+    return loaded
+  }
+  const host = realHost({
+    addon,
+    facts,
+    state,
+    cgroups,
+    guardian,
+    prepareImage: (image) => prepareImage(root, facts, images, image),
+  })
+  const ports: Ports = {
+    host,
+    launcher: nativeLauncher(addon, guardian),
+    stdio: nativeStdio(addon, facts.arch, nothing),
+    users: new Map(),
+    templates: new Map(),
+    profiles: new Map(),
+    filters: new WeakMap(),
+  }
+  const close = (): Promise<void> => {
+    const ended = guardian.close()
+    cgroups.close()
+    nothing.close()
+    state.close()
+    return ended.then(() => {
+      state.leave(() => {
+        if (root !== DEFAULT_ROOT) cgroups.remove()
+      })
+    })
+  }
+  return { ports, addon, facts, root, runtime, images, guardianPid: () => guardian.pid, close }
+}
+
+/** Who may not write here is told first whether it is for want of rights altogether. */
+const makeRuntime = (runtime: string): void => {
+  try {
+    makeFolders(runtime, 0o700)
+  } catch (error) {
+    demandRights(probeProcess(thisHost))
+    throw error
+  }
+}
+
+const CAP_SYS_ADMIN = 1n << 21n
+const demandRights = (facts: Pick<HostFacts, 'effectiveCaps' | 'euid'>): void => {
+  if ((facts.effectiveCaps & CAP_SYS_ADMIN) !== 0n) return
+  throw {
+    _tag: 'HostUnfit',
+    need: 'the right to make containers',
+    why: `this process runs as uid ${facts.euid} without CAP_SYS_ADMIN`,
+    remedy: 'run it as root, e.g. with sudo',
+  } satisfies EngineError
+}
+
+/** Engines with different roots never meet in a cgroup. */
+export const cgroupNameOf = (root: string): string => {
+  if (root === DEFAULT_ROOT) return 'slipway'
+  let state = 0x811c9dc5
+  for (const byte of Buffer.from(root)) state = Math.imul(state ^ byte, 0x01000193) >>> 0
+  return `slipway-${state.toString(16).padStart(8, '0')}`
+}
+
+const openImages = async (root: string, addon: Addon & LayerAddon, state: StateDir): Promise<Images> => {
+  const [{ imagePorts }, { createSnapshotter }, { imageVerbs }] = await Promise.all([
+    import('./images-live.ts'),
+    import('./snapshotter.ts'),
+    import('../engine/images-verbs.ts'),
+  ])
+  const inUse = TE.fromIO(() => state.readRecords().map(({ id, imageId }) => ({ id, imageId })))
+  const ports = imagePorts({
+    root,
+    snapshotter: createSnapshotter({ root, native: addon }),
+    flock: addon.flock,
+    inUse: (imageId) =>
+      pipe(
+        inUse,
+        TE.map((records) => records.filter((record) => record.imageId === imageId).map(({ id }) => id)),
+      ),
+  })
+  return imageVerbs(ports)
+}
+
+const prepareImage = (
+  root: string,
+  facts: HostFacts,
+  images: () => Promise<Images>,
+  image: ImageSource,
+): TaskEither<EngineError, PreparedImage> => {
+  if (typeof image === 'object') return TE.fromEither(directoryImage(image.rootfs))
+  if (image === 'host') return prepareHostImage({ root, bootId: facts.bootId })
+  return pipe(
+    TE.fromTask(images),
+    TE.flatMap(({ resolve }) => resolve(image)),
+  )
+}
+
+const directoryImage = (rootfs: string): E.Either<EngineError, PreparedImage> => {
+  if (!path.isAbsolute(rootfs))
+    return E.left({ _tag: 'InvalidOption', option: 'rootfs', value: rootfs, why: 'must be an absolute path' })
+  return E.right({ reference: rootfs, id: rootfs, config: {}, rootfs: { kind: 'directory', path: rootfs } })
+}
+
+const asError = (error: unknown): EngineError => {
+  if (typeof error === 'object' && error !== null && '_tag' in error) return error as EngineError
+  const { errno = -5, syscall = 'open engine', path: where } = error as NodeJS.ErrnoException
+  if (errno === -5)
+    return { _tag: 'HostUnfit', need: 'the native addon', why: String((error as Error).message ?? error) }
+  return {
+    _tag: 'SyscallFailed',
+    step: syscall,
+    errno: Math.abs(errno),
+    ...(where === undefined ? {} : { path: where }),
+  }
+}

@@ -1,0 +1,220 @@
+// Unpacked layers and flattened stacks on disk. A snapshot is made in a locked staging directory and renamed into place,
+// so it is there whole or not at all, whatever dies when.
+import { closeSync } from 'node:fs'
+import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises'
+import * as TE from '#fp/TaskEither'
+import type {
+  PreparedStack,
+  SnapshotKind,
+  SnapshotList,
+  Snapshotter,
+  UnpackedLayer,
+} from '../engine/ports/snapshotter.ts'
+import type { EngineError } from '../model/errors.ts'
+import type { LayerAddon, LayerFailure, LayerLimits } from '../native/layer-addon.ts'
+import { engineError, hasCode, nativeError, thrown } from './layer-errors.ts'
+import { keepError, type StreamOptions, streamLayer } from './layer-stream.ts'
+import { chainIdOf, hexOf, type SnapshotPaths, snapshotPaths } from './snapshotter-paths.ts'
+
+export interface SnapshotterOptions {
+  /** Absolute; made when missing, for root's eyes only: what is in it may be setuid. */
+  readonly root: string
+  readonly native: LayerAddon
+  readonly limits?: LayerLimits
+}
+
+/** What is written beside a layer's tree. */
+interface LayerRecord {
+  readonly version: 1
+  readonly diffId: string
+  readonly sizeBytes: number
+  readonly entries: number
+  /** Nothing in the tree needs other layers or hides what they have: it can be an image's root as it is. */
+  readonly plain: boolean
+}
+interface StackRecord {
+  readonly version: 1
+  readonly chainId: string
+  readonly diffIds: readonly string[]
+}
+
+export const createSnapshotter = (options: SnapshotterOptions): Snapshotter => {
+  const store = new Store(options)
+  const effect = <A>(digest: string, body: () => Promise<A>): TE.TaskEither<EngineError, A> =>
+    TE.tryCatch(body, engineError(digest))
+  return {
+    unpackLayer: (diffId, source, more = {}) => effect(diffId, () => store.unpackLayer(diffId, source, more)),
+    prepareStack: (diffIds) => effect(diffIds.at(-1) ?? 'none', () => store.prepareStack(diffIds)),
+    has: (kind, id) => effect(id, async () => (await store.record(kind, id)) !== undefined),
+    remove: (kind, id) => effect(id, () => store.remove(kind, id)),
+    list: effect('list', () => store.list()),
+  }
+}
+
+class Store {
+  readonly #paths: SnapshotPaths
+  readonly #native: LayerAddon
+  readonly #limits: LayerLimits
+  /** Snapshots being made by this engine: a second caller waits, then finds the first one's. */
+  readonly #making = new Map<string, Promise<unknown>>()
+
+  constructor({ root, native, limits = {} }: SnapshotterOptions) {
+    this.#paths = snapshotPaths(root)
+    this.#native = native
+    this.#limits = limits
+  }
+
+  async unpackLayer(
+    diffId: string,
+    source: AsyncIterable<Uint8Array>,
+    options: StreamOptions,
+  ): Promise<UnpackedLayer> {
+    keepError(source)
+    return this.#once('layer', diffId, async () => {
+      const known = await this.record('layer', diffId)
+      if (known !== undefined) return unpacked(known, true)
+      return this.#stage(async (staging) => {
+        const record = await this.#unpackInto(staging, diffId, source, options)
+        return unpacked(record, !(await this.#place('layer', diffId, staging)))
+      })
+    })
+  }
+
+  async prepareStack(diffIds: readonly string[]): Promise<PreparedStack> {
+    const chainId = chainIdOf(diffIds)
+    const [only] = diffIds
+    const plain = diffIds.length === 1 && only !== undefined && (await this.record('layer', only))?.plain
+    if (plain) return { chainId, path: this.#paths.tree('layer', chainId), reused: true }
+    const path = this.#paths.tree('stack', chainId)
+    return this.#once('stack', chainId, async () => {
+      if ((await this.record('stack', chainId)) !== undefined) return { chainId, path, reused: true }
+      return this.#stage(async (staging) => {
+        await this.#flattenInto(staging, chainId, diffIds)
+        return { chainId, path, reused: !(await this.#place('stack', chainId, staging)) }
+      })
+    })
+  }
+
+  /** Moved away in one step, then deleted: a half-removed snapshot is never found. */
+  async remove(kind: SnapshotKind, id: string): Promise<void> {
+    const directory = this.#paths.directory(kind, id)
+    await this.#stage((staging) => rename(directory, `${staging}/removed`).catch(unlessCode('ENOENT')))
+  }
+
+  async list(): Promise<SnapshotList> {
+    const layers = await this.#digests('layer')
+    const chains = await this.#digests('stack')
+    const stacks = chains.map(async (chainId) => ({
+      chainId,
+      diffIds: (await this.record('stack', chainId))?.diffIds ?? [],
+    }))
+    return { layers, stacks: await Promise.all(stacks) }
+  }
+
+  record(kind: 'layer', digest: string): Promise<LayerRecord | undefined>
+  record(kind: 'stack', digest: string): Promise<StackRecord | undefined>
+  record(kind: SnapshotKind, digest: string): Promise<object | undefined>
+  async record(kind: SnapshotKind, digest: string): Promise<object | undefined> {
+    const text = await readFile(this.#paths.record(kind, digest), 'utf8').catch(unlessCode('ENOENT'))
+    return text === undefined ? undefined : JSON.parse(text)
+  }
+
+  async #unpackInto(
+    staging: string,
+    diffId: string,
+    source: AsyncIterable<Uint8Array>,
+    options: StreamOptions,
+  ): Promise<LayerRecord> {
+    const tree = `${staging}/fs`
+    await mkdir(tree, { mode: 0o755 })
+    const read = await streamLayer(this.#native, tree, source, diffId, { limits: this.#limits, ...options })
+    if (read.digest !== diffId) {
+      throw thrown({ _tag: 'DigestMismatch', what: 'layer diffID', expected: diffId, actual: read.digest })
+    }
+    const { entries, whiteouts, pendingLinks } = read.stats
+    const plain = whiteouts === 0 && pendingLinks === 0
+    const record: LayerRecord = { version: 1, diffId, sizeBytes: read.sizeBytes, entries, plain }
+    await writeFile(`${staging}/layer.json`, JSON.stringify(record))
+    return record
+  }
+
+  async #flattenInto(staging: string, chainId: string, diffIds: readonly string[]): Promise<void> {
+    const tree = `${staging}/fs`
+    for (const diffId of diffIds) await this.#require(diffId)
+    await mkdir(tree, { mode: 0o755 })
+    const layers = diffIds.map((diffId) => this.#paths.tree('layer', diffId))
+    const result = await this.#native.flattenLayers(layers, tree, `${staging}/scratch`)
+    if (!result.ok) throw thrown(nativeError(result, diffIds[result.layer ?? 0] ?? chainId))
+    const record: StackRecord = { version: 1, chainId, diffIds }
+    await writeFile(`${staging}/stack.json`, JSON.stringify(record))
+  }
+
+  async #require(diffId: string): Promise<void> {
+    if ((await this.record('layer', diffId)) !== undefined) return
+    const path = this.#paths.directory('layer', diffId)
+    throw thrown({ _tag: 'StateDamaged', path, why: 'the layer is not unpacked' })
+  }
+
+  /** False when somebody else was faster; theirs is as good, since both are made of the same bytes. */
+  async #place(kind: SnapshotKind, digest: string, staging: string): Promise<boolean> {
+    try {
+      await rename(staging, this.#paths.directory(kind, digest))
+      return true
+    } catch (cause) {
+      if (hasCode(cause, 'EEXIST', 'ENOTEMPTY')) return false
+      throw cause
+    }
+  }
+
+  /** Runs `body` with a directory of its own, gone afterwards unless it was renamed. Sweeps what dead processes left. */
+  async #stage<A>(body: (staging: string) => Promise<A>): Promise<A> {
+    for (const folder of [this.#paths.folder('layer'), this.#paths.folder('stack'), this.#paths.staging]) {
+      await mkdir(folder, { recursive: true, mode: 0o700 })
+    }
+    succeed(await this.#native.sweepStaging(this.#paths.staging))
+    const staging = succeed(await this.#native.openStaging(this.#paths.staging))
+    try {
+      return await body(staging.path)
+    } finally {
+      // What cannot be removed now is the next sweep's; the result counts.
+      await this.#native.removeTree(staging.path)
+      closeSync(staging.lockFd)
+    }
+  }
+
+  async #once<A>(kind: SnapshotKind, digest: string, body: () => Promise<A>): Promise<A> {
+    const key = `${kind} ${hexOf(digest)}`
+    const before = this.#making.get(key)
+    const mine = (before ?? Promise.resolve()).then(body, body)
+    this.#making.set(key, mine)
+    try {
+      return await mine
+    } finally {
+      if (this.#making.get(key) === mine) this.#making.delete(key)
+    }
+  }
+
+  async #digests(kind: SnapshotKind): Promise<readonly string[]> {
+    const names = await readdir(this.#paths.folder(kind)).catch(unlessCode('ENOENT'))
+    return (names ?? []).sort().map((name) => `sha256:${name}`)
+  }
+}
+
+const unpacked = ({ diffId, sizeBytes, entries }: LayerRecord, reused: boolean): UnpackedLayer => ({
+  diffId,
+  sizeBytes,
+  entries,
+  reused,
+})
+
+/** For `.catch`: this code means "nothing there", every other error goes on. */
+const unlessCode =
+  (code: string) =>
+  (cause: unknown): undefined => {
+    if (!hasCode(cause, code)) throw cause
+  }
+
+const succeed = <A extends { readonly ok: true }>(result: A | LayerFailure): A => {
+  if (!result.ok) throw thrown(nativeError(result, 'staging'))
+  return result
+}

@@ -1,0 +1,265 @@
+// slipway's own state on disk: plain files, each written once and renamed or removed whole. Nothing here needs repair.
+import {
+  closeSync,
+  constants,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import path from 'node:path'
+import type { EngineError } from '../model/errors.ts'
+import { type ContainerRecord, parseRecord } from '../model/record.ts'
+import type { Addon } from '../native/addon.ts'
+import { makeFolders } from './make-folders.ts'
+
+const LOCK_SH = 1
+const LOCK_EX = 2
+/** A millisecond apart. */
+const MAX_TRIES = 1000
+const OWN_MODE = 0o700
+const STRAY_MS = 60_000
+
+export interface StateRoots {
+  /** Data: images, layers, writable layers. */
+  readonly root: string
+  /** Records of what runs: may vanish with a reboot. */
+  readonly runtime: string
+}
+
+export class StateDir {
+  readonly root: string
+  readonly runtime: string
+  /** This engine's own id, 16 hex digits: new for each process. */
+  readonly engine: string
+  /** An empty directory, where a container's root is attached inside its own mount namespace. */
+  readonly scratch: string
+  readonly containersFd: number
+  readonly recordsFd: number
+  readonly #addon: Addon
+  readonly #sinceMs = Date.now()
+  /** Dead engines whose locks this one holds, while it clears away what they left. */
+  readonly #cleared = new Set<string>()
+  /** The folder of the engines: locked shared by each of them, so that whoever gets it exclusively is the last. */
+  readonly #company: number
+  #lockFd: number
+
+  constructor(roots: StateRoots, addon: Addon) {
+    this.root = roots.root
+    this.runtime = roots.runtime
+    this.#addon = addon
+    this.engine = randomHex(8)
+    this.scratch = path.join(roots.runtime, 'mnt')
+    for (const folder of [
+      this.containers,
+      this.trash,
+      this.records,
+      this.engines,
+      this.names,
+      this.scratch,
+    ]) {
+      makeFolders(folder, OWN_MODE)
+    }
+    for (const folder of [this.root, this.runtime]) demandOwn(folder)
+    this.containersFd = openSync(this.containers, constants.O_RDONLY | constants.O_DIRECTORY)
+    this.recordsFd = openSync(this.records, constants.O_RDONLY | constants.O_DIRECTORY)
+    this.#company = openSync(this.engines, constants.O_RDONLY | constants.O_DIRECTORY)
+    this.#join()
+    this.#lockFd = this.#lock()
+  }
+
+  get containers(): string {
+    return path.join(this.root, 'containers')
+  }
+  get trash(): string {
+    return path.join(this.root, 'trash')
+  }
+  get records(): string {
+    return path.join(this.runtime, 'records')
+  }
+  get names(): string {
+    return path.join(this.root, 'names')
+  }
+  private get engines(): string {
+    return path.join(this.runtime, 'engines')
+  }
+
+  recordPath(id: string): string {
+    return path.join(this.records, id)
+  }
+
+  /** All records that can be read; one that is torn or foreign is passed over. */
+  readRecords(): ContainerRecord[] {
+    return readdirSync(this.records).flatMap((name) => {
+      const record = this.readRecord(name)
+      return record === undefined ? [] : [record]
+    })
+  }
+
+  /**
+   * An engine that died between making a record and writing it has done nothing else yet. Of an engine that lives, `dead`
+   * not naming it, such a record is there for microseconds.
+   */
+  removeTornRecords(dead: ReadonlySet<string>): void {
+    const alone = readdirSync(this.engines).every((name) => name === this.engine || dead.has(name))
+    const before = alone ? this.#sinceMs : Date.now() - STRAY_MS
+    for (const name of readdirSync(this.records)) {
+      const file = this.recordPath(name)
+      if (this.readRecord(name) === undefined && modifiedMs(file) < before) unlinkQuietly(file)
+    }
+  }
+
+  readRecord(id: string): ContainerRecord | undefined {
+    try {
+      return parseRecord(readFileSync(this.recordPath(id), 'utf8'))
+    } catch {
+      return undefined
+    }
+  }
+
+  /** Replaces a record whole. */
+  writeRecord(record: ContainerRecord): void {
+    const temporary = path.join(this.runtime, `.${record.id}.${this.engine}`)
+    writeFileSync(temporary, JSON.stringify(record), { mode: 0o600 })
+    renameSync(temporary, this.recordPath(record.id))
+  }
+
+  /** Engines that ended without cleaning up: their locks are free. The lock is held until `done` is called. */
+  deadEngines(): { readonly engine: string; readonly done: () => void }[] {
+    this.#removeStrays()
+    return readdirSync(this.engines)
+      .filter((name) => name !== this.engine)
+      .flatMap((engine) => this.#takeOver(engine))
+      .map(({ engine, done }) => {
+        this.#cleared.add(engine)
+        return { engine, done }
+      })
+  }
+
+  isAlive(engine: string): boolean {
+    if (engine === this.engine) return true
+    if (this.#cleared.has(engine)) return false
+    const taken = this.#takeOver(engine)
+    for (const { release } of taken) release()
+    return taken.length === 0 && readdirSync(this.engines).includes(engine)
+  }
+
+  /** Runs `body` while no other engine is in here; not at all while one is. */
+  lockNames(body: () => void): void {
+    const fd = openSync(this.names, constants.O_RDONLY | constants.O_DIRECTORY)
+    try {
+      if (this.#addon.flock(fd, LOCK_EX) === 0) body()
+    } finally {
+      closeSync(fd)
+    }
+  }
+
+  /** To be called once, at the very end: `body` runs unless another engine of this root lives, and none begins meanwhile. */
+  leave(body: () => void): void {
+    if (this.#addon.flock(this.#company, LOCK_EX) === 0) body()
+    closeSync(this.#company)
+  }
+
+  close(): void {
+    if (this.#lockFd < 0) return
+    unlinkQuietly(path.join(this.engines, this.engine))
+    for (const fd of [this.containersFd, this.recordsFd, this.#lockFd]) closeSync(fd)
+    this.#lockFd = -1
+  }
+
+  /** Only an engine that is leaving can be in the way, for as long as a few calls of rmdir(2) take. */
+  #join(): void {
+    const sleeper = new Int32Array(new SharedArrayBuffer(4))
+    for (let tries = 0; this.#addon.flock(this.#company, LOCK_SH) !== 0 && tries < MAX_TRIES; tries++)
+      Atomics.wait(sleeper, 0, 0, 1)
+  }
+
+  /** What was being written when its writer was killed. Nobody writes for a minute. */
+  #removeStrays(): void {
+    for (const name of readdirSync(this.runtime).filter((each) => each.startsWith('.'))) {
+      const file = path.join(this.runtime, name)
+      const ageMs = Date.now() - (statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? Date.now())
+      if (ageMs > STRAY_MS) unlinkQuietly(file)
+    }
+  }
+
+  /** Locked before it appears under its name: no other engine ever sees it unlocked while this process lives. */
+  #lock(): number {
+    const temporary = path.join(this.runtime, `.engine-${this.engine}`)
+    const fd = openSync(temporary, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o600)
+    this.#addon.flock(fd, LOCK_EX)
+    renameSync(temporary, path.join(this.engines, this.engine))
+    return fd
+  }
+
+  #takeOver(
+    engine: string,
+  ): { readonly engine: string; readonly done: () => void; readonly release: () => void }[] {
+    const file = path.join(this.engines, engine)
+    let fd: number
+    try {
+      fd = openSync(file, constants.O_RDWR)
+    } catch {
+      return []
+    }
+    if (this.#addon.flock(fd, LOCK_EX) !== 0) {
+      closeSync(fd)
+      return []
+    }
+    const release = (): void => closeSync(fd)
+    const done = (): void => {
+      unlinkQuietly(file)
+      release()
+    }
+    return [{ engine, done, release }]
+  }
+}
+
+/** Infinity for a file that is gone. */
+const modifiedMs = (file: string): number => {
+  try {
+    return statSync(file).mtimeMs
+  } catch {
+    return Number.POSITIVE_INFINITY
+  }
+}
+
+/** Records say whom to kill, filters what to allow, layers what to execute: nobody else may write here. */
+const demandOwn = (folder: string): void => {
+  const { uid, mode } = statSync(folder)
+  if (uid === process.geteuid?.() && (mode & 0o022) === 0) return
+  throw {
+    _tag: 'HostUnfit',
+    need: "a folder of slipway's own",
+    why: `${folder} belongs to uid ${uid} with mode ${(mode & 0o7777).toString(8)}, so that others can write to it`,
+    remedy: `chown it to uid ${process.geteuid?.()} and chmod it to 700, or choose another root`,
+  } satisfies EngineError
+}
+
+const unlinkQuietly = (file: string): void => {
+  try {
+    unlinkSync(file)
+  } catch {
+    // Somebody else was faster.
+  }
+}
+
+const RANDOM_BYTES = 4096
+const pool = { bytes: Buffer.alloc(0), at: 0 }
+
+/** From /dev/urandom directly: node:crypto costs milliseconds to load, which a short-lived command line would pay. */
+export const randomHex = (bytes: number): string => {
+  if (pool.at + bytes > pool.bytes.length) {
+    const fd = openSync('/dev/urandom', 'r')
+    pool.bytes = Buffer.alloc(RANDOM_BYTES)
+    readSync(fd, pool.bytes)
+    closeSync(fd)
+    pool.at = 0
+  }
+  pool.at += bytes
+  return pool.bytes.toString('hex', pool.at - bytes, pool.at)
+}

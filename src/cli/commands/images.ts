@@ -1,0 +1,98 @@
+// slipway images: the images of this root, in Docker's columns.
+import * as E from '#fp/Either'
+import { hexOf } from '../../model/digest.ts'
+import type { ImageSummary } from '../../model/image-verbs.ts'
+import type { UsageError } from '../args.ts'
+import { type Args, command, type FlagTable } from '../command.ts'
+import { formatRecords } from '../format.ts'
+import { humanBytes, humanDuration } from '../human.ts'
+import { filterImages, referenceTest } from '../images-filters.ts'
+import { reportError, reportUsage } from '../report.ts'
+
+export const imagesFlags = {
+  all: { kind: 'boolean', short: 'a', help: 'Accepted for its habit: there are no intermediate images' },
+  digests: { kind: 'boolean', help: 'Show digests' },
+  quiet: { kind: 'boolean', short: 'q', help: 'Show image ids only' },
+  'no-trunc': { kind: 'boolean', help: 'Show ids in full' },
+  format: {
+    kind: 'text',
+    value: 'FORMAT',
+    help: "'json', 'table', or a Go template such as '{{.Repository}}:{{.Tag}}'",
+  },
+  filter: {
+    kind: 'list',
+    short: 'f',
+    value: 'KEY=VALUE',
+    help: 'Show only images by dangling, reference, label, before or since',
+  },
+} as const satisfies FlagTable
+
+/** Names of the fields of a template, and the headings of their columns. */
+const HEADERS = {
+  ID: 'IMAGE ID',
+  Repository: 'REPOSITORY',
+  Tag: 'TAG',
+  Digest: 'DIGEST',
+  CreatedSince: 'CREATED',
+  CreatedAt: 'CREATED AT',
+  Size: 'SIZE',
+  Platform: 'PLATFORM',
+} as const
+
+const COLUMNS = 'table {{.Repository}}\t{{.Tag}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}'
+const WITH_DIGESTS = 'table {{.Repository}}\t{{.Tag}}\t{{.Digest}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}'
+const SHORT_ID = 12
+const NONE = '<none>'
+
+export const images = command({
+  name: 'images',
+  summary: 'List images',
+  usage: '[OPTIONS] [REPOSITORY[:TAG]]',
+  positionals: { min: 0, max: 1 },
+  flags: imagesFlags,
+  run: async ({ args, stdout, stderr, engine }) => {
+    const listed = await (await engine()).images.list()()
+    if (E.isLeft(listed)) {
+      reportError(stderr, listed.left)
+      return 1
+    }
+    const shown = renderImages(listed.right, args.flags, args.positionals[0], Date.now())
+    if (E.isLeft(shown)) {
+      reportUsage(stderr, 'images', shown.left)
+      return 1
+    }
+    stdout.write(shown.right)
+    return 0
+  },
+})
+
+/** The whole output. `nowMs` makes ages out of times. */
+export const renderImages = (
+  all: readonly ImageSummary[],
+  flags: Args<typeof imagesFlags>['flags'],
+  name: string | undefined,
+  nowMs: number,
+): E.Either<UsageError, string> => {
+  const passing = filterImages(flags.filter, all)
+  if (E.isLeft(passing)) return passing
+  const isWanted = name === undefined ? () => true : referenceTest(name)
+  const records = passing.right.filter(isWanted).map((image) => imageRecord(image, nowMs, flags['no-trunc']))
+  if (flags.quiet) return E.right([...new Set(records.map(({ ID }) => `${ID}\n`))].join(''))
+  const { format = 'table' } = flags
+  return formatRecords(
+    format === 'table' ? (flags.digests ? WITH_DIGESTS : COLUMNS) : format,
+    records,
+    HEADERS,
+  )
+}
+
+const imageRecord = (image: ImageSummary, nowMs: number, full: boolean) => ({
+  ID: full ? image.id : hexOf(image.id).slice(0, SHORT_ID),
+  Repository: image.repository ?? NONE,
+  Tag: image.tag ?? NONE,
+  Digest: image.digest,
+  CreatedSince: image.createdMs === undefined ? 'N/A' : `${humanDuration(nowMs - image.createdMs)} ago`,
+  CreatedAt: image.createdMs === undefined ? 'N/A' : new Date(image.createdMs).toISOString(),
+  Size: humanBytes(image.sizeBytes),
+  Platform: image.platform,
+})

@@ -1,0 +1,61 @@
+// What pull and load share: the platform flag, progress, and what a signal in the middle means.
+import { constants } from 'node:os'
+import * as E from '#fp/Either'
+import type { TaskEither } from '#fp/TaskEither'
+import type { EngineError, InvalidOption } from '../model/errors.ts'
+import type { OnProgress } from '../model/image-verbs.ts'
+import { type Platform, parsePlatform } from '../model/platform.ts'
+import type { Context } from './command.ts'
+import { invalidPlatform } from './platform-flag.ts'
+import { progressDisplay } from './progress.ts'
+import { reportError } from './report.ts'
+import { relaySignals } from './signals.ts'
+
+/** Added to the number of a signal that ended a program. */
+const SIGNAL_BASE = 128
+
+export interface TransferOptions {
+  readonly platform?: Platform
+  readonly onProgress?: OnProgress
+  readonly signal: AbortSignal
+}
+
+/** `--platform linux/arm64`, as options; none when the flag is absent. */
+export const platformOption = (
+  flag: string | undefined,
+): E.Either<InvalidOption, { readonly platform?: Platform }> => {
+  if (flag === undefined) return E.right({})
+  const platform = parsePlatform(flag)
+  if (platform !== undefined) return E.right({ platform })
+  return E.left(invalidPlatform(flag))
+}
+
+export const refuse = ({ stderr }: Pick<Context, 'stderr'>, error: EngineError): number => {
+  reportError(stderr, error)
+  return 1
+}
+
+/** Runs a transfer with progress on standard output; gives its result, or the exit code. An interrupt needs no message. */
+export const transfer = async <A>(
+  context: Pick<Context, 'stdout' | 'stderr' | 'onSignal'>,
+  flags: { readonly quiet: boolean; readonly platform: string | undefined },
+  program: (options: TransferOptions) => Promise<TaskEither<EngineError, A>>,
+): Promise<E.Either<number, A>> => {
+  const platform = platformOption(flags.platform)
+  if (E.isLeft(platform)) return E.left(refuse(context, platform.left))
+  const display = flags.quiet ? undefined : progressDisplay(context.stdout)
+  const signals = relaySignals(context.onSignal, 0)
+  try {
+    const progress = display === undefined ? {} : { onProgress: display.update }
+    const run = await program({ ...platform.right, ...progress, signal: signals.cancel })
+    const result = await run()
+    display?.finish()
+    if (E.isRight(result)) return result
+    const signal = signals.cancelledBy()
+    return E.left(
+      signal === undefined ? refuse(context, result.left) : SIGNAL_BASE + constants.signals[signal],
+    )
+  } finally {
+    signals.stop()
+  }
+}

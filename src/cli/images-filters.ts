@@ -1,0 +1,62 @@
+// The --filter of images, and its REPOSITORY[:TAG] argument: which images a list of conditions lets through.
+import type * as E from '#fp/Either'
+import type { ImageSummary } from '../model/image-verbs.ts'
+import type { UsageError } from './args.ts'
+import { filterItems, type Test as ItemTest, type Maker } from './filters.ts'
+import { split } from './mount-flags.ts'
+
+type Test = ItemTest<ImageSummary>
+
+/** By key. A text instead of a test says what is wrong with the value. */
+const MAKERS: Readonly<Record<string, Maker<ImageSummary>>> = {
+  dangling: (value) =>
+    value === 'true' || value === 'false'
+      ? ({ repository }) => (repository === undefined) === (value === 'true')
+      : 'true or false',
+  reference: (value) => referenceTest(value),
+  label: (value) => labelTest(value),
+  before: (value, all) => relativeTo(value, all, (image, other) => image < other),
+  since: (value, all) => relativeTo(value, all, (image, other) => image > other),
+}
+
+/** Shell patterns over `repository` or `repository:tag`; a `*` stops at a slash, as in Docker. */
+export const referenceTest = (pattern: string): Test => {
+  const source = pattern
+    .replace(/[.+^${}()|[\]\\]/g, '\\$&')
+    .replaceAll('*', '[^/]*')
+    .replaceAll('?', '[^/]')
+  const whole = new RegExp(`^${source}$`)
+  return (image) => {
+    if (image.repository === undefined) return false
+    const names = [
+      image.repository,
+      `${image.repository}:${image.tag}`,
+      `${image.repository}@${image.digest}`,
+    ]
+    return names.some((name) => whole.test(name))
+  }
+}
+
+const labelTest = (text: string): Test => {
+  const [key, value] = split(text)
+  return ({ labels }) => Object.hasOwn(labels, key) && (value === undefined || labels[key] === value)
+}
+
+const relativeTo = (
+  name: string,
+  all: readonly ImageSummary[],
+  compare: (imageMs: number, otherMs: number) => boolean,
+): Test | string => {
+  const isMeant = (image: ImageSummary) =>
+    referenceTest(name)(image) || image.id.startsWith(name) || image.id.startsWith(`sha256:${name}`)
+  const other = all.find(isMeant)
+  return other === undefined
+    ? 'there is no such image'
+    : (image) => compare(image.createdMs ?? 0, other.createdMs ?? 0)
+}
+
+/** The images that pass: one of the values of each key must hold, of `label` all. */
+export const filterImages = (
+  filters: readonly string[],
+  images: readonly ImageSummary[],
+): E.Either<UsageError, readonly ImageSummary[]> => filterItems(MAKERS, filters, images)

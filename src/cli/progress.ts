@@ -1,0 +1,136 @@
+// Progress of a pull or load: one live line per layer on a terminal, plain lines elsewhere.
+import type { ImageProgress } from '../model/image-verbs.ts'
+import type { Output } from './command.ts'
+import { humanBytes } from './human.ts'
+
+export interface ProgressDisplay {
+  readonly update: (progress: ImageProgress) => void
+  /** Draws the last state, once; later updates are ignored. */
+  readonly finish: () => void
+}
+
+/** Time between two drawings on a terminal, in milliseconds. */
+const FRAME_MS = 80
+const SHORT_DIGEST = 12
+/** `99.9MB/99.9MB  99.9MB/s` */
+const FIGURES_COLUMNS = 24
+
+interface LayerState {
+  readonly name: string
+  readonly sizeBytes: number
+  status: 'waiting' | 'downloading' | 'exists' | 'done'
+  receivedBytes: number
+  /** When its first bytes came. */
+  startedMs?: number
+}
+
+export const progressDisplay = (output: Output, nowMs: () => number = Date.now): ProgressDisplay =>
+  output.isTTY() ? liveDisplay(output, nowMs) : plainDisplay(output)
+
+/** Draws over its own lines; those that do not fit on the screen are summed up in the last one. */
+const liveDisplay = (output: Output, nowMs: () => number): ProgressDisplay => {
+  const layers = new Map<string, LayerState>()
+  let drawnMs = Number.NEGATIVE_INFINITY
+  let height = 0
+  let finished = false
+  const draw = (): void => {
+    const lines = layerLines([...layers.values()], output.columns(), output.rows() - 1, nowMs())
+    const up = height > 0 ? `\x1b[${height}A` : ''
+    // The last drawing may have had more lines, or wider ones: what is below the new ones goes.
+    output.write(`${up}${lines.map((line) => `\r\x1b[2K${line}\n`).join('')}\x1b[J`)
+    height = lines.length
+    drawnMs = nowMs()
+  }
+  return {
+    update: (progress) => {
+      if (finished) return
+      apply(layers, progress, nowMs())
+      const isTurn = nowMs() - drawnMs >= FRAME_MS
+      if (isTurn || (progress.kind === 'layer' && progress.status !== 'downloading')) draw()
+    },
+    finish: () => {
+      if (!finished && layers.size > 0) draw()
+      finished = true
+    },
+  }
+}
+
+/** A line when a layer begins and one when it ends, as Docker prints into a pipe. */
+const plainDisplay = (output: Output): ProgressDisplay => {
+  const layers = new Map<string, LayerState>()
+  const print = ({ name, status }: LayerState): void => output.write(`${name}: ${WORDS[status]}\n`)
+  return {
+    update: (progress) => {
+      const before = new Map([...layers].map(([digest, { status }]) => [digest, status]))
+      apply(layers, progress, 0)
+      for (const [digest, layer] of layers)
+        if (layer.status !== 'waiting' && before.get(digest) !== layer.status) print(layer)
+    },
+    finish: () => {},
+  }
+}
+
+const WORDS = {
+  waiting: 'Waiting',
+  downloading: 'Pulling fs layer',
+  exists: 'Already exists',
+  done: 'Pull complete',
+} as const
+
+const apply = (layers: Map<string, LayerState>, progress: ImageProgress, nowMs: number): void => {
+  if (progress.kind === 'layers') {
+    for (const { digest, sizeBytes } of progress.layers)
+      if (!layers.has(digest)) layers.set(digest, waiting(digest, sizeBytes))
+    return
+  }
+  const { digest, sizeBytes, status, receivedBytes } = progress
+  const layer = layers.get(digest) ?? waiting(digest, sizeBytes)
+  layers.set(digest, layer)
+  layer.status = status
+  layer.receivedBytes = receivedBytes
+  layer.startedMs ??= nowMs
+}
+
+const waiting = (digest: string, sizeBytes: number): LayerState => ({
+  name: digest.slice(digest.indexOf(':') + 1).slice(0, SHORT_DIGEST),
+  sizeBytes,
+  status: 'waiting',
+  receivedBytes: 0,
+})
+
+/** What is drawn, at most `rows` lines of at most `columns` characters. */
+export const layerLines = (
+  layers: readonly LayerState[],
+  columns: number,
+  rows: number,
+  nowMs: number,
+): readonly string[] => {
+  const fits = layers.length <= Math.max(rows, 1)
+  const active = layers.filter(({ status }) => status === 'downloading')
+  const shown = fits ? layers : active.slice(0, Math.max(rows - 1, 0))
+  const lines = shown.map((layer) => layerLine(layer, columns, nowMs))
+  if (!fits) lines.push(summaryLine(layers))
+  return lines.map((line) => line.slice(0, columns))
+}
+
+const summaryLine = (layers: readonly LayerState[]): string => {
+  const isOver = ({ status }: LayerState) => status === 'done' || status === 'exists'
+  return `${layers.filter(isOver).length} of ${layers.length} layers complete`
+}
+
+const layerLine = (layer: LayerState, columns: number, nowMs: number): string => {
+  const { name, status, receivedBytes, sizeBytes, startedMs = nowMs } = layer
+  if (status !== 'downloading') return `${name}: ${WORDS[status]}`
+  const seconds = (nowMs - startedMs) / 1000
+  const rate = seconds > 0 ? `  ${humanBytes(receivedBytes / seconds)}/s` : ''
+  const figures = `${humanBytes(receivedBytes)}/${humanBytes(sizeBytes)}${rate}`
+  // All bars are of one length, whatever the figures beside them.
+  const room = columns - name.length - Math.max(figures.length, FIGURES_COLUMNS) - 5
+  return `${name}: ${room >= 10 ? `${bar(receivedBytes / Math.max(sizeBytes, 1), Math.min(room, 50))} ` : ''}${figures}`
+}
+
+/** `[====>     ]`, `width` characters inside the brackets. */
+const bar = (share: number, width: number): string => {
+  const full = Math.min(width, Math.floor(share * width))
+  return `[${`${'='.repeat(Math.max(0, full - 1))}${full > 0 ? '>' : ''}`.padEnd(width)}]`
+}

@@ -1,0 +1,60 @@
+// The --filter of ps: which containers a list of KEY=VALUE conditions lets through.
+import type * as E from '#fp/Either'
+import type { UsageError } from './args.ts'
+import type { ContainerSummary } from './engine.ts'
+import { filterItems, type Test as ItemTest, type Maker } from './filters.ts'
+import { split } from './mount-flags.ts'
+
+type Test = ItemTest<ContainerSummary>
+
+/** Docker's words for states, and ours. Those of containers that cannot be here match nothing. */
+const STATUS: Readonly<Record<string, ContainerSummary['status'] | undefined>> = {
+  created: 'created',
+  running: 'running',
+  exited: 'stopped',
+  restarting: undefined,
+  removing: undefined,
+  paused: undefined,
+  dead: undefined,
+}
+
+/** By key. A text instead of a test says what is wrong with the value. */
+const MAKERS: Readonly<Record<string, Maker<ContainerSummary>>> = {
+  id: (value) => (container) => container.id.startsWith(value),
+  name: (value) => (container) => container.name.includes(value.replace(/^\//, '')),
+  ancestor: (value) => (container) =>
+    container.image === value ||
+    container.image.startsWith(`${value}:`) ||
+    container.image.startsWith(`${value}@`),
+  label: (value) => labelTest(value),
+  status: (value) =>
+    Object.hasOwn(STATUS, value)
+      ? (container) => container.status === STATUS[value]
+      : `the states are ${Object.keys(STATUS).join(', ')}`,
+  exited: (value) =>
+    /^\d+$/.test(value)
+      ? (container) => container.status === 'stopped' && container.exitCode === Number(value)
+      : 'an exit code is a number',
+  before: (value, all) => relativeTo(value, all, (container, other) => container.createdMs < other.createdMs),
+  since: (value, all) => relativeTo(value, all, (container, other) => container.createdMs > other.createdMs),
+}
+
+const labelTest = (text: string): Test => {
+  const [key, value] = split(text)
+  return ({ labels }) => Object.hasOwn(labels, key) && (value === undefined || labels[key] === value)
+}
+
+const relativeTo = (
+  name: string,
+  all: readonly ContainerSummary[],
+  compare: (container: ContainerSummary, other: ContainerSummary) => boolean,
+): Test | string => {
+  const other = all.find((container) => container.name === name || container.id.startsWith(name))
+  return other === undefined ? 'there is no such container' : (container) => compare(container, other)
+}
+
+/** The containers that pass. `KEY=VALUE`: one of the values of each key must hold. */
+export const filterContainers = (
+  filters: readonly string[],
+  containers: readonly ContainerSummary[],
+): E.Either<UsageError, readonly ContainerSummary[]> => filterItems(MAKERS, filters, containers)

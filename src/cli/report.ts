@@ -1,0 +1,67 @@
+// Turns failures into the lines a person reads on standard error.
+import { type EngineError, hint, message } from '../model/errors.ts'
+import { adviceFor } from './advice.ts'
+import type { UsageError } from './args.ts'
+import type { Output } from './command.ts'
+import { printable } from './table.ts'
+
+const lines = (text: string, advice: string | undefined): string =>
+  `slipway: ${text}\n${advice === undefined ? '' : `  hint: ${advice}\n`}`
+
+/**
+ * `memorySwap` → `--memory-swap`: the library names an option, the command line's user wrote a flag. Of a path into an
+ * option, as `mounts[1].target` or `security.capAdd[0]`, only the option has a flag.
+ */
+const asFlag = (option: string): string => {
+  if (/^[A-Z-]/.test(option)) return option
+  const name = option.replace(/^security\./, '').replace(/[.[].*$/s, '')
+  const known: Readonly<Record<string, string>> = FLAG_OF_OPTION
+  return known[name] ?? `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
+}
+
+/** Options whose flag has another name. */
+const FLAG_OF_OPTION = {
+  cwd: '--workdir',
+  groups: '--group-add',
+  readonly: '--read-only',
+  pids: '--pids-limit',
+  ulimits: '--ulimit',
+  devices: '--device',
+  deviceCgroupRules: '--device-cgroup-rule',
+  sysctls: '--sysctl',
+  labels: '--label',
+  extraHosts: '--add-host',
+  dnsOptions: '--dns-option',
+  grace: '--stop-timeout',
+  // -v, --mount or --tmpfs: the target tells which.
+  mounts: 'mount',
+  image: 'IMAGE',
+  argv: 'COMMAND',
+  command: 'COMMAND',
+  noNewPrivileges: '--security-opt',
+  seccomp: '--security-opt',
+  systemPaths: '--security-opt',
+} as const
+
+const inFlags = (error: EngineError): EngineError =>
+  error._tag === 'InvalidOption' ? { ...error, option: asFlag(error.option) } : error
+
+/** What is missing altogether has no value to quote. */
+const messageOf = (error: EngineError): string =>
+  error._tag === 'InvalidOption' && error.value === '' && /^[A-Z]/.test(error.option)
+    ? `${error.option}: ${error.why}`
+    : message(error)
+
+/** `slipway: …`, and what can be done about it where that is known. One line each, whatever a name or a file holds. */
+export const reportError = (stderr: Output, error: EngineError): void => {
+  const advice = adviceFor(error) ?? hint(error)
+  stderr.write(
+    lines(printable(messageOf(inFlags(error))), advice === undefined ? undefined : printable(advice)),
+  )
+}
+
+/** A wrong argument list: the same two lines, and where to read on, as Docker does. */
+export const reportUsage = (stderr: Output, verb: string | undefined, error: UsageError): void => {
+  const page = verb === undefined ? 'slipway --help' : `slipway ${verb} --help`
+  stderr.write(`${lines(printable(error.message), error.hint)}\nSee '${page}'.\n`)
+}

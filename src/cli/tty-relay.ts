@@ -1,0 +1,90 @@
+// Couples our terminal with the container's own: keys in, output out, window size along. Restores ours in the end.
+import type { Context } from './command.ts'
+import type { RunningContainer } from './engine.ts'
+import { ReaderGone } from './output-failures.ts'
+
+type Terminal = Pick<Context, 'stdin' | 'stdout' | 'onSignal'>
+
+/** The size a container's terminal starts with: ours, where we have one. */
+export const terminalSize = ({ stdout }: Terminal): { readonly columns: number; readonly rows: number } => ({
+  columns: stdout.columns(),
+  rows: stdout.rows(),
+})
+
+export interface RelayOptions {
+  readonly passInput: boolean
+  /** Called when our terminal, or who read it, is gone. */
+  readonly leave: () => void
+}
+
+/**
+ * Resolves when the container has ended and its last output is written; the terminal is as before then. Fails with what
+ * made our output unusable, once the container has ended.
+ */
+export const relayTerminal = async (
+  container: RunningContainer,
+  terminal: Terminal,
+  { passInput, leave }: RelayOptions,
+): Promise<void> => {
+  const stopResizing = terminal.onSignal(['SIGWINCH'], () => resize(container, terminal))
+  const stopTyping = passInput ? passKeys(container, terminal, leave) : () => {}
+  try {
+    const failure = await copyOutput(container, terminal, leave)
+    await container.exit
+    if (failure !== undefined) throw failure
+  } finally {
+    stopTyping()
+    stopResizing()
+  }
+}
+
+const resize = (container: RunningContainer, { stdout }: Terminal): void =>
+  container.resize(stdout.columns(), stdout.rows())
+
+/** Raw mode, so that Ctrl-C and the arrow keys reach the program inside. A terminal ends only when it is closed. */
+const passKeys = (container: RunningContainer, { stdin }: Terminal, leave: () => void): (() => void) => {
+  if (container.stdin === null) return () => {}
+  const keys = stdin.stream()
+  const raw = stdin.isTTY()
+  if (raw) stdin.setRaw(true)
+  keys.on('end', leave)
+  keys.on('error', leave)
+  keys.pipe(container.stdin, { end: false })
+  // The program may end while a key is on its way; that is no failure of ours.
+  container.stdin.on('error', () => {})
+  return () => {
+    keys.off('end', leave)
+    keys.unpipe()
+    keys.pause()
+    if (raw) restore(stdin)
+  }
+}
+
+/** There is nothing to restore on a terminal that was closed. */
+const restore = (stdin: Terminal['stdin']): void => {
+  try {
+    stdin.setRaw(false)
+  } catch {}
+}
+
+/** Gives what made our output fail, if anything did. */
+const copyOutput = (
+  container: RunningContainer,
+  { stdout }: Terminal,
+  leave: () => void,
+): Promise<Error | undefined> => {
+  const source = container.stdout
+  if (source === null) return Promise.resolve(undefined)
+  return new Promise((resolve) => {
+    source.on('data', (chunk: Uint8Array) => {
+      try {
+        stdout.write(chunk)
+      } catch (error) {
+        resolve(error instanceof Error ? error : new ReaderGone())
+        leave()
+      }
+    })
+    // A terminal ends with an error when its last user goes (EIO): that is its end of file.
+    for (const event of ['error', 'end', 'close']) source.on(event, () => resolve(undefined))
+  })
+}

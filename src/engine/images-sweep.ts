@@ -1,0 +1,106 @@
+// Removes what no image needs any more: marked from index.json, so nothing counts references and nothing can miscount.
+import * as E from '#fp/Either'
+import { pipe } from '#fp/function'
+import * as O from '#fp/Option'
+import * as TE from '#fp/TaskEither'
+import { chainIds } from '../model/digest.ts'
+import type { EngineError } from '../model/errors.ts'
+import { type Descriptor, decodeConfig, decodeIndex, decodeManifest, diffIdsOf } from '../model/image.ts'
+import { isConfig, isIndex, isManifest } from '../model/media-type.ts'
+import type { ContentStore } from './ports/content-store.ts'
+import type { ImagePorts } from './ports/images.ts'
+
+/** What was removed: digests of blobs and chainIDs of trees. */
+export type Swept = readonly string[]
+
+/**
+ * Removes unreferenced blobs, layers, trees and records. While somebody adds content it removes nothing and says none;
+ * the next sweep will.
+ */
+export const sweep = (ports: ImagePorts): TE.TaskEither<EngineError, O.Option<Swept>> =>
+  ports.store.alone(
+    pipe(
+      ports.store.entries,
+      TE.bindTo('entries'),
+      TE.bind('marked', ({ entries }) => mark(ports.store, entries)),
+      TE.bind('trees', ({ marked }) => removeSnapshots(ports, marked)),
+      TE.tap(({ entries }) => ports.store.removeRecordsExcept(new Set(entries.map(({ digest }) => digest)))),
+      TE.bind('blobs', ({ marked }) => ports.store.removeBlobsExcept(marked.blobs)),
+      TE.map(({ trees, blobs }) => [...blobs, ...trees]),
+    ),
+  )
+
+/** A refused image leaves nothing behind. What a broken download or an abort left stays, for the next try to use. */
+export const sweepAfterFailure =
+  (ports: ImagePorts) =>
+  <A>(program: TE.TaskEither<EngineError, A>): TE.TaskEither<EngineError, A> =>
+    pipe(
+      program,
+      TE.orElse((error) =>
+        isWorthKeeping(error)
+          ? TE.left(error)
+          : () => sweep(ports)().then((): E.Either<EngineError, A> => E.left(error)),
+      ),
+    )
+
+const isWorthKeeping = ({ _tag }: EngineError): boolean =>
+  ['RegistryFailed', 'Cancelled', 'ImageNotFound', 'InvalidReference'].includes(_tag)
+
+interface Marked {
+  readonly blobs: Set<string>
+  readonly layers: Set<string>
+  readonly stacks: Set<string>
+}
+
+const mark = (store: ContentStore, entries: readonly Descriptor[]): TE.TaskEither<EngineError, Marked> => {
+  const marked: Marked = { blobs: new Set(), layers: new Set(), stacks: new Set() }
+  return async () => {
+    for (const entry of entries) await markFrom(store, entry, marked)
+    return E.right(marked)
+  }
+}
+
+/** A document that is missing (another platform's) or damaged has nothing below it. */
+const markFrom = async (store: ContentStore, at: Descriptor, marked: Marked): Promise<void> => {
+  if (marked.blobs.has(at.digest)) return
+  marked.blobs.add(at.digest)
+  if (!isIndex(at.mediaType) && !isManifest(at.mediaType) && !isConfig(at.mediaType)) return
+  const read = await store.read(at)()
+  const bytes = E.isRight(read) ? read.right : ''
+  for (const child of childrenIn(at, bytes)) await markFrom(store, child, marked)
+  if (!isConfig(at.mediaType)) return
+  const config = O.fromEither(decodeConfig(bytes, at.digest))
+  const diffIds = O.isSome(config) ? diffIdsOf(config.value) : []
+  for (const diffId of diffIds) marked.layers.add(diffId)
+  const stack = chainIds(diffIds).at(-1)
+  if (stack !== undefined) marked.stacks.add(stack)
+}
+
+const childrenIn = ({ mediaType, digest }: Descriptor, bytes: string | Uint8Array): readonly Descriptor[] => {
+  if (isIndex(mediaType)) {
+    const index = decodeIndex(bytes, digest)
+    return E.isRight(index) ? index.right.manifests : []
+  }
+  const manifest = decodeManifest(bytes, digest)
+  return E.isRight(manifest) ? [manifest.right.config, ...manifest.right.layers] : []
+}
+
+const removeSnapshots = (
+  { snapshotter }: ImagePorts,
+  { layers, stacks }: Marked,
+): TE.TaskEither<EngineError, readonly string[]> =>
+  pipe(
+    snapshotter.list,
+    TE.flatMap((list) => {
+      const deadStacks = list.stacks.map(({ chainId }) => chainId).filter((id) => !stacks.has(id))
+      const deadLayers = list.layers.filter((id) => !layers.has(id))
+      return pipe(
+        [
+          ...deadStacks.map((id) => snapshotter.remove('stack', id)),
+          ...deadLayers.map((id) => snapshotter.remove('layer', id)),
+        ],
+        TE.sequenceSeqArray,
+        TE.map(() => deadStacks),
+      )
+    }),
+  )

@@ -1,0 +1,43 @@
+// The image programs as verbs over one set of ports.
+import type { TaskEither } from '#fp/TaskEither'
+import type { EngineError } from '../model/errors.ts'
+import type {
+  ImageSummary,
+  LoadedImage,
+  LoadOptions,
+  LoadSource,
+  PulledImage,
+  PullOptions,
+  RemovedImage,
+  RemoveOptions,
+} from '../model/image-verbs.ts'
+import { listImages } from './images.ts'
+import { load } from './load.ts'
+import type { ImagePorts, ResolveImage } from './ports/images.ts'
+import { pull } from './pull.ts'
+import { imageResolver } from './resolve-image.ts'
+import { removeImage } from './rmi.ts'
+
+/** Written out, since a declaration that a compiler infers names modules of fp-ts in a way Node cannot find. */
+export interface Images {
+  readonly pull: (reference: string, options?: PullOptions) => TaskEither<EngineError, PulledImage>
+  readonly load: (
+    source: LoadSource,
+    options?: LoadOptions,
+  ) => TaskEither<EngineError, readonly LoadedImage[]>
+  readonly list: () => TaskEither<EngineError, readonly ImageSummary[]>
+  readonly remove: (reference: string, options?: RemoveOptions) => TaskEither<EngineError, RemovedImage>
+  readonly resolve: ResolveImage
+  /** Drops idle connections. */
+  readonly close: () => void
+}
+
+/** Holds a memory of resolved names and nothing else. */
+export const imageVerbs = (ports: ImagePorts): Images => ({
+  pull: (reference, options) => pull(reference, options)(ports),
+  load: (source, options) => load(source, options)(ports),
+  list: () => listImages(ports),
+  remove: (reference, options) => removeImage(reference, options)(ports),
+  resolve: imageResolver(ports),
+  close: () => ports.registry.close(),
+})

@@ -1,0 +1,558 @@
+// Sandboxes made ahead, each up to the moment before its program is executed. One that got a program is never used again.
+import * as E from '#fp/Either'
+import type { TaskEither } from '#fp/TaskEither'
+import type { EngineError } from '../model/errors.ts'
+import type { RunResult } from '../model/exit.ts'
+import type { Process } from '../model/oci-spec.ts'
+import type { ImageSource } from '../model/options.ts'
+import { conflictOf } from '../model/options-decode-conflicts.ts'
+import type { DecodedOptions, DecodedRunOptions, DecodedStartOptions } from '../model/options-decoded.ts'
+import { POOL_CHOICES, POOL_LIMITS, type PoolSize, type PoolStats } from '../model/pool.ts'
+import type { PreparedImage } from '../model/prepared-image.ts'
+import type { ContainerRecord } from '../model/record.ts'
+import type { ResolvedUser } from '../model/user-db.ts'
+import { type LateWrite, lateWrites } from '../plan/launch/cgroup.ts'
+import {
+  type ArmedPlan,
+  type CgroupParent,
+  type PlannedStage,
+  planArmed,
+  planFire,
+} from '../plan/launch/index.ts'
+import { idPlaces, ownText } from '../plan/launch/own-text.ts'
+import { specProcess } from '../plan/spec/process.ts'
+import { specResources } from '../plan/spec/resources.ts'
+import type { Container } from './container.ts'
+import { abortable, cancelled, limited } from './deadline.ts'
+import type { ArmedProcess } from './ports/launcher.ts'
+import type { OpenStdio } from './ports/stdio.ts'
+import type { Ports } from './ports.ts'
+import { collect } from './run.ts'
+import {
+  afterFailure,
+  decideTemplate,
+  ownerOf,
+  type Prepared,
+  preparedFrom,
+  remember,
+  removeFailed,
+  running,
+  startFds,
+  streamsOf,
+  type Template,
+  templateKey,
+  userOf,
+} from './start.ts'
+
+export interface PoolSpec {
+  readonly image: ImageSource
+  readonly options: DecodedOptions
+}
+
+/** What a program of the pool may choose for itself; the rest is the pool's. */
+export interface FireRequest<Options extends DecodedStartOptions = DecodedStartOptions> {
+  readonly argv: readonly string[]
+  readonly options: Options
+}
+
+/** Everything sandboxes of one make have in common. Another image, user or host file is another shape. */
+interface Shape {
+  readonly key: string
+  readonly image: PreparedImage
+  readonly user: ResolvedUser
+  readonly template: Template<ArmedPlan>
+  /** Last stages made before, by what the caller chose. */
+  readonly firings: Map<string, Firing>
+}
+
+/** A program as the last stage of a sandbox: the id in it is that of the template. */
+interface Firing {
+  readonly process: Process
+  /** The uid, as the host counts, that it runs as. */
+  readonly owner: number
+  readonly stage: PlannedStage
+  /** Where its limits are not those of the pool. */
+  readonly limits: readonly LateWrite[]
+  readonly ids: ReturnType<typeof idPlaces>
+}
+
+/** One start, up to the sandbox it gets. */
+interface Shot {
+  readonly argv: readonly string[]
+  readonly options: DecodedStartOptions
+  readonly firing: Firing
+  readonly stdio: OpenStdio
+  readonly signal: AbortSignal | undefined
+  readonly calledNs: number
+}
+
+/** A sandbox that waits. */
+interface Entry {
+  readonly id: string
+  readonly createdMs: number
+  readonly shape: Shape
+  readonly process: ArmedProcess
+}
+
+/** An older sandbox is replaced: what the host has changed meanwhile need not be known to be left behind. */
+const MAX_AGE_MS = 10 * 60 * 1000
+/** Whether the image and the host's files are still those of the sandboxes is looked at again after so long. */
+const LOOK_AGAIN_MS = 250
+/** A start waits for that look when the last one is older than this. */
+const TRUST_MS = 1000
+/** How often ages are looked at, and how long a pool that is larger than its minimum waits before it shrinks. */
+const TICK_MS = 10_000
+/** Percent of the last ten seconds somebody waited for memory: then nothing is made ahead (Documentation/accounting/psi.rst). */
+const MAX_PRESSURE = 5
+const PRESSURE_PAUSE_MS = 1000
+/** How long a program runs before it is on record. */
+const UNWRITTEN_MS = 5
+/** Without a start for so long, the next sandbox is made. */
+const QUIET_MS = 5
+const CAP_SYS_NICE = 1n << 23n
+/** A sandbox's own program, which never runs. */
+const PLACEHOLDER = ['true']
+
+export class Pool {
+  readonly #ports: Ports
+  readonly #spec: PoolSpec
+  readonly #size: PoolSize
+  readonly #started: (container: Container) => void
+  readonly #waiting: Entry[] = []
+  /** Sandboxes on their way out. */
+  readonly #leaving = new Set<Promise<unknown>>()
+  /** Records of containers that run and are still on record as sandboxes that wait. */
+  readonly #unwritten = new Set<() => void>()
+  /** Containers that have ended and are being removed. */
+  #removing = 0
+  #shape: Shape | undefined
+  #lookedMs = 0
+  #target: number
+  #arming: Promise<unknown> | undefined
+  #firing = 0
+  #missed = false
+  #hits = 0
+  #misses = 0
+  #dropped = 0
+  #closed = false
+  #ticker: NodeJS.Timeout | undefined
+  #pause: NodeJS.Timeout | undefined
+  #quiet: NodeJS.Timeout | undefined
+
+  constructor(ports: Ports, spec: PoolSpec, size: PoolSize, started: (container: Container) => void) {
+    this.#ports = ports
+    this.#spec = spec
+    this.#size = size
+    this.#target = size.min
+    this.#started = started
+  }
+
+  /** Makes the smallest number of sandboxes. Fails as a start of this image with these options does, and leaves nothing. */
+  async open(): Promise<E.Either<EngineError, this>> {
+    const shape = await this.#currentShape(undefined)
+    if (E.isLeft(shape)) return shape
+    while (this.#waiting.length < this.#size.min && !this.#closed) {
+      const entry = await this.#arm(shape.right, false)
+      if (E.isLeft(entry)) {
+        await this.close()
+        return entry
+      }
+      this.#keep(entry.right)
+    }
+    if (!this.#closed) this.#ticker = setInterval(() => this.#tick(), TICK_MS).unref()
+    return E.right(this)
+  }
+
+  get stats(): PoolStats {
+    return {
+      waiting: this.#waiting.length,
+      target: this.#target,
+      hits: this.#hits,
+      misses: this.#misses,
+      dropped: this.#dropped,
+    }
+  }
+
+  readonly start =
+    (request: FireRequest): TaskEither<EngineError, Container> =>
+    () => {
+      const calledNs = this.#ports.host.nowNs()
+      return limited(request.options, (signal) => () => this.#start(request, signal, calledNs))()
+    }
+
+  readonly run =
+    (request: FireRequest<DecodedRunOptions>): TaskEither<EngineError, RunResult<string | Buffer>> =>
+    async () => {
+      const started = await this.start(request)()
+      return E.isLeft(started) ? started : E.right(await collect(started.right, request.options))
+    }
+
+  /** Removes what waits; resolves when nothing of it is left. Containers that were started live on. */
+  async close(): Promise<void> {
+    this.#closed = true
+    this.flush()
+    clearInterval(this.#ticker)
+    clearTimeout(this.#pause)
+    clearTimeout(this.#quiet)
+    for (const entry of this.#waiting.splice(0)) this.#discard(entry)
+    await this.#arming
+    await Promise.all(this.#leaving)
+  }
+
+  /** Everything that can fail by the caller's fault comes before a sandbox is taken. */
+  async #start(
+    { argv, options: own }: FireRequest,
+    signal: AbortSignal | undefined,
+    calledNs: number,
+  ): Promise<E.Either<EngineError, Container>> {
+    if (this.#closed) return E.left({ _tag: 'Cancelled', what: 'start', why: 'the pool is closed' })
+    // Before a sandbox is taken for nothing.
+    if (signal?.aborted === true) return E.left(cancelled(signal.reason))
+    const known = Date.now() - this.#lookedMs < TRUST_MS ? this.#shape : undefined
+    const shape = known === undefined ? await this.#currentShape(signal) : E.right(known)
+    if (E.isLeft(shape)) return shape
+    const options = merged(this.#spec.options, own)
+    const key = JSON.stringify([argv, ...POOL_CHOICES.map((name) => options[name])])
+    const made = shape.right.firings.get(key)
+    const firing =
+      made === undefined
+        ? await this.#decide(shape.right, key, argv, { options, own, signal })
+        : E.right(made)
+    if (E.isLeft(firing)) return firing
+    const stdio = this.#ports.stdio.open(streamsOf(options), firing.right.owner)
+    if (E.isLeft(stdio)) return stdio
+    this.#firing++
+    const shot = { argv, options, firing: firing.right, stdio: stdio.right, signal, calledNs }
+    const container = await this.#fireOne(shape.right, shot)
+    this.#firing--
+    if (E.isLeft(container)) stdio.right.abandon()
+    this.#refillAfter(container)
+    return container
+  }
+
+  async #fireOne(shape: Shape, shot: Shot): Promise<E.Either<EngineError, Container>> {
+    const waiting = this.#take(shape)
+    if (waiting !== undefined) {
+      const fired = await this.#fire(waiting, shot)
+      // It had been killed while it waited: no program has run, so another sandbox may.
+      if (E.isLeft(fired) && fired.left._tag === 'LaunchDied') this.#dropped++
+      else {
+        this.#hits++
+        return fired
+      }
+    }
+    this.#misses++
+    this.#missed = true
+    this.#target = Math.min(this.#size.max, Math.max(1, 2 * this.#target))
+    const entry = await this.#arm(shape, false)
+    return E.isLeft(entry) ? entry : this.#fire(entry.right, shot)
+  }
+
+  /** The oldest that is still as it should be. */
+  #take(shape: Shape): Entry | undefined {
+    for (;;) {
+      const entry = this.#waiting.shift()
+      if (entry === undefined || this.#isFresh(entry, shape)) return entry
+      this.#drop(entry)
+    }
+  }
+
+  #isFresh(entry: Entry, shape: Shape): boolean {
+    return entry.shape === shape && Date.now() - entry.createdMs < MAX_AGE_MS
+  }
+
+  /** The image may have been pulled anew, and the host's files been written. What waits then is dropped. */
+  async #currentShape(signal: AbortSignal | undefined): Promise<E.Either<EngineError, Shape>> {
+    const { image: source, options } = this.#spec
+    const image = await this.#ports.host.prepareImage(source)()
+    if (E.isLeft(image)) return image
+    const user = await userOf(this.#ports, image.right, options, signal)
+    if (E.isLeft(user)) return user
+    const request = { image: source, argv: PLACEHOLDER, options, keep: false }
+    const key = templateKey(this.#ports, request, image.right, user.right)
+    this.#lookedMs = Date.now()
+    if (this.#shape?.key === key) return E.right(this.#shape)
+    if (options.mounts !== undefined) {
+      const sources = await abortable(signal, this.#ports.host.makeBindSources(options, signal))()
+      if (E.isLeft(sources)) return sources
+    }
+    const template = decideTemplate(this.#ports, request, image.right, user.right, planArmed, true)
+    if (E.isLeft(template)) return template
+    const firings = new Map<string, Firing>()
+    this.#shape = { key, image: image.right, user: user.right, template: template.right, firings }
+    for (const entry of this.#waiting.splice(0)) this.#drop(entry)
+    return E.right(this.#shape)
+  }
+
+  async #arm(shape: Shape, ahead: boolean): Promise<E.Either<EngineError, Entry>> {
+    const { host, launcher } = this.#ports
+    const { plan, parents } = shape.template
+    const id = host.randomId()
+    const createdMs = Date.now()
+    const fds = startFds(this.#ports, parents)
+    // Whoever may not raise a priority again does not lower it.
+    const background = ahead && (host.facts.effectiveCaps & CAP_SYS_NICE) !== 0n
+    const process = await launcher.arm(plan, ownText(id, createdMs), fds, background)()
+    if (E.isRight(process)) return E.right({ id, createdMs, shape, process: process.right })
+    await removeFailed(
+      this.#ports,
+      this.#prepared({ id, createdMs, shape }, PLACEHOLDER, this.#spec.options, 0),
+    )
+    return process
+  }
+
+  async #fire(entry: Entry, shot: Shot): Promise<E.Either<EngineError, Container>> {
+    const { stage, ids, process, limits } = shot.firing
+    const set = limits.length === 0 ? E.right(undefined) : this.#setLimits(entry, limits)
+    if (E.isLeft(set)) {
+      this.#drop(entry)
+      return set
+    }
+    const bytes = Buffer.from(stage.bytes)
+    for (const { at, length } of ids) bytes.write(entry.id.slice(0, length), at, 'latin1')
+    let late: Promise<void> | undefined
+    const result = await entry.process.fire({ ...stage, bytes }, shot.stdio.fds, {
+      command: process.args?.[0] ?? '',
+      ...(shot.signal === undefined ? {} : { signal: shot.signal }),
+      onLate: (end) => {
+        late = end
+      },
+    })()
+    const prepared = this.#prepared(entry, shot.argv, shot.options, shot.calledNs, process)
+    if (E.isLeft(result)) return E.left(await afterFailure(this.#ports, prepared, result.left, late))
+    const container = running(this.#ports, prepared, shot.stdio, result.right)
+    this.#started(container)
+    this.#watch(container)
+    this.#record(container, prepared.record)
+    return E.right(container)
+  }
+
+  #setLimits({ id, shape }: Entry, limits: readonly LateWrite[]): E.Either<EngineError, void> {
+    const { groups, id: known } = shape.template.record
+    return this.#ports.host.setLimits(
+      limits.map(({ group, file, ...write }) => ({
+        ...write,
+        path: `${groups[group]?.replace(known, id)}/${file}`,
+      })),
+    )
+  }
+
+  #watch(container: Container): void {
+    container.exit.then(() => this.#removing++)
+    container.removed.then(() => {
+      this.#removing--
+      this.#refill()
+    })
+  }
+
+  /**
+   * The record said until now that a sandbox waits. A program that ends at once never needs another; who lists containers of this
+   * engine writes it first, and other processes find it a moment later.
+   */
+  #record(container: Container, record: ContainerRecord): void {
+    const write = (): void => {
+      this.#unwritten.delete(write)
+      clearTimeout(timer)
+      try {
+        this.#ports.host.state.write(record)
+      } catch {
+        // A full disk: the container runs all the same, and the old record leads to its removal.
+      }
+    }
+    const timer = setTimeout(write, UNWRITTEN_MS).unref()
+    this.#unwritten.add(write)
+    container.exit.then(() => {
+      clearTimeout(timer)
+      this.#unwritten.delete(write)
+    })
+  }
+
+  /** Every container that was started is on record. */
+  flush(): void {
+    for (const write of this.#unwritten) write()
+  }
+
+  async #decide(
+    { image, template, firings }: Shape,
+    key: string,
+    argv: readonly string[],
+    {
+      options,
+      own,
+      signal,
+    }: {
+      readonly options: DecodedStartOptions
+      readonly own: DecodedStartOptions
+      readonly signal: AbortSignal | undefined
+    },
+  ): Promise<E.Either<EngineError, Firing>> {
+    const { host } = this.#ports
+    const wrong = conflictOf(options, host.facts) ?? missingGroup(template.parents, own)
+    if (wrong !== undefined) return E.left(wrong)
+    const user = await userOf(this.#ports, image, options, signal)
+    if (E.isLeft(user)) return user
+    const { hostname } = host.hostFiles(options)
+    const { id } = template.record
+    const input = {
+      image,
+      argv,
+      options,
+      user: user.right,
+      id,
+      facts: host.facts,
+      seccomp: undefined,
+      cgroupsPath: '',
+      ...(hostname === undefined ? {} : { hostHostname: hostname }),
+    }
+    const process = specProcess(input)
+    if (E.isLeft(process)) return process
+    const stage = planFire(template.plan, process.right)
+    const owner = ownerOf({ ...template.spec, process: process.right })
+    const before = template.spec.linux?.resources ?? {}
+    const limits = lateWrites(template.parents, before, specResources(input))
+    const firing = { process: process.right, owner, stage, ids: idPlaces(stage.bytes, id), limits }
+    // Of a directory the user database may change.
+    if (image.rootfs.kind === 'directory') return E.right(firing)
+    remember(firings, key, firing)
+    return E.right(firing)
+  }
+
+  /** `process`: of a sandbox that got its program. */
+  #prepared(
+    { id, createdMs, shape }: Omit<Entry, 'process'>,
+    argv: readonly string[],
+    options: DecodedStartOptions,
+    calledNs: number,
+    process?: Process,
+  ): Prepared {
+    const request = { image: this.#spec.image, argv, options, keep: false }
+    const prepared = preparedFrom(shape.template, { id, createdMs, request, image: shape.image, calledNs })
+    if (process === undefined) return prepared
+    const { parked: _, ...record } = prepared.record
+    return {
+      ...prepared,
+      spec: { ...prepared.spec, process },
+      record: { ...record, command: process.args ?? [] },
+    }
+  }
+
+  /** Waits from now on, until it is taken or its process ends by itself. */
+  #keep(entry: Entry): void {
+    if (this.#closed) {
+      this.#discard(entry)
+      return
+    }
+    this.#waiting.push(entry)
+    entry.process.end.then(() => {
+      const at = this.#waiting.indexOf(entry)
+      if (at < 0) return
+      this.#waiting.splice(at, 1)
+      this.#drop(entry)
+      this.#refill()
+    })
+  }
+
+  #drop(entry: Entry): void {
+    this.#dropped++
+    this.#discard(entry)
+  }
+
+  #discard(entry: Entry): void {
+    const { process } = entry
+    process.abandon()
+    const prepared = this.#prepared(entry, PLACEHOLDER, this.#spec.options, 0)
+    this.#leave(process.end.then(() => removeFailed(this.#ports, prepared)))
+  }
+
+  #leave(gone: Promise<unknown>): void {
+    this.#leaving.add(gone)
+    gone.then(() => {
+      this.#leaving.delete(gone)
+      this.#refill()
+    })
+  }
+
+  /**
+   * A short program is let end first, and while enough sandboxes wait, so is a burst of starts: what is made for later would take
+   * the processors from what is wanted now.
+   */
+  #refillAfter(container: E.Either<EngineError, Container>): void {
+    clearTimeout(this.#quiet)
+    const refill = (): void => this.#refill()
+    this.#quiet = setTimeout(() => {
+      this.#quiet = undefined
+      refill()
+    }, QUIET_MS).unref()
+    if (E.isLeft(container)) refill()
+    else container.right.exit.then(() => setImmediate(refill))
+  }
+
+  /** One at a time, and not beside a start: a sandbox for later takes nothing from one that is wanted now. */
+  #refill(): void {
+    if (this.#closed || this.#arming !== undefined || this.#firing > 0) return
+    const shape = this.#shape
+    if (shape === undefined || this.#waiting.length >= this.#target) return
+    if (this.#quiet !== undefined && this.#waiting.length * 2 > this.#target) return
+    // What leaves still has its namespaces and groups; those that come must not outrun it.
+    if (this.#leaving.size + this.#removing > 2 * this.#size.max) return
+    if ((this.#ports.host.memoryPressure() ?? 0) >= MAX_PRESSURE) {
+      this.#pause ??= setTimeout(() => {
+        this.#pause = undefined
+        this.#refill()
+      }, PRESSURE_PAUSE_MS)
+      this.#pause.unref()
+      return
+    }
+    this.#arming = this.#armNext(shape).then((entry) => {
+      this.#arming = undefined
+      // One that cannot be made now is asked for again by the next start, which then tells why.
+      if (E.isLeft(entry)) return
+      if (entry.right.shape === this.#shape) this.#keep(entry.right)
+      else this.#drop(entry.right)
+      this.#refill()
+    })
+  }
+
+  async #armNext(known: Shape): Promise<E.Either<EngineError, Entry>> {
+    if (Date.now() - this.#lookedMs < LOOK_AGAIN_MS) return this.#arm(known, true)
+    const shape = await this.#currentShape(undefined)
+    return E.isLeft(shape) ? shape : this.#arm(shape.right, true)
+  }
+
+  #tick(): void {
+    if (!this.#missed) this.#target = Math.max(this.#size.min, this.#target - 1)
+    this.#missed = false
+    const limitMs = Date.now() - MAX_AGE_MS
+    while (this.#waiting.length > this.#target || (this.#waiting[0]?.createdMs ?? limitMs + 1) <= limitMs) {
+      const oldest = this.#waiting.shift()
+      if (oldest !== undefined) this.#drop(oldest)
+    }
+    this.#refill()
+  }
+}
+
+/** On cgroup v1 a sandbox has the groups that its pool has limits for. */
+const missingGroup = (
+  parents: readonly CgroupParent[],
+  own: DecodedStartOptions,
+): EngineError | undefined => {
+  const controllers = new Set(parents.flatMap((parent) => parent.controllers))
+  for (const [controller, names] of Object.entries(POOL_LIMITS)) {
+    const option = names.find((name) => own[name] !== undefined)
+    if (option !== undefined && !controllers.has(controller))
+      return {
+        _tag: 'InvalidOption',
+        option,
+        value: String(own[option]),
+        why: `the pool's sandboxes have no ${controller} group: give the pool such a limit, too`,
+      }
+  }
+  return undefined
+}
+
+/** The environment is added to, anything else replaces what the pool has. */
+const merged = (pool: DecodedOptions, own: DecodedStartOptions): DecodedStartOptions => ({
+  ...pool,
+  ...own,
+  ...(pool.env === undefined && own.env === undefined ? {} : { env: { ...pool.env, ...own.env } }),
+})

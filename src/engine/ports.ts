@@ -1,0 +1,22 @@
+// What every program of the engine is given.
+import type { LinuxSeccomp } from '../model/oci-spec.ts'
+import type { ResolvedUser } from '../model/user-db.ts'
+import type { HostPort } from './ports/host.ts'
+import type { Launcher } from './ports/launcher.ts'
+import type { StdioPort } from './ports/stdio.ts'
+import type { CompiledFilter } from './seccomp.ts'
+import type { Template } from './start.ts'
+
+export interface Ports {
+  readonly host: HostPort
+  readonly launcher: Launcher
+  readonly stdio: StdioPort
+  /** Users looked up before, by image and name: an image's files never change. */
+  readonly users: Map<string, ResolvedUser>
+  /** Plans made before, by everything that shapes them. */
+  readonly templates: Map<string, Template>
+  /** Docker's default profile, by capabilities. */
+  readonly profiles: Map<string, LinuxSeccomp>
+  /** Filters compiled before, by profile. */
+  readonly filters: WeakMap<LinuxSeccomp, CompiledFilter>
+}

@@ -1,0 +1,93 @@
+// The ports to this machine: facts, cgroups, records, small files, and the cleaning up after a container.
+import type { Either } from '#fp/Either'
+import type { TaskEither } from '#fp/TaskEither'
+import type { HostDevice } from '../../model/devices.ts'
+import type { EngineError } from '../../model/errors.ts'
+import type { HostFacts } from '../../model/host-facts.ts'
+import type { LinuxResources } from '../../model/oci-spec.ts'
+import type { ImageSource } from '../../model/options.ts'
+import type { DecodedOptions } from '../../model/options-decoded.ts'
+import type { PreparedImage, Rootfs } from '../../model/prepared-image.ts'
+import type { ContainerRecord } from '../../model/record.ts'
+import type { Cleanup } from '../../plan/cleanup.ts'
+import type { CgroupParent, UsageFile } from '../../plan/launch/index.ts'
+import type { CompiledFilter } from '../../plan/seccomp/compile.ts'
+import type { HostFiles } from '../../plan/spec/index.ts'
+
+export interface OpenCgroupParent extends CgroupParent {
+  readonly fd: number
+}
+
+/** What a container's groups know at its end. */
+export interface GroupUsage {
+  readonly cpuUs?: number
+  readonly peakMemoryBytes?: number
+  readonly oomKills?: number
+}
+
+export interface HostPort {
+  readonly facts: HostFacts
+  /** CLOCK_MONOTONIC. */
+  readonly nowNs: () => number
+  readonly randomId: () => string
+  /** Compiled filters that outlive this process, by their key. */
+  readonly filters: {
+    readonly read: (key: string) => CompiledFilter | undefined
+    readonly write: (key: string, filter: CompiledFilter) => void
+  }
+  /** Fails: HostUnfit, SyscallFailed. */
+  readonly cgroupParents: (resources: LinuxResources) => Either<EngineError, readonly OpenCgroupParent[]>
+  /** Writes to files of cgroups. One that is refused is tried again after the others: two limits may bound each other. Fails: SyscallFailed. */
+  readonly setLimits: (
+    writes: readonly { readonly path: string; readonly value: string; readonly optional?: boolean }[],
+  ) => Either<EngineError, void>
+  /** Reads a container's group files; one this kernel has not is left out. Does not block. */
+  readonly usage: (files: readonly UsageFile[], fds: readonly number[]) => GroupUsage
+  /** passwd and group of a container's root, as its image and mounts give them; absent where there is none. */
+  readonly userFiles: (
+    rootfs: Rootfs,
+    options: DecodedOptions,
+    signal: AbortSignal | undefined,
+  ) => TaskEither<EngineError, { readonly passwd?: string; readonly group?: string }>
+  /** The host's own hosts, resolv.conf and name. */
+  readonly hostFiles: (options: DecodedOptions) => HostFiles
+  /** Makes the missing sources of bind mounts that ask for it. */
+  readonly makeBindSources: (
+    options: DecodedOptions,
+    signal: AbortSignal | undefined,
+  ) => TaskEither<EngineError, void>
+  readonly devices: (options: DecodedOptions) => Either<EngineError, readonly HostDevice[]>
+  /** Kills whoever is left in a group. The first round is over when this returns; resolves when a reading found nobody. */
+  readonly killGroup: (group: string) => Promise<void>
+  /** True when the kernel has killed somebody in these groups for lack of memory. */
+  readonly ranOutOfMemory: (groups: readonly string[]) => boolean
+  /** Pid of the first process in the groups, as the kernel lists them. */
+  readonly firstProcess: (groups: readonly string[]) => number | undefined
+  /** How many writable layers a container's directory holds. */
+  readonly overlaysOf: (id: string) => number
+  /** Removes what a container leaves behind; `id` when it is another one than the cleanup speaks of; `held` is closed first. Never fails: what cannot be removed now, the next sweep removes. */
+  readonly cleanUp: (cleanup: Cleanup, id?: string, held?: readonly number[]) => Promise<void>
+  /** Tells every guardian after `guardian` about a container that runs. The result undoes it. */
+  readonly guard: (pidfd: () => number, group: string, guardian: number) => () => void
+  /** Ends and cleans up what engines that died have left. */
+  readonly sweep: () => Promise<void>
+  /** Percent of the last ten seconds somebody waited for memory; undefined where the kernel does not tell. */
+  readonly memoryPressure: () => number | undefined
+  readonly state: StatePort
+  readonly prepareImage: (image: ImageSource) => TaskEither<EngineError, PreparedImage>
+}
+
+export interface StatePort {
+  readonly root: string
+  readonly scratch: string
+  readonly engine: string
+  readonly containersFd: number
+  readonly recordsFd: number
+  readonly recordPath: (id: string) => string
+  readonly records: () => readonly ContainerRecord[]
+  readonly isAlive: (engine: string) => boolean
+  readonly write: (record: ContainerRecord) => void
+  /** Takes a name for a container, or tells who has it. */
+  readonly takeName: (name: string, id: string) => Either<EngineError, void>
+  readonly freeName: (name: string) => void
+}

@@ -1,0 +1,33 @@
+// The port to images in files: an OCI layout as a directory or tar, and what `docker save` writes.
+import type { TaskEither } from '#fp/TaskEither'
+import type { EngineError } from '../../model/errors.ts'
+import type { Descriptor } from '../../model/image.ts'
+import type { LoadSource } from '../../model/image-verbs.ts'
+import type { Compression } from '../../model/media-type.ts'
+import type { ContentStore, Stored } from './content-store.ts'
+
+/** A file of an archive that went into the store. */
+export interface ArchiveMember extends Stored {
+  readonly compression: Compression
+}
+
+export interface OpenedArchive {
+  /** What to call it in errors. */
+  readonly name: string
+  /** `index.json`, when it is an OCI layout. */
+  readonly index?: Buffer
+  /** `manifest.json`, when `docker save` wrote it. A file can be both. */
+  readonly manifest?: Buffer
+  /** Where a blob of the layout can be read, when it is not in the store already. */
+  readonly source: (blob: Descriptor) => AsyncIterable<Uint8Array> | undefined
+  /** A file by its name in the archive, links followed. */
+  readonly member: (name: string) => ArchiveMember | undefined
+}
+
+export interface ImageArchives {
+  /**
+   * Opens an archive. A tar is read to its end, its files going into the store as they come. Fails: InvalidSpec for what is no
+   * archive of images or is cut short, DigestMismatch for a blob that is not what its name says, SyscallFailed.
+   */
+  readonly open: (store: ContentStore, source: LoadSource) => TaskEither<EngineError, OpenedArchive>
+}

@@ -1,0 +1,405 @@
+// start: image, argv and options become a running container. Everything up to the launch is decided here, by pure functions.
+import * as E from '#fp/Either'
+import { pipe } from '#fp/function'
+import type { TaskEither } from '#fp/TaskEither'
+import * as TE from '#fp/TaskEither'
+import type { EngineError } from '../model/errors.ts'
+import type { HostFacts } from '../model/host-facts.ts'
+import type { Spec } from '../model/oci-spec.ts'
+import type { ImageSource } from '../model/options.ts'
+import type { DecodedStartOptions } from '../model/options-decoded.ts'
+import type { PreparedImage } from '../model/prepared-image.ts'
+import { type ContainerRecord, RECORD_VERSION } from '../model/record.ts'
+import { type ResolvedUser, resolveUser } from '../model/user-db.ts'
+import type { Cleanup } from '../plan/cleanup.ts'
+import { type LaunchInput, type LaunchPlan, planLaunch } from '../plan/launch/index.ts'
+import { overlayCount } from '../plan/launch/layer-names.ts'
+import { ownText } from '../plan/launch/own-text.ts'
+import { hostId } from '../plan/launch/userns.ts'
+import { buildEngineFiles, buildSpec } from '../plan/spec/index.ts'
+import { Container } from './container.ts'
+import { abortable, limited } from './deadline.ts'
+import type { OpenCgroupParent } from './ports/host.ts'
+import type { LaunchedProcess, StartFds } from './ports/launcher.ts'
+import type { OpenStdio, StdioOptions } from './ports/stdio.ts'
+import type { Ports } from './ports.ts'
+import { filterFor, profileFor } from './seccomp.ts'
+
+export interface StartRequest {
+  readonly image: ImageSource
+  readonly argv: readonly string[]
+  readonly options: DecodedStartOptions
+  /** Keep the record and the writable layer after the end. */
+  readonly keep: boolean
+  /** Told of the container as soon as it runs. */
+  readonly onStart?: (container: Container) => void
+}
+
+/** A start that is fully decided: printing it, timing it and carrying it out all begin here. */
+export interface Prepared {
+  readonly id: string
+  readonly request: StartRequest
+  readonly image: PreparedImage
+  readonly spec: Spec
+  readonly parents: readonly OpenCgroupParent[]
+  /** Of the first start of this shape; `own` turns it into this one's. */
+  readonly plan: LaunchPlan
+  readonly own: string
+  readonly record: ContainerRecord
+  /** Of the first start of this shape, too. */
+  readonly cleanup: Cleanup
+  /** CLOCK_MONOTONIC at the call. */
+  readonly calledNs: number
+}
+
+/** What starts of the same shape have in common. Its ids are those of the first one. */
+export type Template<Plan extends LaunchPlan = LaunchPlan> = Pick<
+  Prepared,
+  'spec' | 'parents' | 'record' | 'cleanup'
+> & { readonly plan: Plan }
+
+// From here to the launch the steps are awaited one by one: each link of a chain of tasks would cost a start some 5 µs, since
+// little of it is in the caches of a process that has been waiting.
+
+/** Everything but the launch. Fails as its parts do: ImageNotFound, UnknownUser, InvalidOption, HostUnfit … */
+export const prepare =
+  (request: StartRequest, signal: AbortSignal | undefined = request.options.signal) =>
+  (ports: Ports): TaskEither<EngineError, Prepared> => {
+    const calledNs = ports.host.nowNs()
+    return async () => {
+      const image = await ports.host.prepareImage(request.image)()
+      if (E.isLeft(image)) return image
+      const user = await userOf(ports, image.right, request.options, signal)
+      return E.isLeft(user) ? user : decide(ports, request, image.right, user.right, calledNs)
+    }
+  }
+
+/** Resolves when the payload has been executed. A failure leaves nothing behind. */
+export const start =
+  (request: StartRequest) =>
+  (ports: Ports): TaskEither<EngineError, Container> =>
+    limited(request.options, (signal) => async () => {
+      const prepared = await prepare(request, signal)(ports)()
+      return E.isLeft(prepared) ? prepared : launchPrepared(ports, prepared.right, signal)
+    })
+
+const wantedUser = (image: PreparedImage, options: DecodedStartOptions): string =>
+  options.user ?? image.config.User ?? ''
+
+/** Of an image whose user files nothing can change: undefined for any other. */
+const userKey = (image: PreparedImage, options: DecodedStartOptions): string | undefined =>
+  image.rootfs.kind === 'directory' || (options.mounts ?? []).some(({ target }) => target.startsWith('/etc'))
+    ? undefined
+    : `${image.id} ${wantedUser(image, options)} ${(options.groups ?? []).join()}`
+
+const knownUser = (
+  ports: Ports,
+  image: PreparedImage,
+  options: DecodedStartOptions,
+): E.Either<never, ResolvedUser> | undefined => {
+  const key = userKey(image, options)
+  const known = key === undefined ? undefined : ports.users.get(key)
+  return known === undefined ? undefined : E.right(known)
+}
+
+/** Known at once where nothing can have changed the image's user files. */
+export const userOf = (
+  ports: Ports,
+  image: PreparedImage,
+  options: DecodedStartOptions,
+  signal: AbortSignal | undefined,
+): E.Either<EngineError, ResolvedUser> | Promise<E.Either<EngineError, ResolvedUser>> =>
+  knownUser(ports, image, options) ?? lookUpUser(ports, image, options, signal)()
+
+const lookUpUser = (
+  ports: Ports,
+  image: PreparedImage,
+  options: DecodedStartOptions,
+  signal: AbortSignal | undefined,
+): TaskEither<EngineError, ResolvedUser> =>
+  pipe(
+    abortable(signal, ports.host.userFiles(image.rootfs, options, signal)),
+    TE.flatMapEither(({ passwd, group }) =>
+      resolveUser(wantedUser(image, options), passwd, group, options.groups),
+    ),
+    TE.map((user) => {
+      const key = userKey(image, options)
+      if (key !== undefined) ports.users.set(key, user)
+      return user
+    }),
+  )
+
+const decide = (
+  ports: Ports,
+  request: StartRequest,
+  image: PreparedImage,
+  user: ResolvedUser,
+  calledNs: number,
+): E.Either<EngineError, Prepared> => {
+  const key = templateKey(ports, request, image, user)
+  const known = ports.templates.get(key)
+  const template =
+    known === undefined ? decideTemplate(ports, request, image, user, planLaunch) : E.right(known)
+  if (E.isLeft(template)) return template
+  if (known === undefined) remember(ports.templates, key, template.right)
+  return E.right(
+    preparedFrom(template.right, {
+      id: ports.host.randomId(),
+      createdMs: Date.now(),
+      request,
+      image,
+      calledNs,
+    }),
+  )
+}
+
+interface OneOfTemplate extends Pick<Prepared, 'id' | 'request' | 'image' | 'calledNs'> {
+  readonly createdMs: number
+}
+
+/** One start of a template's shape. */
+export const preparedFrom = (
+  { plan, spec, parents, record, cleanup }: Template,
+  { id, createdMs, ...rest }: OneOfTemplate,
+): Prepared => ({
+  ...rest,
+  id,
+  spec,
+  parents,
+  plan,
+  own: ownText(id, createdMs),
+  record: {
+    ...record,
+    id,
+    createdMs,
+    groups: record.groups.map((group) => group.replace(record.id, id)),
+  },
+  cleanup,
+})
+
+/** All that shapes a start; streams, signals and time limits do not. */
+export const templateKey = (
+  ports: Ports,
+  { argv, options, keep }: StartRequest,
+  image: PreparedImage,
+  user: ResolvedUser,
+): string => {
+  const {
+    stdin: _in,
+    stdout: _out,
+    stderr: _err,
+    signal: _signal,
+    timeoutMs: _timeout,
+    graceMs: _grace,
+    ...shape
+  } = options
+  return JSON.stringify([image, user, argv, keep, shape, ports.host.hostFiles(options)])
+}
+
+const MAX_REMEMBERED = 64
+/** The oldest goes first: a Map keeps its insertion order. */
+export const remember = <A>(known: Map<string, A>, key: string, value: A): void => {
+  if (known.size >= MAX_REMEMBERED) known.delete(known.keys().next().value ?? '')
+  known.set(key, value)
+}
+
+/** `planOf`: what becomes of the input, a start or a sandbox that waits. */
+export const decideTemplate = <Plan extends LaunchPlan>(
+  ports: Ports,
+  request: StartRequest,
+  image: PreparedImage,
+  user: ResolvedUser,
+  planOf: (input: LaunchInput) => Plan,
+  parked = false,
+): E.Either<EngineError, Template<Plan>> => {
+  const { host } = ports
+  const { options, argv } = request
+  const id = host.randomId()
+  const own = { options, id, facts: host.facts, image, user, argv }
+  const files = host.hostFiles(options)
+  const named = files.hostname === undefined ? {} : { hostHostname: files.hostname }
+  return pipe(
+    E.Do,
+    E.bind('devices', () => host.devices(options)),
+    E.bind('profile', () => profileFor(ports, options)),
+    E.bind('spec', ({ devices, profile }) =>
+      buildSpec({ ...own, ...named, devices, seccomp: profile, cgroupsPath: `/slipway/${id}` }),
+    ),
+    E.filterOrElse(
+      ({ spec }) => !needsNewerKernel(spec, image, host.facts),
+      (): EngineError => ({
+        _tag: 'HostUnfit',
+        need: 'a user namespace over image layers',
+        why: `Linux ${host.facts.kernelRelease} cannot take their mounts by descriptor`,
+        remedy: 'run Linux 6.15 or newer, or an unpacked directory that belongs to the mapped ids',
+      }),
+    ),
+    E.bind('parents', ({ spec }) => host.cgroupParents(spec.linux?.resources ?? {})),
+    E.bind('filter', ({ spec }) => filterFor(ports, spec, options.init === true)),
+    E.map(({ spec, parents, filter }) => {
+      const engineFiles = buildEngineFiles(options, id, files)
+      const record = {
+        ...recordOf(ports, request, image, spec, id, parents),
+        ...(parked ? { parked, command: [] } : {}),
+      }
+      const text = JSON.stringify(record)
+      const plan = planOf({
+        id,
+        spec,
+        rootfs: image.rootfs,
+        files: engineFiles,
+        ...(filter === undefined ? {} : { filter }),
+        facts: host.facts,
+        root: host.state.root,
+        scratch: host.state.scratch,
+        record: text,
+        createdMs: record.createdMs,
+        cgroups: parents,
+        keep: request.keep,
+        init: options.init === true,
+      })
+      const cleanup = cleanupOf(ports, record, image)
+      return { plan, spec, parents, record, cleanup }
+    }),
+  )
+}
+
+/** overlayfs takes detached mounts as layers from Linux 6.15 on. */
+const needsNewerKernel = (
+  { linux }: Spec,
+  { rootfs }: PreparedImage,
+  { kernel: [major, minor] }: HostFacts,
+): boolean =>
+  rootfs.kind !== 'directory' &&
+  linux?.namespaces?.some(({ type }) => type === 'user') === true &&
+  (major < 6 || (major === 6 && minor < 15))
+
+const recordOf = (
+  ports: Ports,
+  request: StartRequest,
+  image: PreparedImage,
+  spec: Spec,
+  id: string,
+  parents: readonly OpenCgroupParent[],
+): ContainerRecord => ({
+  version: RECORD_VERSION,
+  id,
+  name: request.options.name ?? '',
+  engine: ports.host.state.engine,
+  bootId: ports.host.facts.bootId,
+  image: image.reference,
+  imageId: image.id,
+  command: spec.process?.args ?? [],
+  labels: request.options.labels ?? {},
+  createdMs: Date.now(),
+  groups: parents.map((parent) => `${parent.mountpoint}${parent.path}/${id}`),
+  keep: request.keep,
+})
+
+const cleanupOf = (ports: Ports, record: ContainerRecord, image: PreparedImage): Cleanup => ({
+  id: record.id,
+  groups: record.groups,
+  overlays: overlayCount(image.rootfs),
+  record: ports.host.state.recordPath(record.id),
+  keep: record.keep,
+})
+
+const launchPrepared = async (
+  ports: Ports,
+  prepared: Prepared,
+  signal: AbortSignal | undefined,
+): Promise<E.Either<EngineError, Container>> => {
+  const { options } = prepared.request
+  if (options.mounts !== undefined) {
+    const sources = await abortable(signal, ports.host.makeBindSources(options, signal))()
+    if (E.isLeft(sources)) return sources
+  }
+  if (options.name !== undefined) {
+    const taken = ports.host.state.takeName(options.name, prepared.id)
+    if (E.isLeft(taken)) return taken
+  }
+  const stdio = ports.stdio.open(streamsOf(options), ownerOf(prepared.spec))
+  if (E.isRight(stdio)) return launchWith(ports, prepared, stdio.right, signal)
+  if (options.name !== undefined) ports.host.state.freeName(options.name)
+  return stdio
+}
+
+/** With a terminal they are all its own. */
+export const streamsOf = ({ tty, stdin, stdout, stderr }: DecodedStartOptions): StdioOptions =>
+  tty === undefined || tty === false
+    ? { stdin: stdin ?? 'ignore', stdout: stdout ?? 'pipe', stderr: stderr ?? 'pipe' }
+    : { stdin: 'ignore', stdout: 'ignore', stderr: 'ignore' }
+
+/** The uid, as the host counts, that the payload runs as. */
+export const ownerOf = ({ process, linux }: Spec): number =>
+  hostId(linux?.uidMappings, process?.user.uid ?? 0) ?? 0
+
+/** What a start needs besides its streams. */
+export const startFds = ({ host: { state } }: Ports, parents: readonly OpenCgroupParent[]): StartFds => ({
+  containers: state.containersFd,
+  records: state.recordsFd,
+  cgroups: parents.map(({ fd }) => fd),
+})
+
+const launchWith = async (
+  ports: Ports,
+  prepared: Prepared,
+  stdio: OpenStdio,
+  signal: AbortSignal | undefined,
+): Promise<E.Either<EngineError, Container>> => {
+  let late: Promise<void> | undefined
+  const fds = { ...stdio.fds, ...startFds(ports, prepared.parents) }
+  const launched = await ports.launcher.launch(prepared.plan, prepared.own, fds, {
+    command: prepared.spec.process?.args?.[0] ?? '',
+    ...(signal === undefined ? {} : { signal }),
+    onLate: (end) => {
+      late = end
+    },
+  })()
+  if (E.isRight(launched)) return E.right(running(ports, prepared, stdio, launched.right))
+  stdio.abandon()
+  return E.left(await afterFailure(ports, prepared, launched.left, late))
+}
+
+export const running = (
+  ports: Ports,
+  prepared: Prepared,
+  stdio: OpenStdio,
+  process: LaunchedProcess,
+): Container => {
+  stdio.started()
+  const container = new Container(ports, prepared, stdio, process)
+  prepared.request.onStart?.(container)
+  return container
+}
+
+/**
+ * The same cleaning as after an end, and before the error is told: what failed to start leaves nothing behind. `late`: the
+ * first process still waits for a dead file system; what it holds is removed at its end.
+ */
+export const afterFailure = async (
+  ports: Ports,
+  prepared: Prepared,
+  error: EngineError,
+  late: Promise<void> | undefined,
+): Promise<EngineError> => {
+  const told = withCause(ports, prepared, error)
+  if (late === undefined) await removeFailed(ports, prepared)
+  else late.then(() => removeFailed(ports, prepared))
+  return told
+}
+
+export const removeFailed = async (
+  { host }: Ports,
+  { id, cleanup, record, request }: Prepared,
+): Promise<void> => {
+  // Behind a small init the payload's process outlives the first one.
+  await Promise.all(record.groups.map((group) => host.killGroup(group)))
+  await host.cleanUp({ ...cleanup, keep: false }, id)
+  if (request.options.name !== undefined) host.state.freeName(request.options.name)
+}
+
+const withCause = ({ host }: Ports, { record }: Prepared, error: EngineError): EngineError =>
+  error._tag === 'LaunchDied' && error.hint === undefined && host.ranOutOfMemory(record.groups)
+    ? { ...error, hint: 'it ran out of memory: raise the memory limit' }
+    : error

@@ -1,0 +1,370 @@
+// The library as TaskEither: every failure is a value. The Promise API in index.ts is a skin over this one.
+import * as E from '#fp/Either'
+import { pipe } from '#fp/function'
+import type { TaskEither } from '#fp/TaskEither'
+import * as TE from '#fp/TaskEither'
+import { probeHostFacts } from './adapters/host-facts.ts'
+import { type EngineOptions, type LiveEngine, openEngine } from './adapters/live.ts'
+import { Container } from './engine/container.ts'
+import { type ContainerSummary, listContainers, removeContainer } from './engine/containers.ts'
+import type { Images } from './engine/images-verbs.ts'
+import { Pool as PoolProgram } from './engine/pool.ts'
+import { run as runProgram } from './engine/run.ts'
+import { Session } from './engine/session.ts'
+import { type Prepared, prepare, start as startProgram } from './engine/start.ts'
+import { Turns } from './engine/turns.ts'
+import type { EngineError } from './model/errors.ts'
+import type { RunResult } from './model/exit.ts'
+import type { HostFacts } from './model/host-facts.ts'
+import {
+  decodeLoadOptions,
+  decodeLoadSource,
+  decodePullOptions,
+  decodeReference,
+  decodeRemoveOptions,
+} from './model/image-verbs-decode.ts'
+import type { ImageSource, RunOptions, StartOptions } from './model/options.ts'
+import {
+  decodeArgv,
+  decodeImage,
+  decodeKeptStart,
+  decodePoolOptions,
+  decodePoolRun,
+  decodePoolSize,
+  decodePoolStart,
+  decodeRunOptions,
+  decodeStartOptions,
+} from './model/options-decode.ts'
+import type { PoolOptions, PoolRunOptions, PoolSize, PoolStartOptions, PoolStats } from './model/pool.ts'
+import { withOwnText } from './plan/launch/own-text.ts'
+
+export type { EngineOptions, LiveEngine } from './adapters/live.ts'
+export type { Ended } from './engine/container.ts'
+export type { ContainerSummary } from './engine/containers.ts'
+export type { LineOptions, OutputStream } from './engine/ports/stdio.ts'
+export type { Prepared } from './engine/start.ts'
+export { type EngineError, hint, message, SlipwayError } from './model/errors.ts'
+export type * from './model/exit.ts'
+export type { HostFacts } from './model/host-facts.ts'
+export type * from './model/image-verbs.ts'
+export type * from './model/options.ts'
+export type * from './model/pool.ts'
+export type { ContainerRecord } from './model/record.ts'
+export { Container }
+
+export interface ExtraStartOptions {
+  /** Keep the record and the writable layer after the end, as `docker run` does without `--rm`. */
+  readonly keep?: boolean
+}
+
+/** An engine of its own: its directories, its guardian, its cgroups. Opened with its first use, not before. */
+export interface Engine {
+  /** Fails before the payload runs; a payload that fails is a result. */
+  readonly run: <E extends Encoding = 'utf8', A extends boolean = false>(
+    image: ImageSource,
+    argv?: readonly string[],
+    options?: RunOptionsFor<E, A>,
+  ) => TaskEither<EngineError, ResultFor<E, A>>
+  /** Resolves when the payload has been executed. */
+  readonly start: (
+    image: ImageSource,
+    argv?: readonly string[],
+    options?: StartOptions & ExtraStartOptions,
+  ) => TaskEither<EngineError, Container>
+  /** The whole start as data, carried out by nobody. */
+  readonly plan: (
+    image: ImageSource,
+    argv?: readonly string[],
+    options?: StartOptions,
+  ) => TaskEither<EngineError, Prepared>
+  /**
+   * Sandboxes made ahead: a start from the pool only executes its program. Each gets one program and is then removed. Resolves
+   * when the minimum waits. Fails as a start does.
+   */
+  readonly pool: (options: PoolOptions, size?: Partial<PoolSize>) => TaskEither<EngineError, Pool>
+  readonly list: TaskEither<EngineError, readonly ContainerSummary[]>
+  /** By name, id or unique beginning of an id. Gives the full id. Fails: ContainerNotFound, WrongStatus. */
+  readonly remove: (
+    container: string,
+    options?: { readonly force?: boolean },
+  ) => TaskEither<EngineError, string>
+  readonly images: ImageVerbs
+  readonly facts: TaskEither<EngineError, HostFacts>
+  /** The open engine itself, for the adapters of the command line. */
+  readonly open: TaskEither<EngineError, LiveEngine>
+  /** Ends what runs, waits until nothing of it is left, then gives up its locks. Afterwards every verb fails: Cancelled. */
+  readonly close: () => Promise<void>
+}
+
+export interface ImageVerbs {
+  /** From a registry; plain HTTP only on loopback. */
+  readonly pull: (...args: Parameters<Images['pull']>) => ReturnType<Images['pull']>
+  /** From an OCI layout, a docker-save archive, or their bytes. */
+  readonly load: (...args: Parameters<Images['load']>) => ReturnType<Images['load']>
+  readonly list: () => ReturnType<Images['list']>
+  readonly remove: (...args: Parameters<Images['remove']>) => ReturnType<Images['remove']>
+}
+
+/** Sandboxes made ahead, each up to the moment before its program is executed; see `Engine.pool`. */
+export interface Pool {
+  readonly run: <E extends Encoding = 'utf8', A extends boolean = false>(
+    argv?: readonly string[],
+    options?: PoolRunOptionsFor<E, A>,
+  ) => TaskEither<EngineError, ResultFor<E, A>>
+  readonly start: (argv?: readonly string[], options?: PoolStartOptions) => TaskEither<EngineError, Container>
+  readonly stats: () => PoolStats
+  /** Removes what waits; containers that were started live on. Afterwards a start fails: Cancelled. */
+  readonly close: () => Promise<void>
+}
+
+/** What `run` gives as `stdout` with these options. */
+export type OutputOf<O extends RunOptions> = 'encoding' extends keyof O
+  ? O['encoding'] extends 'buffer'
+    ? Buffer
+    : 'buffer' extends O['encoding']
+      ? string | Buffer
+      : string
+  : string
+
+/** What `run` gives for these options: the type of its output, and `all` where it was asked for. */
+export type ResultOf<O extends RunOptions> = RunResult<OutputOf<O>> &
+  (O extends { readonly all: true } ? { readonly all: OutputOf<O> } : unknown)
+
+type Encoding = NonNullable<RunOptions['encoding']>
+/** RunOptions, with what decides the type of the result as type parameters: a whole literal is still checked to its depth. */
+export interface RunOptionsFor<E extends Encoding, A extends boolean>
+  extends Omit<RunOptions, 'encoding' | 'all'> {
+  readonly encoding?: E
+  readonly all?: A
+}
+export interface PoolRunOptionsFor<E extends Encoding, A extends boolean>
+  extends Omit<PoolRunOptions, 'encoding' | 'all'> {
+  readonly encoding?: E
+  readonly all?: A
+}
+export type ResultFor<E extends Encoding, A extends boolean> = ResultOf<{
+  readonly encoding: E
+  readonly all: A
+}>
+
+/** Nothing is opened before the first use. */
+export const createEngine = (options: EngineOptions = {}): Engine => {
+  let opened: E.Either<EngineError, LiveEngine> | undefined
+  let swept: Promise<void> = Promise.resolve()
+  let closed: Promise<void> | undefined
+  const session = new Session()
+  const turns = new Turns()
+
+  const live = (): E.Either<EngineError, LiveEngine> => {
+    if (opened !== undefined && E.isRight(opened)) return opened
+    opened = openEngine(options, process.env as { SLIPWAY_ROOT?: string })
+    if (E.isRight(opened)) {
+      const { ports, close } = opened.right
+      // What dead engines left goes away beside this engine's own work, not before it.
+      swept = ports.host.sweep().catch(() => {})
+      atExit(close)
+    }
+    return opened
+  }
+  const close = async (): Promise<void> => {
+    await session.close()
+    await swept
+    if (opened === undefined || E.isLeft(opened)) return
+    closers.delete(opened.right.close)
+    await opened.right.close()
+  }
+
+  const open: TaskEither<EngineError, LiveEngine> = () => Promise.resolve(live())
+  const tracked = <A>(what: string, use: (engine: LiveEngine) => TaskEither<EngineError, A>) =>
+    session.track(what, async () => {
+      const engine = live()
+      return E.isLeft(engine) ? engine : use(engine.right)()
+    })
+  /** Of those that decide a start no two share a turn of the event loop. */
+  const inTurn = <A>(what: string, use: (engine: LiveEngine) => TaskEither<EngineError, A>) => {
+    const task = tracked(what, use)
+    return () => turns.take(task)
+  }
+  const poolOf = (program: PoolProgram, facts: HostFacts, forget: () => void): Pool => {
+    const asked = <A, B>(
+      what: string,
+      argv: unknown,
+      options: E.Either<EngineError, A>,
+      use: (request: { readonly argv: readonly string[]; readonly options: A }) => TaskEither<EngineError, B>,
+    ): TaskEither<EngineError, B> => {
+      const task = session.track(what, async () => {
+        const words = decodeArgv(argv)
+        if (E.isLeft(words)) return words
+        return E.isLeft(options) ? options : use({ argv: words.right, options: options.right })()
+      })
+      return () => turns.take(task)
+    }
+    return {
+      run: <E extends Encoding, A extends boolean>(
+        argv?: readonly string[],
+        wanted?: PoolRunOptionsFor<E, A>,
+      ) =>
+        asked('run', argv, decodePoolRun(wanted, facts), program.run) as TaskEither<
+          EngineError,
+          ResultFor<E, A>
+        >,
+      start: (argv, wanted) => asked('start', argv, decodePoolStart(wanted, facts), program.start),
+      stats: () => program.stats,
+      close: () => {
+        forget()
+        return program.close()
+      },
+    }
+  }
+  const withImages = <A>(what: string, use: (images: Images) => TaskEither<EngineError, A>) =>
+    tracked(what, (engine) => pipe(TE.fromTask(engine.images), TE.flatMap(use)))
+
+  return {
+    open: session.track('open', open),
+    run: <E extends Encoding, A extends boolean>(
+      image: ImageSource,
+      argv?: readonly string[],
+      wanted?: RunOptionsFor<E, A>,
+    ) =>
+      inTurn('run', ({ ports, facts }) => {
+        const what = whatToRun(image, argv)
+        if (E.isLeft(what)) return TE.fromEither(what)
+        const options = decodeRunOptions(wanted, facts)
+        if (E.isLeft(options)) return TE.fromEither(options)
+        const onStart = session.started
+        return runProgram({ ...what.right, options: options.right, keep: false, onStart })(ports)
+      }) as TaskEither<EngineError, ResultFor<E, A>>,
+    start: (image, argv, wanted) =>
+      inTurn('start', ({ ports, facts }) => {
+        const what = whatToRun(image, argv)
+        if (E.isLeft(what)) return TE.fromEither(what)
+        const decoded = decodeKeptStart(wanted, facts)
+        if (E.isLeft(decoded)) return TE.fromEither(decoded)
+        return startProgram({ ...what.right, ...decoded.right, onStart: session.started })(ports)
+      }),
+    plan: (image, argv, wanted) =>
+      tracked('plan', ({ ports, facts }) =>
+        pipe(
+          whatToRun(image, argv),
+          E.bind('options', () => decodeStartOptions(wanted, facts)),
+          TE.fromEither,
+          TE.flatMap((what) => prepare({ ...what, keep: false })(ports)),
+          TE.map((prepared) => ({ ...prepared, plan: withOwnText(prepared.plan, prepared.own) })),
+        ),
+      ),
+    pool: (wanted, size) =>
+      tracked('pool', ({ ports, facts }) => {
+        const spec = decodePoolOptions(wanted, facts)
+        if (E.isLeft(spec)) return TE.fromEither(spec)
+        const bounds = decodePoolSize(size)
+        if (E.isLeft(bounds)) return TE.fromEither(bounds)
+        const program = new PoolProgram(ports, spec.right, bounds.right, session.started)
+        const forget = known(program, session.pooled(program))
+        return async () => {
+          const made = await program.open()
+          if (E.isLeft(made)) forget()
+          return E.isLeft(made) ? made : E.right(poolOf(program, facts, forget))
+        }
+      }),
+    list: tracked('list', ({ ports }) =>
+      TE.fromIO(() => {
+        session.flush()
+        return listContainers(ports)
+      }),
+    ),
+    remove: (container, wanted) =>
+      tracked('remove', ({ ports }) => {
+        session.flush()
+        return removeContainer(String(container), wanted?.force === true)(ports)
+      }),
+    images: {
+      pull: (reference, wanted) =>
+        withImages('pull', ({ pull }) =>
+          pipe(
+            both(decodeReference(reference), decodePullOptions(wanted)),
+            TE.flatMap(([name, options]) => pull(name, options)),
+          ),
+        ),
+      load: (source, wanted) =>
+        withImages('load', ({ load }) =>
+          pipe(
+            both(decodeLoadSource(source), decodeLoadOptions(wanted)),
+            TE.flatMap(([from, options]) => load(from, options)),
+          ),
+        ),
+      list: () => withImages('list of images', ({ list }) => list()),
+      remove: (reference, wanted) =>
+        withImages('remove image', ({ remove }) =>
+          pipe(
+            both(decodeReference(reference), decodeRemoveOptions(wanted)),
+            TE.flatMap(([name, options]) => remove(name, options)),
+          ),
+        ),
+    },
+    // What is wrong with this host can be told where nothing can be run, and there above all.
+    facts: session.track(
+      'facts',
+      pipe(
+        open,
+        TE.map(({ facts }) => facts),
+        TE.orElse(() => TE.fromIO(() => probeHostFacts())),
+      ),
+    ),
+    close: () => {
+      closed ??= close()
+      return closed
+    },
+  }
+}
+
+const whatToRun = (
+  image: unknown,
+  argv: unknown,
+): E.Either<EngineError, { readonly image: ImageSource; readonly argv: readonly string[] }> => {
+  const from = decodeImage(image)
+  if (E.isLeft(from)) return from
+  const words = decodeArgv(argv)
+  return E.isLeft(words) ? words : E.right({ image: from.right, argv: words.right })
+}
+
+const both = <A, B>(
+  a: E.Either<EngineError, A>,
+  b: E.Either<EngineError, B>,
+): TaskEither<EngineError, [A, B]> =>
+  TE.fromEither(
+    pipe(
+      a,
+      E.flatMap((left) =>
+        pipe(
+          b,
+          E.map((right): [A, B] => [left, right]),
+        ),
+      ),
+    ),
+  )
+
+/** A process that has nothing else to do ends, and its pools before it. */
+const pools = new Set<PoolProgram>()
+const closePools = (): void => {
+  for (const pool of pools) pool.close()
+}
+/** The result takes it off all lists. */
+const known = (pool: PoolProgram, forget: () => void): (() => void) => {
+  if (pools.size === 0) process.on('beforeExit', closePools)
+  pools.add(pool)
+  return () => {
+    forget()
+    pools.delete(pool)
+    if (pools.size === 0) process.off('beforeExit', closePools)
+  }
+}
+
+/** One listener for all engines of this thread, however many there are. */
+const closers = new Set<() => unknown>()
+const atExit = (close: () => unknown): void => {
+  if (closers.size === 0) process.once('exit', closeAll)
+  closers.add(close)
+}
+const closeAll = (): void => {
+  for (const close of closers) close()
+}

@@ -1,0 +1,173 @@
+// The library as Promises: a thin skin over fp.ts. A failure is thrown as a SlipwayError that carries the tagged error.
+import type { TaskEither } from '#fp/TaskEither'
+import {
+  type Container,
+  type ContainerSummary,
+  createEngine as createFpEngine,
+  type EngineError,
+  type EngineOptions,
+  type ExtraStartOptions,
+  type Pool as FpPool,
+  type HostFacts,
+  type ImageSource,
+  type ImageSummary,
+  type LiveEngine,
+  type LoadedImage,
+  type LoadOptions,
+  type LoadSource,
+  type PoolOptions,
+  type PoolRunOptionsFor,
+  type PoolSize,
+  type PoolStartOptions,
+  type PoolStats,
+  type Prepared,
+  type PulledImage,
+  type PullOptions,
+  type RemovedImage,
+  type RemoveOptions,
+  type ResultFor,
+  type RunOptions,
+  type RunOptionsFor,
+  SlipwayError,
+  type StartOptions,
+} from './fp.ts'
+
+export type {
+  ContainerRecord,
+  ContainerSummary,
+  Ended,
+  EngineOptions,
+  ExtraStartOptions,
+  HostFacts,
+  LineOptions,
+  OutputOf,
+  OutputStream,
+  Prepared,
+  ResultFor,
+  ResultOf,
+  RunOptionsFor,
+} from './fp.ts'
+export { Container, type EngineError, hint, message, SlipwayError } from './fp.ts'
+export type * from './model/exit.ts'
+export type * from './model/image-verbs.ts'
+export type * from './model/options.ts'
+export type * from './model/pool.ts'
+
+type Encoding = NonNullable<RunOptions['encoding']>
+
+/** An engine of its own. `await using engine = createEngine({ root })` ends, with its scope, whatever it still runs. */
+export interface Engine {
+  /**
+   * Runs a program in a fresh container and collects its output.
+   * @example const { stdout } = await engine.run('host', ['uname', '-r'], { memory: '64MiB', timeout: '2s' })
+   */
+  run<E extends Encoding = 'utf8', A extends boolean = false>(
+    image: ImageSource,
+    argv?: readonly string[],
+    options?: RunOptionsFor<E, A>,
+  ): Promise<ResultFor<E, A>>
+  /**
+   * Starts a program in a fresh container; resolves when it has been executed.
+   * @example await using box = await engine.start('host', ['cat'], { stdin: 'pipe' })
+   */
+  start(
+    image: ImageSource,
+    argv?: readonly string[],
+    options?: StartOptions & ExtraStartOptions,
+  ): Promise<Container>
+  /** The whole start as data, carried out by nobody. */
+  plan(image: ImageSource, argv?: readonly string[], options?: StartOptions): Promise<Prepared>
+  /**
+   * Sandboxes made ahead, each up to the moment before its program is executed. One that got a program is never used again.
+   * @example await using pool = await engine.pool({ image: 'host', memory: '64MiB' }, { min: 2, max: 8 })
+   */
+  pool(options: PoolOptions, size?: Partial<PoolSize>): Promise<Pool>
+  list(): Promise<readonly ContainerSummary[]>
+  remove(container: string, options?: { readonly force?: boolean }): Promise<string>
+  /** Pulls an image from a registry; `onProgress` is told of each layer's bytes. */
+  pull(reference: string, options?: PullOptions): Promise<PulledImage>
+  /** Loads an OCI layout or a docker-save archive: `{ path }` or `{ stream }`. */
+  load(source: LoadSource, options?: LoadOptions): Promise<readonly LoadedImage[]>
+  images(): Promise<readonly ImageSummary[]>
+  removeImage(reference: string, options?: RemoveOptions): Promise<RemovedImage>
+  facts(): Promise<HostFacts>
+  /** The open engine itself, for tools that look inside. */
+  open(): Promise<LiveEngine>
+  /** Ends what runs, waits until nothing of it is left, then gives up its locks. Afterwards every verb fails. */
+  close(): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+/** See `Engine.pool`. */
+export interface Pool {
+  /** Runs a program in a sandbox that waits, and collects its output. A pool that has none makes one first. */
+  run<E extends Encoding = 'utf8', A extends boolean = false>(
+    argv?: readonly string[],
+    options?: PoolRunOptionsFor<E, A>,
+  ): Promise<ResultFor<E, A>>
+  start(argv?: readonly string[], options?: PoolStartOptions): Promise<Container>
+  readonly stats: PoolStats
+  /** Removes what waits, and resolves when nothing of it is left. Containers that were started live on. */
+  close(): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+export const createEngine = (options: EngineOptions = {}): Engine => {
+  const engine = createFpEngine(options)
+  return {
+    run: (image, argv, wanted) => promised(engine.run(image, argv, wanted)),
+    start: (image, argv, wanted) => promised(engine.start(image, argv, wanted)),
+    plan: (image, argv, wanted) => promised(engine.plan(image, argv, wanted)),
+    pool: async (wanted, size) => poolOf(await promised(engine.pool(wanted, size))),
+    list: () => promised(engine.list),
+    remove: (container, wanted) => promised(engine.remove(container, wanted)),
+    pull: (reference, wanted) => promised(engine.images.pull(reference, wanted)),
+    load: (source, wanted) => promised(engine.images.load(source, wanted)),
+    images: () => promised(engine.images.list()),
+    removeImage: (reference, wanted) => promised(engine.images.remove(reference, wanted)),
+    facts: () => promised(engine.facts),
+    open: () => promised(engine.open),
+    close: engine.close,
+    [Symbol.asyncDispose]: engine.close,
+  }
+}
+
+const poolOf = (pool: FpPool): Pool => ({
+  run: (argv, wanted) => promised(pool.run(argv, wanted)),
+  start: (argv, wanted) => promised(pool.start(argv, wanted)),
+  get stats() {
+    return pool.stats()
+  },
+  close: pool.close,
+  [Symbol.asyncDispose]: pool.close,
+})
+
+const promised = async <A>(task: TaskEither<EngineError, A>): Promise<A> => {
+  const result = await task()
+  if (result._tag === 'Left') throw new SlipwayError(result.left)
+  return result.right
+}
+
+let shared: Engine | undefined
+/** The engine behind `run` and `start` below: the system's own root, opened with the first call. */
+const defaultEngine = (): Engine => {
+  shared ??= createEngine()
+  return shared
+}
+
+/**
+ * Runs a program in a fresh container and collects its output. Resolves whatever the program's exit code is.
+ * @example const { exitCode, stdout } = await run('debian:bookworm', ['echo', 'hi'], { memory: '64MiB' })
+ */
+export const run = <E extends Encoding = 'utf8', A extends boolean = false>(
+  image: ImageSource,
+  argv?: readonly string[],
+  options?: RunOptionsFor<E, A>,
+): Promise<ResultFor<E, A>> => defaultEngine().run(image, argv, options)
+
+/** Starts a program in a fresh container; resolves when it has been executed. */
+export const start = (
+  image: ImageSource,
+  argv?: readonly string[],
+  options?: StartOptions & ExtraStartOptions,
+): Promise<Container> => defaultEngine().start(image, argv, options)

@@ -1,0 +1,25 @@
+// Many listeners on one AbortSignal through one of ours: from the eleventh on Node would warn of a leak.
+
+const listeners = new WeakMap<AbortSignal, Set<() => void>>()
+
+/** Calls `listener` once when the signal is aborted, unless it is undone before. One that is aborted already calls nothing. */
+export const onAbort = (signal: AbortSignal, listener: () => void): (() => void) => {
+  const own = () => listener()
+  const all = listeners.get(signal) ?? listen(signal)
+  all.add(own)
+  return () => void all.delete(own)
+}
+
+const listen = (signal: AbortSignal): Set<() => void> => {
+  const all = new Set<() => void>()
+  listeners.set(signal, all)
+  signal.addEventListener(
+    'abort',
+    () => {
+      for (const listener of [...all]) listener()
+      all.clear()
+    },
+    { once: true },
+  )
+  return all
+}

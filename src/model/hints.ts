@@ -1,0 +1,73 @@
+// What can be done about a failure, when we know: one line that says the remedy.
+import { errnoName } from './errno.ts'
+import type { EngineError, SyscallFailed } from './errors.ts'
+
+export const hint = (error: EngineError): string | undefined => {
+  switch (error._tag) {
+    case 'HostUnfit':
+      return error.remedy
+    case 'CommandNotFound':
+      return 'a name is looked up in the PATH of the container; a script also needs the program its first line names'
+    case 'CommandNotExecutable':
+      return NOT_EXECUTABLE[errnoName(error.errno)]
+    case 'UnknownUser':
+      return "names are looked up in the container's own /etc/passwd and /etc/group; a number such as 1000:1000 always works"
+    case 'PlatformMismatch':
+      return 'pull an image that was built for this machine'
+    case 'SyscallFailed':
+      return error.hint ?? ofStep(error)
+    default:
+      return 'hint' in error ? error.hint : undefined
+  }
+}
+
+const NOT_EXECUTABLE: Readonly<Record<string, string>> = {
+  EACCES:
+    'it must be a file with an x bit for the user of the container (chmod +x), on a mount without noexec',
+  ENOEXEC: 'it was built for another machine, or is a script whose first line is not #!',
+}
+
+const ofStep = ({ step, errno }: SyscallFailed): string | undefined => {
+  const known = OF_STEPS[step]
+  return known === undefined || (known.errno !== undefined && !known.errno.includes(errnoName(errno)))
+    ? undefined
+    : known.remedy
+}
+
+interface Remedy {
+  readonly remedy: string
+  /** Default: whatever the error. */
+  readonly errno?: readonly string[]
+}
+
+const OF_STEPS: Readonly<Record<string, Remedy>> = {
+  'open bind source': {
+    errno: ['ENOENT'],
+    remedy: 'a bind mount needs a source that exists; createSource: true makes a directory',
+  },
+  'make bind source': {
+    remedy: 'nothing can be made there: make the source yourself, or choose another place',
+  },
+  'open mount target': {
+    errno: ['ENOTDIR', 'ELOOP'],
+    remedy:
+      'a directory is mounted over a directory, anything else over a file; links inside the root must end in it',
+  },
+  'open root': { remedy: 'the rootfs must be a directory with an unpacked system' },
+  'open working directory': {
+    errno: ['ENOTDIR', 'ELOOP'],
+    remedy: 'cwd must be a directory, or a path that can be made',
+  },
+  'open sysctl': {
+    errno: ['ENOENT'],
+    remedy: 'this kernel has no such parameter in the namespaces of a container',
+  },
+  'set cgroup limit': {
+    remedy: 'the kernel refused the value: this machine may not have what was asked for',
+  },
+  'fork from init': { errno: ['EAGAIN'], remedy: 'with init the container has a process more: raise pids' },
+  mkdir: {
+    errno: ['EACCES', 'EROFS', 'EPERM', 'ENOENT', 'ENOTDIR', 'EEXIST'],
+    remedy: 'put the state elsewhere: createEngine({ root }), --root or SLIPWAY_ROOT',
+  },
+}

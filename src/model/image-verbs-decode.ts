@@ -1,0 +1,48 @@
+// What the image verbs are given by untyped JavaScript → what they can work with.
+
+import type { Either } from '#fp/Either'
+import * as E from '#fp/Either'
+import { pipe } from '#fp/function'
+import { type Decoder, isObject, type Mismatch, mismatch, text } from './decode.ts'
+import type { EngineError } from './errors.ts'
+import type { LoadOptions, LoadSource, PullOptions, RemoveOptions } from './image-verbs.ts'
+import { named, problem, type Table } from './options-decode.ts'
+import { abortSignal } from './options-decode-streams.ts'
+import { flag } from './options-decode-values.ts'
+
+const called: Decoder<unknown> = (value) =>
+  typeof value === 'function' ? E.right(value) : mismatch('expected a function', value)
+const platform: Decoder<unknown> = (value) =>
+  isObject(value) && typeof value.os === 'string' && typeof value.architecture === 'string'
+    ? E.right(value)
+    : mismatch('expected { os, architecture }', value)
+
+const PULL: Table = { platform, onProgress: called, signal: abortSignal }
+const LOAD: Table = { ...PULL, name: text }
+const REMOVE: Table = { force: flag }
+
+const options =
+  <A>(table: Table) =>
+  (value: unknown): Either<EngineError, A> =>
+    pipe(
+      named(table, value ?? {}),
+      E.bimap(
+        (found) => problem('', found),
+        (decoded) => decoded as A,
+      ),
+    )
+export const decodePullOptions = options<PullOptions>(PULL)
+export const decodeLoadOptions = options<LoadOptions>(LOAD)
+export const decodeRemoveOptions = options<RemoveOptions>(REMOVE)
+
+/** What a reference may look like is decided where it is read. */
+export const decodeReference = (value: unknown): Either<EngineError, string> =>
+  E.mapLeft((found: Mismatch) => problem('reference', found))(text(value))
+
+export const decodeLoadSource = (value: unknown): Either<EngineError, LoadSource> => {
+  const isPath = isObject(value) && typeof value.path === 'string' && value.path !== ''
+  const isStream = isObject(value) && isObject(value.stream) && Symbol.asyncIterator in value.stream
+  return isPath || isStream
+    ? E.right(value as unknown as LoadSource)
+    : E.left(problem('source', { where: '', why: 'expected { path } or { stream }', value }))
+}

@@ -1,0 +1,168 @@
+// Decoders of what a runtime spec says for Linux alone. runtime-spec config-linux.md.
+import {
+  array,
+  boolean,
+  check,
+  type Decoder,
+  firstRepeated,
+  integer,
+  object,
+  oneOf,
+  optional,
+  record,
+  text,
+} from './decode.ts'
+import type { Linux, LinuxSeccomp } from './oci-spec.ts'
+import { resources } from './oci-spec-decode-resources.ts'
+import { absolute, id, idMappings, int64, nonEmpty, texts, uint32, uint64 } from './oci-spec-decode-values.ts'
+
+const namespace = object({
+  type: oneOf('pid', 'network', 'mount', 'ipc', 'uts', 'user', 'cgroup', 'time'),
+  path: optional(absolute),
+})
+const namespaces = check(array(namespace), (list) => {
+  const again = firstRepeated(list, ({ type }) => type)
+  return again < 0 ? undefined : `the ${list[again]?.type} namespace is named twice`
+})
+
+const offset = object({ secs: optional(int64), nanosecs: optional(integer(0, 999_999_999)) })
+
+const deviceFields = object({
+  path: absolute,
+  type: oneOf('c', 'b', 'u', 'p'),
+  major: optional(uint32),
+  minor: optional(uint32),
+  fileMode: optional(integer(0, 0o177777)),
+  uid: optional(id),
+  gid: optional(id),
+})
+const device = check(deviceFields, ({ type, major, minor }) =>
+  type === 'p' || (major !== undefined && minor !== undefined) ? undefined : 'major and minor are required',
+)
+
+const SECCOMP_ACTION = oneOf(
+  'SCMP_ACT_KILL',
+  'SCMP_ACT_KILL_PROCESS',
+  'SCMP_ACT_KILL_THREAD',
+  'SCMP_ACT_TRAP',
+  'SCMP_ACT_ERRNO',
+  'SCMP_ACT_TRACE',
+  'SCMP_ACT_ALLOW',
+  'SCMP_ACT_LOG',
+  'SCMP_ACT_NOTIFY',
+)
+const takesErrno = (action: string): boolean => action === 'SCMP_ACT_ERRNO' || action === 'SCMP_ACT_TRACE'
+const seccompArg = object({
+  index: integer(0, 5),
+  value: uint64,
+  valueTwo: optional(uint64),
+  op: oneOf(
+    'SCMP_CMP_NE',
+    'SCMP_CMP_LT',
+    'SCMP_CMP_LE',
+    'SCMP_CMP_EQ',
+    'SCMP_CMP_GE',
+    'SCMP_CMP_GT',
+    'SCMP_CMP_MASKED_EQ',
+  ),
+})
+const seccompRule = object({
+  names: check(array(nonEmpty), (names) =>
+    names.length === 0 ? 'at least one name is required' : undefined,
+  ),
+  action: SECCOMP_ACTION,
+  errnoRet: optional(uint32),
+  args: optional(array(seccompArg)),
+})
+const seccompSyscall = check(seccompRule, ({ action, errnoRet }) =>
+  errnoRet === undefined || takesErrno(action) ? undefined : `${action} takes no errnoRet`,
+)
+
+export const seccomp: Decoder<LinuxSeccomp> = check(
+  object({
+    defaultAction: SECCOMP_ACTION,
+    defaultErrnoRet: optional(uint32),
+    architectures: optional(
+      array(
+        check(text, (name) =>
+          /^SCMP_ARCH_[A-Z0-9_]+$/.test(name) ? undefined : 'expected a SCMP_ARCH_ name',
+        ),
+      ),
+    ),
+    flags: optional(
+      array(
+        oneOf(
+          'SECCOMP_FILTER_FLAG_TSYNC',
+          'SECCOMP_FILTER_FLAG_LOG',
+          'SECCOMP_FILTER_FLAG_SPEC_ALLOW',
+          'SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV',
+        ),
+      ),
+    ),
+    listenerPath: optional(text),
+    listenerMetadata: optional(text),
+    syscalls: optional(array(seccompSyscall)),
+  }),
+  ({ defaultAction, defaultErrnoRet, listenerMetadata, listenerPath }) => {
+    if (defaultErrnoRet !== undefined && !takesErrno(defaultAction))
+      return `${defaultAction} takes no defaultErrnoRet`
+    return listenerMetadata !== undefined && (listenerPath ?? '') === ''
+      ? 'listenerMetadata needs a listenerPath'
+      : undefined
+  },
+)
+
+const intelRdt = object({
+  closID: optional(
+    check(nonEmpty, (name) =>
+      name === '.' || name === '..' || name.includes('/') ? 'must be one file name' : undefined,
+    ),
+  ),
+  schemata: optional(texts),
+  l3CacheSchema: optional(text),
+  memBwSchema: optional(text),
+  enableMonitoring: optional(boolean),
+})
+
+const memoryPolicy = object({
+  mode: oneOf(
+    'MPOL_DEFAULT',
+    'MPOL_BIND',
+    'MPOL_INTERLEAVE',
+    'MPOL_WEIGHTED_INTERLEAVE',
+    'MPOL_PREFERRED',
+    'MPOL_PREFERRED_MANY',
+    'MPOL_LOCAL',
+  ),
+  nodes: optional(text),
+  flags: optional(array(oneOf('MPOL_F_NUMA_BALANCING', 'MPOL_F_RELATIVE_NODES', 'MPOL_F_STATIC_NODES'))),
+})
+
+/** netdevice(7): a name fits in 16 bytes with its end, and is no path. */
+const interfaceName = check(text, (name) =>
+  /^[^\s/:]{1,15}$/.test(name) && name !== '.' && name !== '..'
+    ? undefined
+    : 'is not a name of a network device',
+)
+
+export const linux: Decoder<Linux> = object({
+  namespaces: optional(namespaces),
+  uidMappings: optional(idMappings),
+  gidMappings: optional(idMappings),
+  timeOffsets: optional(object({ monotonic: optional(offset), boottime: optional(offset) })),
+  devices: optional(array(device)),
+  netDevices: optional(record(object({ name: optional(interfaceName) }))),
+  cgroupsPath: optional(text),
+  resources: optional(resources),
+  rootfsPropagation: optional(
+    oneOf('shared', 'slave', 'private', 'unbindable', 'rshared', 'rslave', 'rprivate', 'runbindable'),
+  ),
+  seccomp: optional(seccomp),
+  sysctl: optional(record(text)),
+  maskedPaths: optional(array(absolute)),
+  readonlyPaths: optional(array(absolute)),
+  mountLabel: optional(text),
+  intelRdt: optional(intelRdt),
+  personality: optional(object({ domain: oneOf('LINUX', 'LINUX32'), flags: optional(texts) })),
+  memoryPolicy: optional(memoryPolicy),
+})

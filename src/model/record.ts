@@ -1,0 +1,58 @@
+// The runtime record of a container: one line of JSON, written before the container exists and removed after it is gone.
+import type { EngineError } from './errors.ts'
+
+export const RECORD_VERSION = 1
+
+export interface ContainerRecord {
+  readonly version: typeof RECORD_VERSION
+  readonly id: string
+  readonly name: string
+  /** The engine process's own id: its lock file tells whether it lives. */
+  readonly engine: string
+  readonly bootId: string
+  readonly image: string
+  readonly imageId: string
+  readonly command: readonly string[]
+  readonly labels: Readonly<Record<string, string>>
+  /** Milliseconds since 1970. */
+  readonly createdMs: number
+  /** The container's own group in each hierarchy, absolute. */
+  readonly groups: readonly string[]
+  /** Keep the writable layer and this record after the end. */
+  readonly keep: boolean
+  /** A sandbox that waits in a pool: no container yet. */
+  readonly parked?: boolean
+  /** Once it has ended. */
+  readonly finishedMs?: number
+  readonly exitCode?: number
+}
+
+/** Undefined for anything that is not a record of this version: another program's file, or a torn write. */
+export const parseRecord = (text: string): ContainerRecord | undefined => {
+  try {
+    const value = JSON.parse(text) as Partial<ContainerRecord>
+    const sound =
+      value.version === RECORD_VERSION &&
+      typeof value.id === 'string' &&
+      /^[0-9a-f]{64}$/.test(value.id) &&
+      typeof value.engine === 'string' &&
+      /^[0-9a-f]+$/.test(value.engine) &&
+      Array.isArray(value.groups) &&
+      value.groups.every((group) => typeof group === 'string' && group.endsWith(`/${value.id}`))
+    return sound ? (value as ContainerRecord) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Full id by name, id or unique beginning of an id. */
+export const findRecord = (
+  records: readonly ContainerRecord[],
+  wanted: string,
+): ContainerRecord | EngineError => {
+  const named = records.find((record) => record.name === wanted || record.id === wanted)
+  if (named !== undefined) return named
+  const matching = wanted === '' ? [] : records.filter((record) => record.id.startsWith(wanted))
+  const [only] = matching
+  return matching.length === 1 && only !== undefined ? only : { _tag: 'ContainerNotFound', container: wanted }
+}

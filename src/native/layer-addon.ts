@@ -1,0 +1,69 @@
+// The part of the addon's interface that is about layers. Everything runs on threads of its own; nothing rejects.
+
+/** `step` and `errno` for a system call that failed; `why` for a layer that is refused. */
+export interface LayerFailure {
+  readonly ok: false
+  /** Name of the archive entry or path below the root. */
+  readonly entry?: string
+  readonly step?: string
+  /** Positive Linux number. */
+  readonly errno?: number
+  readonly why?: string
+  /** flattenLayers: index of the layer it happened in. */
+  readonly layer?: number
+}
+
+export interface LayerStats {
+  readonly ok: true
+  /** Entries of the archive, whiteouts included. */
+  readonly entries: number
+  /** Bytes of file data written. */
+  readonly bytes: number
+  readonly whiteouts: number
+  /** Hard links to files of layers below. */
+  readonly pendingLinks: number
+  /** Directories that no entry names. */
+  readonly implicitDirectories: number
+  readonly skippedXattrs: number
+}
+
+export interface LayerLimits {
+  readonly maxEntries?: number
+  readonly maxBytes?: number
+  /** False refuses layers with device nodes. Default true. */
+  readonly devices?: boolean
+}
+
+/** Unpacks one uncompressed tar into one existing directory, in overlayfs' on-disk form. `end` or `abort` it once. */
+export interface NativeLayerApplier {
+  /** True: more may come. False: the layer has failed, and `end` says why. The chunk must stay as it is. */
+  write(chunk: Uint8Array): Promise<boolean>
+  end(): Promise<LayerStats | LayerFailure>
+  abort(): Promise<LayerStats | LayerFailure>
+}
+
+export interface FlattenStats {
+  readonly ok: true
+  readonly directories: number
+  readonly links: number
+  /** Files with as many links as the file system allows. */
+  readonly copies: number
+}
+
+export interface LayerAddon {
+  readonly LayerApplier: new (directory: string, limits?: LayerLimits) => NativeLayerApplier
+  /** Bottom layer first. `target` is an empty directory, `scratch` a free path beside it, removed at the end. */
+  flattenLayers(
+    layers: readonly string[],
+    target: string,
+    scratch: string,
+  ): Promise<FlattenStats | LayerFailure>
+  /** Never follows a link, never enters a mount; nothing there is a success. */
+  removeTree(path: string): Promise<{ readonly ok: true; readonly entries: number } | LayerFailure>
+  /** Removes the staging directories below `folder` whose makers are dead. */
+  sweepStaging(folder: string): Promise<{ readonly ok: true; readonly entries: number } | LayerFailure>
+  /** A new directory below `folder`, locked as long as `lockFd` is open. */
+  openStaging(
+    folder: string,
+  ): Promise<{ readonly ok: true; readonly path: string; readonly lockFd: number } | LayerFailure>
+}

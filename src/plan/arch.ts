@@ -1,0 +1,2 @@
+// The machine architectures plans are made for.
+export type Arch = 'x64' | 'arm64'

@@ -1,0 +1,210 @@
+// What every part of the launch planner works on: the child's programs, its slots, and the facts they are chosen by.
+import type { HostFacts } from '../../model/host-facts.ts'
+import type { Mount, Spec } from '../../model/oci-spec.ts'
+import type { Rootfs } from '../../model/prepared-image.ts'
+import { allowsEveryDevice, deviceList } from '../device-list.ts'
+import {
+  AT_EMPTY_PATH,
+  FSCONFIG_CMD_CREATE,
+  FSCONFIG_SET_FD,
+  FSCONFIG_SET_FLAG,
+  FSCONFIG_SET_STRING,
+  FSMOUNT_CLOEXEC,
+  FSOPEN_CLOEXEC,
+  MOVE_MOUNT_F_EMPTY_PATH,
+  MOVE_MOUNT_T_EMPTY_PATH,
+} from '../kernel.ts'
+import { type Arch, type Data, Program, type Slot, SlotSpace } from '../program.ts'
+import type { EngineFile } from '../spec/files.ts'
+import type { Step } from '../steps.ts'
+import type { DetachedMount } from './detached.ts'
+
+/** One cgroup hierarchy the container joins. The engine made and opened the parent directory beforehand. */
+export interface CgroupParent {
+  readonly version: 1 | 2
+  readonly controllers: readonly string[]
+  /** Mount point of the hierarchy on the host, e.g. `/sys/fs/cgroup/memory`. */
+  readonly mountpoint: string
+  /** Directory the container's group is made in, below the mount point, e.g. `/slipway`. */
+  readonly path: string
+}
+
+/** A compiled seccomp filter: struct sock_filter[], and the flags of seccomp(2). */
+export interface Filter {
+  readonly instructions: Uint8Array
+  readonly count: number
+  readonly flags: number
+}
+
+export interface LaunchInput {
+  /** 64 lower-case hex digits. */
+  readonly id: string
+  readonly spec: Spec
+  readonly rootfs: Rootfs
+  readonly files: readonly EngineFile[]
+  readonly filter?: Filter
+  readonly facts: HostFacts
+  /** Engine root; layer and container paths are named relative to it, so that mount options stay short. */
+  readonly root: string
+  /** An empty directory of the host, where the new root is attached in the child's own mount namespace. */
+  readonly scratch: string
+  /** Text of the runtime record, one line of JSON. */
+  readonly record: string
+  /** The time in the record: milliseconds since 1970. */
+  readonly createdMs: number
+  readonly cgroups: readonly CgroupParent[]
+  /** The writable layer outlives the container, so it must reach the disk. */
+  readonly keep: boolean
+  /** A small PID 1 between the kernel and the payload. */
+  readonly init: boolean
+}
+
+/**
+ * The launch under construction: `begin` makes namespaces and file systems, while the engine makes the layers; `arm` builds the
+ * sandbox of both; `settle` is the rest of it, which waits for the network namespace (the same program where nothing waits); `park`
+ * is what all payloads have in common (the same program as `fire` unless the sandbox is to wait); `fire` makes one of it.
+ */
+export class LaunchBuild {
+  readonly input: LaunchInput
+  readonly arch: Arch
+  /** Slots of the child; 0 is the control socket. */
+  readonly slots = new SlotSpace()
+  readonly begin: Program
+  readonly arm: Program
+  readonly settle: Program
+  readonly park: Program
+  readonly fire: Program
+  /** Set where the layers of each overlay came as descriptors: with a user namespace. */
+  received: readonly ReceivedLayers[] | undefined
+  /** Set where the engine mounts the overlays beside the child: their descriptors, the root's first. */
+  overlays: readonly Slot[] | undefined
+  /** Where the new root is attached: a directory even an unmapped user can reach. */
+  readonly scratch: string
+  readonly hasUserns: boolean
+  /** The sandbox waits for its payload. */
+  readonly parked: boolean
+  /** The engine makes the network namespace; one of a new user namespace only the child can make. */
+  readonly networkComesLater: boolean
+  /** The mount namespace, once it is open: the engine holds it past the payload's end. */
+  namespace: Slot | undefined
+  /** No group holds the container to its device rules: nodes in its root and in what is bound into it do not work. */
+  readonly noDevices: boolean
+  /** Mounts made so far, by destination inside the container, innermost last. */
+  readonly mounted: MadeMount[] = []
+  /** File systems that are made already, and where they go: see makeDetached. */
+  readonly detached = new Map<Mount, DetachedMount>()
+  /** The network namespace, where the engine makes it. */
+  network: Slot | undefined
+  /** The tmpfs with the engine's files. */
+  files: Slot | undefined
+  /** What hides a path: an empty directory, and the host's /dev/null. */
+  masks: { readonly directory: Slot; readonly file: Slot } | undefined
+  /** Further mounts the root consists of: the host image's directories. */
+  readonly rootParts: { readonly destination: string; readonly fd: Slot }[] = []
+
+  constructor(input: LaunchInput, parked: boolean) {
+    this.input = input
+    this.parked = parked
+    this.arch = input.facts.arch
+    this.slots.next()
+    this.hasUserns = hasNew(input.spec, 'user')
+    this.noDevices =
+      !input.cgroups.some(({ version, controllers }) => version === 2 || controllers.includes('devices')) &&
+      !allowsEveryDevice(deviceList(input.spec.linux?.resources?.devices ?? []))
+    this.networkComesLater = !this.hasUserns && hasNew(input.spec, 'network')
+    this.scratch = this.hasUserns ? '/sys' : input.scratch
+    this.begin = new Program(this.arch, this.slots)
+    this.arm = new Program(this.arch, this.slots)
+    this.settle = this.networkComesLater ? new Program(this.arch, this.slots) : this.arm
+    this.fire = new Program(this.arch, this.slots)
+    this.park = parked ? new Program(this.arch, this.slots) : this.fire
+  }
+}
+
+/** A file system of the spec that is mounted, and the program that attaches it. */
+export interface MadeMount {
+  readonly destination: string
+  readonly fd: Slot
+  readonly program: Program
+}
+
+/** Descriptors of one overlay's layers, in the child: the directory its private layers are in, and the lowers. */
+export interface ReceivedLayers {
+  readonly own: Slot
+  readonly lowers: readonly Slot[]
+}
+
+export const hasNew = (spec: Spec, type: string): boolean =>
+  (spec.linux?.namespaces ?? []).some((namespace) => namespace.type === type && namespace.path === undefined)
+
+/** An option of a file system: a flag, a string, or a descriptor. */
+export type MountOption = readonly [key: string, value?: string | Slot]
+
+/** `struct open_how` of openat2(2). */
+export const openHow = (program: Program, flags: number, mode: number, resolve: number): Data =>
+  program.words([flags, mode, resolve])
+
+/** `struct mount_attr` of mount_setattr(2). */
+export const mountAttr = (
+  program: Program,
+  attr: { set?: number; clear?: number; propagation?: number; userns?: number },
+): Data => program.words([attr.set ?? 0, attr.clear ?? 0, attr.propagation ?? 0, attr.userns ?? 0])
+export const MOUNT_ATTR_SIZE = 32
+export const OPEN_HOW_SIZE = 24
+
+/** A detached mount of a new file system instance: fsopen, fsconfig…, fsmount. `closing`: the engine lives on, and its descriptors with it. */
+export const newMount = (
+  program: Program,
+  type: string,
+  options: readonly MountOption[],
+  attributes: number,
+  what: string,
+  closing = false,
+): Slot => {
+  const context = program.slots.next()
+  program.call('fsopen', 'fsopen', [program.text(type), FSOPEN_CLOEXEC], {
+    into: context,
+    path: what,
+  })
+  for (const option of options) configure(program, type, context, option)
+  program.call('create file system', 'fsconfig', [context, FSCONFIG_CMD_CREATE, 0, 0, 0], { path: what })
+  const mount = program.slots.next()
+  program.call('fsmount', 'fsmount', [context, FSMOUNT_CLOEXEC, attributes], {
+    into: mount,
+    path: what,
+  })
+  if (closing) program.call('close', 'close', [context])
+  return mount
+}
+
+const configure = (program: Program, type: string, context: Slot, [key, value]: MountOption): void => {
+  const name = program.text(key)
+  const step = 'fsconfig'
+  if (value === undefined)
+    program.call(step, 'fsconfig', [context, FSCONFIG_SET_FLAG, name, 0, 0], { path: `${type} ${key}` })
+  else if (typeof value === 'string') {
+    const args = [context, FSCONFIG_SET_STRING, name, program.text(value), 0]
+    program.call(step, 'fsconfig', args, { path: `${type} ${key}=${value}` })
+  } else
+    program.call(step, 'fsconfig', [context, FSCONFIG_SET_FD, name, 0, value], { path: `${type} ${key}` })
+}
+
+/** Attaches a detached mount on top of the directory or file `target` refers to. */
+export const attach = (program: Program, mount: Slot, target: Slot, what: string): void => {
+  const flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH
+  const nothing = program.text('')
+  program.call('move_mount', 'move_mount', [mount, nothing, target, nothing, flags], { path: what })
+}
+
+/** Changes the flags or propagation of the mount `fd` refers to, and of those below it when `recursive`. */
+export const setMountAttr = (
+  program: Program,
+  step: Step,
+  fd: Slot,
+  attr: { set?: number; clear?: number; propagation?: number },
+  recursive: number,
+  what: string,
+): void => {
+  const args = [fd, program.text(''), AT_EMPTY_PATH | recursive, mountAttr(program, attr), MOUNT_ATTR_SIZE]
+  program.call(step, 'mount_setattr', args, { path: what })
+}

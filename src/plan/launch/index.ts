@@ -1,0 +1,464 @@
+// Spec + HostFacts → LaunchPlan: the whole start as data. Nothing is decided after this.
+
+import type { Process } from '../../model/oci-spec.ts'
+import {
+  CLONE_NEWCGROUP,
+  CLONE_NEWIPC,
+  CLONE_NEWNET,
+  CLONE_NEWNS,
+  CLONE_NEWPID,
+  CLONE_NEWTIME,
+  CLONE_NEWUSER,
+  CLONE_NEWUTS,
+  MSG_NOSIGNAL,
+  O_CLOEXEC,
+  O_CREAT,
+  O_EXCL,
+  O_PATH,
+  O_WRONLY,
+  oDirectory,
+  SIOCGSKNS,
+} from '../kernel.ts'
+import { type OpInfo, Program, Slot, SlotSpace } from '../program.ts'
+import { makeTerminal } from '../terminal.ts'
+import { type CgroupParent, hasNew, LaunchBuild, type LaunchInput, type ReceivedLayers } from './build.ts'
+import { type CgroupWrite, killFile, limitWrites } from './cgroup.ts'
+import { makeDetached } from './detached.ts'
+import { layerNames, overlayCount, overlaysOf } from './layer-names.ts'
+import { attachStores, makeReadonly, maskPaths, mountAll, mountFiles, openBinds } from './mounts.ts'
+import { patchesOf } from './own-text.ts'
+import { writeFile } from './paths.ts'
+import { bringUpLoopback, dieWithEngine, firePayload, parkPayload, type Sandbox } from './process.ts'
+import { detachPropagation, engineOverlays, enterRoot, makeRootReadonly, mountRoot } from './rootfs.ts'
+import { openUsageFiles, type UsageFile } from './usage.ts'
+import { becomeRoot, mapLayer, openPrivateLayers, planCarriedCapabilities, writeMaps } from './userns.ts'
+
+export type { CgroupParent, LaunchInput } from './build.ts'
+export type { UsageFile } from './usage.ts'
+
+/** What one engine-side or child-side program is, for errors and `explain`. */
+export interface PlannedProgram {
+  readonly bytes: Uint8Array
+  readonly infos: readonly OpInfo[]
+}
+
+export interface PlannedStage extends PlannedProgram {
+  /** Engine-side slots that travel with the stage; of a `later` one places in the list it is sent with. */
+  readonly fds: readonly number[]
+  readonly base: number
+  /** `later`: sent when the sandbox is fired, with descriptors of that moment. */
+  readonly when: 'early' | 'after' | 'last' | 'later'
+}
+
+/** Engine-side slots the caller fills before a launch. The rest the prepare program fills itself. */
+export const ENGINE_SLOTS = {
+  guardian: 0,
+  stdin: 1,
+  stdout: 2,
+  stderr: 3,
+  containers: 4,
+  records: 5,
+  cgroups: 6,
+} as const
+
+export interface LaunchPlan {
+  /** The container the bytes and infos speak of; another start of this shape writes its own text in their place. */
+  readonly id: string
+  /** Where an own text goes, see own-text.ts. */
+  readonly patches: Uint32Array
+  readonly prepare: PlannedProgram
+  readonly after: PlannedProgram
+  /** Run by the clone before it executes the helper. */
+  readonly inChild?: PlannedProgram
+  /** Run on the engine's second thread, while the first one makes the groups and the child. */
+  readonly layers?: PlannedProgram
+  readonly network?: PlannedProgram
+  readonly stages: readonly PlannedStage[]
+  readonly cloneFlags: number
+  readonly cgroupSlot?: number
+  readonly slotCount: number
+  /** Files of the container's own groups that are kept open while it runs, to be read at its end. */
+  readonly usage: readonly UsageFile[]
+  /** Slots closed when the start is over. */
+  readonly close: readonly number[]
+}
+
+/** The half of the engine: records and directories, cgroups and their limits. */
+interface EngineHalf {
+  readonly slots: SlotSpace
+  readonly prepare: Program
+  readonly layers: Program
+  readonly after: Program
+  readonly groups: Slot[]
+  readonly usage: UsageFile[]
+  /** Descriptors of `tasks` files, sent to the child so that it joins by itself. */
+  readonly tasks: Slot[]
+  /** With a user namespace: the layers as descriptors. */
+  readonly mapped: Slot[]
+  /** Without one, where the engine can: the overlays, mounted. */
+  overlays: readonly Slot[] | undefined
+  /** The network namespace, where the engine makes it. */
+  readonly network: { readonly program: Program; readonly namespace: Slot } | undefined
+  cgroupSlot: number | undefined
+}
+
+/** A sandbox that is made ahead: all but the last stage, and what `planFire` needs to make that. */
+export interface ArmedPlan extends LaunchPlan {
+  readonly sandbox: Sandbox
+  /** Slots of the child that are taken. */
+  readonly takenSlots: number
+}
+
+export const planLaunch = (input: LaunchInput): LaunchPlan => assemble(input, false)
+
+export const planArmed = (input: LaunchInput): ArmedPlan => {
+  if (input.spec.process?.terminal === true) throw new Error('a sandbox that waits has no terminal')
+  return assemble(input, true)
+}
+
+/** The stage that makes `process` the payload of a sandbox that waits. */
+export const planFire = ({ sandbox, takenSlots }: ArmedPlan, process: Process): PlannedStage => {
+  const slots = new SlotSpace()
+  slots.count = takenSlots
+  const fire = new Program(sandbox.arch, slots)
+  firePayload(fire, sandbox, process)
+  return { ...planned(fire), fds: [0, 1, 2], base: sandbox.streams.stdin.index, when: 'later' }
+}
+
+const assemble = (input: LaunchInput, parked: boolean): ArmedPlan => {
+  const process = input.spec.process
+  if (process === undefined) throw new Error('a launch needs a process')
+  const build = new LaunchBuild(input, parked)
+  const engine = planEngine(input, build.hasUserns)
+  const guardian = build.slots.next()
+  const tasks = engine.tasks.map(() => build.slots.next())
+  build.received = receiveLayers(build, engine)
+  build.overlays = engine.overlays?.map(() => build.slots.next())
+  build.network = engine.network && build.slots.next()
+  const streams = { stdin: build.slots.next(), stdout: build.slots.next(), stderr: build.slots.next() }
+  planBegin(build, guardian)
+  const { root, proc, terminal } = planArm(build, tasks)
+  const sandbox: Sandbox = {
+    arch: build.arch,
+    lastCap: input.facts.lastCap,
+    root,
+    dev: build.mounted.find(({ destination }) => destination === '/dev')?.fd,
+    namespace: build.namespace,
+    streams: terminal === undefined ? streams : { stdin: terminal, stdout: terminal, stderr: terminal },
+    terminal: terminal !== undefined,
+    init: input.init,
+    filter: parkPayload(build, proc, process),
+    noNewPrivileges: process.noNewPrivileges === true,
+  }
+  if (!parked) firePayload(build.fire, sandbox, process)
+  const handed = [...engine.tasks, ...engine.mapped, ...(engine.overlays ?? [])]
+  const made = handed.map((slot) => slot.index)
+  const { guardian: socket, stdin, stdout, stderr } = ENGINE_SLOTS
+  const waits = engine.after.opCount > 0 || engine.layers.opCount > 0
+  const when = waits ? 'after' : 'early'
+  const last = engine.network === undefined ? when : 'last'
+  const programs = {
+    prepare: planned(engine.prepare),
+    after: planned(engine.after),
+    ...(build.hasUserns ? { inChild: planned(planCarriedCapabilities(input, engine.slots)) } : {}),
+    ...(engine.layers.opCount > 0 ? { layers: planned(engine.layers) } : {}),
+    ...(engine.network === undefined ? {} : { network: planned(engine.network.program) }),
+    stages: [
+      stage(build.begin, [socket], guardian, build.hasUserns ? 'after' : 'early'),
+      stage(build.arm, made, new Slot(guardian.index + 1), when),
+      ...(build.network && engine.network
+        ? [stage(build.settle, [engine.network.namespace.index], build.network, last)]
+        : []),
+      parked
+        ? stage(build.park, [], streams.stdin, last)
+        : stage(build.fire, [stdin, stdout, stderr], streams.stdin, last),
+    ],
+  }
+  return {
+    ...programs,
+    sandbox,
+    takenSlots: build.slots.count,
+    id: input.id,
+    patches: patchesOf(programs, input.id, input.createdMs),
+    cloneFlags: (hasNew(input.spec, 'pid') ? CLONE_NEWPID : 0) | (build.hasUserns ? CLONE_NEWUSER : 0),
+    ...(engine.cgroupSlot === undefined ? {} : { cgroupSlot: engine.cgroupSlot }),
+    slotCount: engine.slots.count,
+    usage: engine.usage,
+    close: [...engine.groups, ...handed, ...(engine.network ? [engine.network.namespace] : [])].map(
+      (slot) => slot.index,
+    ),
+  }
+}
+
+const stage = (
+  program: Program,
+  fds: readonly number[],
+  base: Slot,
+  when: PlannedStage['when'],
+): PlannedStage => ({ ...planned(program), fds, base: base.index, when })
+
+const planned = (program: Program): PlannedProgram => ({ bytes: program.encode(), infos: program.infos })
+
+const planEngine = (input: LaunchInput, hasUserns: boolean): EngineHalf => {
+  const slots = new SlotSpace()
+  const arch = input.facts.arch
+  for (let i = 0; i < ENGINE_SLOTS.cgroups + input.cgroups.length; i++) slots.next()
+  const half: EngineHalf = {
+    slots,
+    prepare: new Program(arch, slots),
+    layers: new Program(arch, slots),
+    after: new Program(arch, slots),
+    groups: [],
+    usage: [],
+    tasks: [],
+    mapped: [],
+    overlays: undefined,
+    network: hasUserns ? undefined : makeNetwork(input, slots),
+    cgroupSlot: undefined,
+  }
+  writeRecord(half, input)
+  makeLayers(half, input, hasUserns)
+  if (!hasUserns) half.overlays = engineOverlays(half.layers, input)
+  input.cgroups.forEach((parent, index) => {
+    makeGroup(half, input, parent, ENGINE_SLOTS.cgroups + index)
+  })
+  if (hasUserns && overlayCount(input.rootfs) > 0) mapLayers(half, input)
+  else if (hasUserns) half.after.call('close', 'close', [writeMaps(half.after, input)])
+  return half
+}
+
+/**
+ * A network namespace takes as long to make as most of a sandbox, and of the sandbox nothing but /sys and /proc/sys/net depends
+ * on it. One that belongs to a new user namespace only the child can make.
+ */
+const makeNetwork = (input: LaunchInput, slots: SlotSpace): EngineHalf['network'] => {
+  if (!hasNew(input.spec, 'network')) return undefined
+  const program = new Program(input.facts.arch, slots)
+  unshare(program, ['network'])
+  const socket = bringUpLoopback(program)
+  const namespace = slots.next()
+  program.call('open network namespace', 'ioctl', [socket, SIOCGSKNS], { into: namespace })
+  program.call('close', 'close', [socket])
+  return { program, namespace }
+}
+
+/** The private layers' tree first, then every overlay's lowers. */
+const mapLayers = (half: EngineHalf, input: LaunchInput): void => {
+  half.mapped.push(openPrivateLayers(half.prepare, input, engineSlot('containers')))
+  const namespace = writeMaps(half.after, input)
+  for (const lower of overlaysOf(input.rootfs).flat())
+    half.mapped.push(mapLayer(half.after, lower, namespace))
+  half.after.call('close', 'close', [namespace])
+}
+
+/** Slots of the child for what `mapLayers` made, in the same order. */
+const receiveLayers = (build: LaunchBuild, engine: EngineHalf): readonly ReceivedLayers[] | undefined => {
+  if (!build.hasUserns) return undefined
+  const [own, ...lowers] = engine.mapped.map(() => build.slots.next())
+  if (own === undefined) return undefined
+  return overlaysOf(build.input.rootfs).map(({ length }) => ({ own, lowers: lowers.splice(0, length) }))
+}
+
+const slotAt = (index: number): Slot => new Slot(index)
+
+const writeRecord = ({ prepare, slots }: EngineHalf, input: LaunchInput): void => {
+  const fd = slots.next()
+  const flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC
+  prepare.call('make record', 'openat', [engineSlot('records'), prepare.text(input.id), flags, 0o600], {
+    into: fd,
+    path: input.id,
+  })
+  prepare.call('write record', 'write', [fd, prepare.text(input.record), Buffer.byteLength(input.record)])
+  prepare.call('close', 'close', [fd])
+}
+
+/** A user namespace's layers are handed over with it, so they are made first. */
+const makeLayers = ({ prepare, layers }: EngineHalf, input: LaunchInput, hasUserns: boolean): void => {
+  const program = hasUserns ? prepare : layers
+  const overlays = overlayCount(input.rootfs)
+  if (overlays === 0) return
+  const make = (name: string, mode: number): void => {
+    program.call(
+      'make container directory',
+      'mkdirat',
+      [engineSlot('containers'), program.text(name), mode],
+      { path: name },
+    )
+  }
+  make(input.id, 0o700)
+  for (let index = 0; index < overlays; index++) {
+    const { upper, work } = layerNames(index)
+    make(`${input.id}/${upper}`, 0o755)
+    make(`${input.id}/${work}`, 0o700)
+  }
+}
+
+/**
+ * v1: made beside the child, which joins by itself once the limits are set. v2: the child is born inside, so its group comes
+ * before the clone and the limits after it; either way before anything of the container's runs.
+ */
+const makeGroup = (half: EngineHalf, input: LaunchInput, parent: CgroupParent, from: number): void => {
+  const { prepare, after, slots } = half
+  const what = `${parent.mountpoint}${parent.path}/${input.id}`
+  const early = parent.version === 2 ? prepare : after
+  const name = early.text(input.id)
+  early.call('make cgroup', 'mkdirat', [slotAt(from), name, 0o755], { path: what })
+  const group = slots.next()
+  const flags = O_PATH | O_CLOEXEC | oDirectory(input.facts.arch)
+  early.call('open cgroup', 'openat', [slotAt(from), name, flags, 0], { into: group, path: what })
+  half.groups.push(group)
+  half.usage.push(...openUsageFiles(after, group, parent))
+  for (const write of limitWrites(parent, input.spec.linux?.resources ?? {})) writeLimit(after, group, write)
+  if (parent.version === 2) {
+    half.cgroupSlot = group.index
+    return
+  }
+  const tasks = slots.next()
+  after.call('open cgroup tasks', 'openat', [group, after.text('tasks'), O_WRONLY | O_CLOEXEC, 0], {
+    into: tasks,
+    path: `${what}/tasks`,
+  })
+  half.tasks.push(tasks)
+}
+
+const ENOENT = 2
+const writeLimit = (program: Program, group: Slot, write: CgroupWrite): void => {
+  const fd = program.slots.next()
+  const what = { path: `${write.file} = ${write.value}` }
+  const test = program.opCount
+  const tolerate = write.optional === true ? { tolerate: [ENOENT] } : {}
+  program.call('open cgroup limit', 'openat', [group, program.text(write.file), O_WRONLY | O_CLOEXEC, 0], {
+    into: fd,
+    ...what,
+    ...tolerate,
+  })
+  program.call(
+    'set cgroup limit',
+    'write',
+    [fd, program.text(write.value), Buffer.byteLength(write.value)],
+    what,
+  )
+  program.call('close', 'close', [fd])
+  program.skipOnTolerated(test, program.opCount)
+}
+
+const engineSlot = (name: keyof typeof ENGINE_SLOTS): Slot => slotAt(ENGINE_SLOTS[name])
+
+/**
+ * What needs nothing of the engine but its own process: it takes the child as long as the groups and layers take the engine,
+ * and on a second processor both go on at once. The cgroup namespace comes later: it shows the group it was made in.
+ */
+const planBegin = (build: LaunchBuild, guardian: Slot): void => {
+  const { begin, input } = build
+  // Registered before anything else: whatever happens from here on, the guardian knows whom to kill.
+  begin.call('register with guardian', 'sendto', [
+    guardian,
+    begin.text(guardMessage(input)),
+    guardMessage(input).length + 1,
+    MSG_NOSIGNAL,
+    0,
+    0,
+  ])
+  if (build.hasUserns) becomeRoot(begin)
+  dieWithEngine(begin)
+  unshare(
+    begin,
+    namespacesOf(input, (type) => type !== 'cgroup' && !(type === 'network' && build.networkComesLater)),
+  )
+  begin.call('clear umask', 'umask', [0])
+  detachPropagation(build)
+  setNames(build)
+  if (hasNew(input.spec, 'network') && !build.networkComesLater) bringUpLoopback(begin)
+  makeDetached(build)
+}
+
+/** Builds the sandbox: after it only argv, environment, user and streams are missing. */
+const planArm = (
+  build: LaunchBuild,
+  tasks: readonly Slot[],
+): { root: Slot; proc: Slot | undefined; terminal: Slot | undefined } => {
+  const { arm, settle, input, network } = build
+  for (const fd of tasks) arm.call('join cgroup', 'write', [fd, arm.text('0'), 1])
+  unshare(
+    arm,
+    namespacesOf(input, (type) => type === 'cgroup'),
+  )
+  if (network !== undefined) settle.call('enter network namespace', 'setns', [network, CLONE_NEWNET])
+  const binds = openBinds(build)
+  attachStores(build)
+  const root = mountRoot(build)
+  const rest = mountAll(build, root, binds)
+  const proc = build.mounted.find((mounted) => mounted.destination === '/proc')?.fd
+  const process = input.spec.process
+  const terminal = process?.terminal === true ? makeTerminal(build, rest, process) : undefined
+  mountFiles(build, rest, root)
+  setSysctls(build, proc)
+  maskPaths(build, rest, root)
+  makeReadonly(build, rest, root)
+  makeRootReadonly(build, root)
+  if (proc !== undefined) openNamespace(build, proc)
+  enterRoot(build, root)
+  return { root, proc, terminal }
+}
+
+/**
+ * Whoever drops a mount namespace last takes all of its mounts down. While the engine holds it too, that is not the payload, so
+ * its end is seen a tenth of a millisecond earlier. The path leads through our own proc alone.
+ */
+const openNamespace = (build: LaunchBuild, proc: Slot): void => {
+  const { arm } = build
+  build.namespace = arm.slots.next()
+  const args = [proc, arm.text('self/ns/mnt'), O_CLOEXEC, 0]
+  arm.call('open mount namespace', 'openat', args, { into: build.namespace, path: 'self/ns/mnt' })
+}
+
+/** Empty for a container with a pid namespace of its own: the end of its first process is the end of all. */
+const guardMessage = (input: LaunchInput): string => {
+  const group = input.cgroups[0]
+  if (hasNew(input.spec, 'pid') || group === undefined) return ''
+  return `${group.mountpoint}${group.path}/${input.id}/${killFile(group.version, input.facts.kernel)}`
+}
+
+const setNames = ({ begin, input }: LaunchBuild): void => {
+  if (!hasNew(input.spec, 'uts')) return
+  const { hostname, domainname } = input.spec
+  if (hostname !== undefined)
+    begin.call('set hostname', 'sethostname', [begin.text(hostname), Buffer.byteLength(hostname)], {
+      path: hostname,
+    })
+  if (domainname !== undefined)
+    begin.call('set domainname', 'setdomainname', [begin.text(domainname), Buffer.byteLength(domainname)], {
+      path: domainname,
+    })
+}
+
+/** Written through the descriptor of our own proc, before /proc/sys becomes read-only (CVE-2025-52881). */
+const setSysctls = (build: LaunchBuild, proc: Slot | undefined): void => {
+  for (const [name, value] of Object.entries(build.input.spec.linux?.sysctl ?? {})) {
+    if (proc !== undefined)
+      writeFile(build.settle, 'set sysctl', proc, `sys/${name.replaceAll('.', '/')}`, value)
+  }
+}
+
+const FLAGS = {
+  mount: CLONE_NEWNS,
+  uts: CLONE_NEWUTS,
+  ipc: CLONE_NEWIPC,
+  network: CLONE_NEWNET,
+  cgroup: CLONE_NEWCGROUP,
+  time: CLONE_NEWTIME,
+} as const
+
+type NamespaceName = keyof typeof FLAGS
+
+/** A mount namespace is always made. */
+const namespacesOf = (input: LaunchInput, wanted: (type: NamespaceName) => boolean): NamespaceName[] =>
+  (Object.keys(FLAGS) as NamespaceName[])
+    .filter((type) => type === 'mount' || hasNew(input.spec, type))
+    .filter(wanted)
+
+const unshare = (program: Program, types: readonly NamespaceName[]): void => {
+  if (types.length === 0) return
+  const flags = types.reduce((all, type) => all | FLAGS[type], 0)
+  program.call('unshare namespaces', 'unshare', [flags], { path: types.join(' ') })
+}

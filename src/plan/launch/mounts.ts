@@ -1,0 +1,308 @@
+// The mounts of the spec, the engine's small files, masked and read-only paths.
+import { isWithin } from '../../model/container-path.ts'
+import type { Mount } from '../../model/oci-spec.ts'
+import {
+  AT_EMPTY_PATH,
+  AT_FDCWD,
+  AT_RECURSIVE,
+  EACCES,
+  ENOENT,
+  MOUNT_ATTR_NODEV,
+  MOUNT_ATTR_NOEXEC,
+  MOUNT_ATTR_NOSUID,
+  MOUNT_ATTR_RDONLY,
+  MOVE_MOUNT_F_EMPTY_PATH,
+  MS_PRIVATE,
+  O_CLOEXEC,
+  OPEN_TREE_CLONE,
+  PROC_SUPER_MAGIC,
+  S_IFDIR,
+} from '../kernel.ts'
+import type { Program, Slot } from '../program.ts'
+import { attach, type LaunchBuild, type MadeMount, newMount, setMountAttr } from './build.ts'
+import { fileName } from './detached.ts'
+import { fillDev } from './devices.ts'
+import { type MountOptions, parseMountOptions } from './mount-options.ts'
+import { ensureDirectory, ensureFile, openInOurs, openInRoot } from './paths.ts'
+
+/** A bind mount whose source is already open: sources are opened before the first mount is made (CVE-2021-30465). */
+export interface OpenedBind {
+  readonly mount: Mount
+  readonly options: MountOptions
+  readonly tree: Slot
+}
+
+export const openBinds = (build: LaunchBuild): ReadonlyMap<Mount, OpenedBind> => {
+  const opened = new Map<Mount, OpenedBind>()
+  for (const mount of build.input.spec.mounts ?? []) {
+    const options = parseMountOptions(mount.options)
+    if (options.bind || mount.type === 'bind') opened.set(mount, openBind(build, mount, options))
+  }
+  return opened
+}
+
+const openBind = (build: LaunchBuild, mount: Mount, options: MountOptions): OpenedBind => {
+  const { arm } = build
+  const tree = arm.slots.next()
+  const source = mount.source ?? ''
+  const flags = OPEN_TREE_CLONE | O_CLOEXEC | (options.recursiveBind ? AT_RECURSIVE : 0)
+  arm.call('open bind source', 'open_tree', [AT_FDCWD, arm.text(source), flags], { into: tree, path: source })
+  return { mount, options, tree }
+}
+
+/** What shows the network namespace, and what lies on it or may: it waits until that namespace is there. */
+const NETWORKED: ReadonlySet<string> = new Set(['sysfs'])
+/** Of such a kind that no image and no caller has a say in where it goes. */
+const OURS_ALONE: ReadonlySet<string> = new Set(['sysfs', 'cgroup', 'cgroup2'])
+
+/**
+ * Carries out the mounts in the order of the spec. The first one that has to wait for the network namespace makes all later ones
+ * wait, but for those on top of our own: where the others go is for the image's symlinks to tell. Returns the program that
+ * whatever depends on these mounts belongs to.
+ */
+export const mountAll = (build: LaunchBuild, root: Slot, binds: ReadonlyMap<Mount, OpenedBind>): Program => {
+  let now = build.arm
+  let rest = build.arm
+  for (const mount of build.input.spec.mounts ?? []) {
+    const { type = 'none', destination } = mount
+    const bind = binds.get(mount)
+    const above = aboveOf(build, destination)
+    const standsAlone = build.detached.get(mount)?.target !== undefined && above?.program === build.arm
+    if (NETWORKED.has(type)) now = build.settle
+    const program = standsAlone ? build.arm : now
+    if (program === build.settle && !OURS_ALONE.has(type)) rest = build.settle
+    if (bind !== undefined) mountBind(build, program, root, bind)
+    else if (type === 'cgroup' || type === 'cgroup2') mountCgroup(build, program, root, mount)
+    else mountFilesystem(build, program, root, mount)
+  }
+  return rest
+}
+
+const mountBind = (
+  build: LaunchBuild,
+  program: Program,
+  root: Slot,
+  { mount, options, tree }: OpenedBind,
+): void => {
+  const where = mount.destination
+  const propagation = options.propagation ?? { flag: MS_PRIVATE, recursive: true }
+  const deep = propagation.recursive ? AT_RECURSIVE : 0
+  setMountAttr(program, 'set propagation', tree, { propagation: propagation.flag }, deep, where)
+  changeAttributes(program, tree, options.set, options.clear, 0, where)
+  changeAttributes(program, tree, options.recursiveSet, options.recursiveClear, AT_RECURSIVE, where)
+  if (build.noDevices) changeAttributes(program, tree, MOUNT_ATTR_NODEV, 0, AT_RECURSIVE, where)
+  const attachTo = (ensure: typeof ensureDirectory | typeof ensureFile): void =>
+    attach(
+      program,
+      tree,
+      outsideProc(program, where, ensure(program, 'open mount target', root, where)),
+      where,
+    )
+  program.ifType(
+    'look at bind source',
+    tree,
+    S_IFDIR,
+    () => attachTo(ensureDirectory),
+    () => attachTo(ensureFile),
+  )
+}
+
+const changeAttributes = (
+  program: Program,
+  fd: Slot,
+  set: number,
+  clear: number,
+  deep: number,
+  what: string,
+): void => {
+  if (set !== 0 || clear !== 0) setMountAttr(program, 'set mount attributes', fd, { set, clear }, deep, what)
+}
+
+/** An instance of a file system: proc, sysfs, tmpfs, devpts, mqueue, overlay … */
+const mountFilesystem = (build: LaunchBuild, program: Program, root: Slot, mount: Mount): void => {
+  const { destination, type = 'none' } = mount
+  const { data, set, propagation } = parseMountOptions(mount.options)
+  const made = build.detached.get(mount)
+  const fd = made?.fd ?? newMount(program, type, data, set, destination)
+  attach(program, fd, made?.target ?? targetOf(build, program, root, destination), destination)
+  if (propagation !== undefined) {
+    const deep = propagation.recursive ? AT_RECURSIVE : 0
+    setMountAttr(program, 'set propagation', fd, { propagation: propagation.flag }, deep, destination)
+  }
+  build.mounted.push({ destination, fd, program })
+  const filled = made !== undefined && !build.hasUserns
+  if (destination === '/dev' && !filled) fillDev(program, build, fd)
+}
+
+const aboveOf = (build: LaunchBuild, path: string): MadeMount | undefined =>
+  build.mounted.findLast(({ destination }) => path.startsWith(`${destination}/`))
+
+/** A target below a mount of our own is resolved from that mount, where the image has no say. */
+const targetOf = (build: LaunchBuild, program: Program, root: Slot, destination: string): Slot => {
+  const above = aboveOf(build, destination)
+  if (above === undefined)
+    return outsideProc(program, destination, ensureDirectory(program, 'open mount target', root, destination))
+  const name = destination.slice(above.destination.length)
+  return ensureDirectory(program, 'open mount target', above.fd, name)
+}
+
+/**
+ * Only the last part of a target may lie in proc, and only when its name says so: a symlink of the image must not put a volume
+ * between the engine and the kernel (CVE-2019-16884, CVE-2019-19921).
+ */
+const outsideProc = (program: Program, destination: string, target: Slot): Slot => {
+  if (!isWithin(destination, '/proc'))
+    program.refuseFs('verify mount target', target, PROC_SUPER_MAGIC, { path: destination })
+  return target
+}
+
+/**
+ * v2: the container's own group, through its cgroup namespace. v1: a tmpfs with one mount for each hierarchy the container
+ * has joined; the others are left out, since there its namespace would show the engine's own group.
+ */
+const mountCgroup = (build: LaunchBuild, program: Program, root: Slot, mount: Mount): void => {
+  const { input } = build
+  const options = parseMountOptions(mount.options)
+  const target = targetOf(build, program, root, mount.destination)
+  if (input.cgroups.length === 0) return
+  if (input.cgroups.some((parent) => parent.version === 2) && input.facts.cgroup.mode === 'v2') {
+    attach(
+      program,
+      newMount(program, 'cgroup2', [], options.set, mount.destination),
+      target,
+      mount.destination,
+    )
+    return
+  }
+  const flags = options.set & ~MOUNT_ATTR_RDONLY
+  const top = newMount(
+    program,
+    'tmpfs',
+    [
+      ['mode', '755'],
+      ['size', '64k'],
+    ],
+    flags,
+    mount.destination,
+  )
+  attach(program, top, target, mount.destination)
+  for (const parent of input.cgroups) {
+    if (parent.version === 1) mountHierarchy(program, top, parent.controllers, options.set, mount.destination)
+  }
+  changeAttributes(program, top, options.set & MOUNT_ATTR_RDONLY, 0, 0, mount.destination)
+}
+
+const mountHierarchy = (
+  program: Program,
+  top: Slot,
+  controllers: readonly string[],
+  flags: number,
+  where: string,
+): void => {
+  const name = controllers.join(',')
+  const what = `${where}/${name}`
+  const options = controllers.map((controller): readonly [string, string?] =>
+    controller.startsWith('name=') ? ['name', controller.slice(5)] : [controller],
+  )
+  program.call('make directory', 'mkdirat', [top, program.text(name), 0o755], { path: what })
+  const fresh = newMount(program, 'cgroup', options, flags, what)
+  attach(program, fresh, openInOurs(program, 'open mount target', top, name), what)
+}
+
+/**
+ * Where nothing can be cloned out of a mount that is attached nowhere, the stores are attached before the root is: below it,
+ * at the same place, to be gone with the old root. Only their descriptors are used.
+ */
+export const attachStores = ({ arm, input, scratch, files, masks }: LaunchBuild): void => {
+  if (input.facts.detachedMounts) return
+  for (const store of [files, masks?.directory]) {
+    if (store === undefined) continue
+    const args = [store, arm.text(''), AT_FDCWD, arm.text(scratch), MOVE_MOUNT_F_EMPTY_PATH]
+    arm.call('attach store', 'move_mount', args, { path: scratch })
+  }
+}
+
+/** Puts each of the engine's files over the image's own. */
+export const mountFiles = ({ input, files }: LaunchBuild, program: Program, root: Slot): void => {
+  if (files === undefined) return
+  input.files.forEach(({ path }, index) => {
+    const tree = program.slots.next()
+    const args = [files, program.text(fileName(index)), OPEN_TREE_CLONE | O_CLOEXEC]
+    program.call('open engine file', 'open_tree', args, { into: tree, path })
+    attach(program, tree, ensureFile(program, 'open mount target', root, path), path)
+  })
+}
+
+/** Hides each path that exists: a directory under an empty read-only tmpfs, a file under /dev/null. */
+export const maskPaths = (build: LaunchBuild, rest: Program, root: Slot): void => {
+  const { input, masks } = build
+  if (masks === undefined) return
+  for (const path of input.spec.linux?.maskedPaths ?? []) {
+    withExisting(build, rest, root, path, (program, target) => {
+      program.ifType(
+        'look at masked path',
+        target,
+        S_IFDIR,
+        () => cover(program, masks.directory, target, path),
+        () => coverFile(program, masks.file, target, path),
+      )
+    })
+  }
+}
+
+const cover = (program: Program, source: Slot, target: Slot, path: string): void =>
+  attach(program, cloneMask(program, source, path), target, path)
+
+/** Read-only, or the container's root could change the mode of the host's own /dev/null through it. */
+const coverFile = (program: Program, nothing: Slot, target: Slot, path: string): void => {
+  const tree = cloneMask(program, nothing, path)
+  const set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC
+  setMountAttr(program, 'set mount attributes', tree, { set }, 0, path)
+  attach(program, tree, target, path)
+}
+
+const cloneMask = (program: Program, source: Slot, path: string): Slot => {
+  const tree = program.slots.next()
+  const args = [source, program.text(''), OPEN_TREE_CLONE | O_CLOEXEC | AT_EMPTY_PATH]
+  program.call('clone mask', 'open_tree', args, { into: tree, path })
+  return tree
+}
+
+/** Bind-mounts each path that exists over itself, read-only with all that is mounted below it. */
+export const makeReadonly = (build: LaunchBuild, rest: Program, root: Slot): void => {
+  const sysctls = Object.keys(build.input.spec.linux?.sysctl ?? {}).length > 0
+  for (const path of build.input.spec.linux?.readonlyPaths ?? []) {
+    // The sysctls of the network namespace are written first.
+    const after = sysctls && isWithin('/proc/sys', path) ? build.settle : rest
+    withExisting(build, after, root, path, (program, target) => {
+      const tree = program.slots.next()
+      const flags = OPEN_TREE_CLONE | O_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE
+      program.call('clone read-only path', 'open_tree', [target, program.text(''), flags], {
+        into: tree,
+        path,
+      })
+      setMountAttr(program, 'make path read-only', tree, { set: MOUNT_ATTR_RDONLY }, AT_RECURSIVE, path)
+      attach(program, tree, target, path)
+    })
+  }
+}
+
+/** Runs `then` only when `path` exists; below a mount of ours it is looked up there, not through the image's symlinks. */
+const withExisting = (
+  build: LaunchBuild,
+  rest: Program,
+  root: Slot,
+  path: string,
+  then: (program: Program, target: Slot) => void,
+): void => {
+  const above = aboveOf(build, path)
+  const program = above?.program === build.settle ? build.settle : rest
+  const test = program.opCount
+  const options = { tolerate: [ENOENT, EACCES], path }
+  const target =
+    above === undefined
+      ? openInRoot(program, 'look for path', root, path, options)
+      : openInOurs(program, 'look for path', above.fd, path.slice(above.destination.length + 1), options)
+  then(program, target)
+  program.skipOnTolerated(test, program.opCount)
+}

@@ -1,0 +1,88 @@
+// Starts that differ in nothing but the container's id and its time share one plan: both are written into its data each time.
+import { PROGRAM } from '../program.ts'
+import type { LaunchPlan, PlannedProgram } from './index.ts'
+
+/** Lower-case hex digits of an id; the first twelve are the default host name. */
+const ID_DIGITS = 64
+const SHORT_DIGITS = 12
+/** Digits of a time in milliseconds since 1970, from 2001 to 2286. */
+const TIME_DIGITS = 13
+
+/** What a start writes into its plan's bytes, where the plan's `patches` say. */
+export const ownText = (id: string, timeMs: number): string => `${id}${timeMs}`
+export const idOf = (own: string): string => own.slice(0, ID_DIGITS)
+
+/** What a plan says about its own container, said about another one. */
+export const renamed = (text: string, { id }: { readonly id: string }, own: string): string =>
+  text.replaceAll(id, idOf(own)).replaceAll(id.slice(0, SHORT_DIGITS), idOf(own).slice(0, SHORT_DIGITS))
+
+/** Rows of four: which program, offset in it, offset in the own text, length. */
+const ROW = 4
+
+type Programs = Pick<LaunchPlan, 'prepare' | 'after' | 'inChild' | 'layers' | 'network' | 'stages'>
+
+/** Every place where `id` and `timeMs`, which must occur by no accident, stand in the plan's bytes. */
+export const patchesOf = (plan: Programs, id: string, timeMs: number): Uint32Array =>
+  Uint32Array.from(
+    programsOf(plan).flatMap(([index, { bytes }]) => [
+      ...idPlaces(bytes, id).flatMap(({ at, length }) => [index, at, 0, length]),
+      ...offsetsOf(bytes, String(timeMs)).flatMap((at) => [index, at, ID_DIGITS, TIME_DIGITS]),
+    ]),
+  )
+
+/** The plan of another container: bytes and all. */
+export const withOwnText = (plan: LaunchPlan, own: string): LaunchPlan => {
+  const fill = <P extends PlannedProgram>(program: P, index: number): P => {
+    const bytes = Buffer.from(program.bytes)
+    for (let row = 0; row < plan.patches.length; row += ROW) {
+      const [which, at = 0, from = 0, length = 0] = plan.patches.subarray(row, row + ROW)
+      if (which === index) bytes.write(own.slice(from, from + length), at, 'latin1')
+    }
+    const infos = program.infos.map((info) =>
+      info.path === undefined ? info : { ...info, path: renamed(info.path, plan, own) },
+    )
+    return { ...program, bytes, infos }
+  }
+  return {
+    ...plan,
+    id: idOf(own),
+    prepare: fill(plan.prepare, PROGRAM.prepare),
+    after: fill(plan.after, PROGRAM.after),
+    ...(plan.inChild === undefined ? {} : { inChild: fill(plan.inChild, PROGRAM.inChild) }),
+    ...(plan.layers === undefined ? {} : { layers: fill(plan.layers, PROGRAM.layers) }),
+    ...(plan.network === undefined ? {} : { network: fill(plan.network, PROGRAM.network) }),
+    stages: plan.stages.map((stage, index) => fill(stage, PROGRAM.firstStage + index)),
+  }
+}
+
+const programsOf = (plan: Programs): [number, PlannedProgram][] => [
+  ...(['prepare', 'inChild', 'after', 'layers', 'network'] as const).flatMap(
+    (name): [number, PlannedProgram][] => {
+      const program = plan[name]
+      return program === undefined ? [] : [[PROGRAM[name], program]]
+    },
+  ),
+  ...plan.stages.map((stage, index): [number, PlannedProgram] => [PROGRAM.firstStage + index, stage]),
+]
+
+/** All of the id, or the part that is the default host name. */
+export const idPlaces = (
+  bytes: Uint8Array,
+  id: string,
+): { readonly at: number; readonly length: number }[] => {
+  const buffer = asBuffer(bytes)
+  return offsetsOf(bytes, id.slice(0, SHORT_DIGITS)).map((at) => ({
+    at,
+    length: buffer.toString('latin1', at, at + ID_DIGITS) === id ? ID_DIGITS : SHORT_DIGITS,
+  }))
+}
+
+const offsetsOf = (bytes: Uint8Array, text: string): number[] => {
+  const buffer = asBuffer(bytes)
+  const found: number[] = []
+  const next = (from: number): number => buffer.indexOf(text, from, 'latin1')
+  for (let at = next(0); at >= 0; at = next(at + text.length)) found.push(at)
+  return found
+}
+
+const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)

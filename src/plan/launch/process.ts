@@ -1,0 +1,324 @@
+// The fire half: everything that turns an armed sandbox into the payload. Nothing here depends on how the root was built.
+
+import { capabilityNumber } from '../../model/capabilities.ts'
+import type { LinuxCapabilities, Process } from '../../model/oci-spec.ts'
+import { rlimitNumber } from '../../model/rlimits.ts'
+import {
+  AF_INET,
+  CAP_SYS_ADMIN,
+  CLOSE_RANGE_CLOEXEC,
+  EACCES,
+  EDQUOT,
+  ENOENT,
+  ENOSYS,
+  ENOTDIR,
+  EOPNOTSUPP,
+  EPERM,
+  EPROTO,
+  IFF_UP,
+  KEYCTL_JOIN_SESSION_KEYRING,
+  makedev,
+  O_RDWR,
+  PR_CAP_AMBIENT,
+  PR_CAP_AMBIENT_CLEAR_ALL,
+  PR_CAP_AMBIENT_RAISE,
+  PR_CAPBSET_DROP,
+  PR_SET_DUMPABLE,
+  PR_SET_KEEPCAPS,
+  PR_SET_NO_NEW_PRIVS,
+  PR_SET_PDEATHSIG,
+  S_IFCHR,
+  SECCOMP_SET_MODE_FILTER,
+  SIG_SETMASK,
+  SIGKILL,
+  SIOCSIFFLAGS,
+  SOCK_CLOEXEC,
+  SOCK_DGRAM,
+  TIOCSCTTY,
+} from '../kernel.ts'
+import type { Arch, CallOptions, Program, Slot } from '../program.ts'
+import { admits } from '../seccomp/evaluate.ts'
+import type { Step } from '../steps.ts'
+import { syscallNumber } from '../syscalls/index.ts'
+import type { Filter, LaunchBuild } from './build.ts'
+import { ensureDirectory, openInOurs, writeFile } from './paths.ts'
+
+/** `lo` is the one interface an empty network namespace has. Returns the socket that brought it up. */
+export const bringUpLoopback = (program: Program): Slot => {
+  const socket = program.slots.next()
+  program.call('open socket', 'socket', [AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0], { into: socket })
+  const request = Buffer.alloc(40) // struct ifreq: name[16], flags
+  request.write('lo')
+  request.writeUInt16LE(IFF_UP, 16)
+  program.call('bring up lo', 'ioctl', [socket, SIOCSIFFLAGS, program.bytes(request)], { path: 'lo' })
+  return socket
+}
+
+/** Dies with the launch thread. A credential change clears it, so it is set once more after that. */
+export const dieWithEngine = (program: Program): void => {
+  program.call('set parent death signal', 'prctl', [PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0])
+}
+
+export interface Streams {
+  readonly stdin: Slot
+  readonly stdout: Slot
+  readonly stderr: Slot
+}
+
+/** A sandbox that only lacks its payload, as the program that gives it one sees it. */
+export interface Sandbox {
+  readonly arch: Arch
+  readonly lastCap: number
+  readonly root: Slot
+  /** Of the container's own /dev; undefined without one. */
+  readonly dev: Slot | undefined
+  /** The mount namespace, for the engine to hold. */
+  readonly namespace: Slot | undefined
+  readonly streams: Streams
+  readonly terminal: boolean
+  readonly init: boolean
+  /** Still to be loaded; undefined without one, or when the sandbox waits with it. */
+  readonly filter: Filter | undefined
+  readonly noNewPrivileges: boolean
+}
+
+/**
+ * What is the same for every payload of a sandbox. One that waits loads its filter here, if that lets through what is yet to come:
+ * no payload then waits for it.
+ */
+export const parkPayload = (
+  build: LaunchBuild,
+  proc: Slot | undefined,
+  process: Process,
+): Filter | undefined => {
+  const { park, arch, input } = build
+  park.call('setsid', 'setsid', [])
+  park.call('join session keyring', 'keyctl', [KEYCTL_JOIN_SESSION_KEYRING, 0], {
+    tolerate: keyringErrors(build),
+  })
+  if (process.oomScoreAdj !== undefined && proc !== undefined) {
+    writeFile(park, 'set oom score', proc, 'self/oom_score_adj', String(process.oomScoreAdj))
+  }
+  park.call('umask', 'umask', [process.user.umask ?? 0o022])
+  unblockSignals(park)
+  dropBounding(park, capabilityBits(process.capabilities?.bounding, input.facts.lastCap), input.facts.lastCap)
+  // Until it is the payload nobody in the container may look into this process or take a descriptor from it. execve(2) ends it;
+  // the small PID 1 stays so, and its executable out of reach.
+  park.call('become undumpable', 'prctl', [PR_SET_DUMPABLE, 0, 0, 0, 0])
+  park.resetSignals()
+  if (process.noNewPrivileges === true)
+    park.call('set no_new_privs', 'prctl', [PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0])
+  const { filter } = input
+  if (!build.parked || filter === undefined || input.init || !admits(filter, arch, callsOfFire(arch)))
+    return filter
+  loadFilter(park, filter)
+  return undefined
+}
+
+/** Every call between a sandbox that waits and its payload, failures included. */
+const callsOfFire = (arch: Arch): readonly { readonly nr: number }[] =>
+  [
+    ...['recvmsg', 'read', 'mmap', 'openat2', 'mkdirat', 'fstat', 'dup3', 'fchdir', 'setgroups', 'setresgid'],
+    ...[
+      'setresuid',
+      'prlimit64',
+      'prctl',
+      'capset',
+      'close_range',
+      'clock_gettime',
+      'sendmsg',
+      'execve',
+      'exit_group',
+    ],
+  ].map((name) => ({ nr: syscallNumber(arch, name) ?? -1 }))
+
+/** The last program of a start: `process` becomes the payload of `sandbox`. */
+export const firePayload = (fire: Program, sandbox: Sandbox, process: Process): void => {
+  const { arch, root, filter, namespace } = sandbox
+  const cwd = ensureDirectory(fire, 'open working directory', root, process.cwd)
+  connectStreams(fire, sandbox)
+  fire.call('chdir', 'fchdir', [cwd], { path: process.cwd })
+  // Everything that needs a free descriptor is done.
+  setLimits(fire, process)
+  const talks = canReport(arch, filter)
+  if (!talks) fire.report(namespace)
+  dropRights(fire, sandbox, process)
+  if (sandbox.init) fire.becomeInit()
+  if (talks) fire.report(namespace)
+  executePayload(fire, process)
+}
+
+/** A strict filter may not let the report through; then it is sent before the filter is loaded. */
+const canReport = (arch: Arch, filter: Filter | undefined): boolean => {
+  if (filter === undefined) return true
+  const calls = ['sendmsg', 'clock_gettime', 'exit_group'].map((name) => ({
+    nr: syscallNumber(arch, name) ?? -1,
+  }))
+  return admits(filter, arch, calls)
+}
+
+/**
+ * Without a session keyring of its own the payload would possess the keys of the engine's. A full quota is no reason to go on
+ * unless the filter keeps keyctl(2) away; a kernel or an outer sandbox without keys has none to give.
+ */
+const keyringErrors = ({ arch, input }: LaunchBuild): readonly number[] => {
+  const nr = syscallNumber(arch, 'keyctl') ?? -1
+  const refused = input.filter !== undefined && !admits(input.filter, arch, [{ nr }])
+  return [ENOSYS, EOPNOTSUPP, EPERM, ...(refused ? [EDQUOT] : [])]
+}
+
+const STREAM_NAMES = ['stdin', 'stdout', 'stderr'] as const
+
+const connectStreams = (fire: Program, { streams, dev, terminal }: Sandbox): void => {
+  const { stdin, stdout, stderr } = streams
+  ;[stdin, stdout, stderr].forEach((from, fd) => {
+    const options = { path: STREAM_NAMES[fd] }
+    const test = fire.opCount
+    if (dev !== undefined && !terminal) {
+      ownNull(fire, dev, from, options)
+      fire.skipOnTolerated(test, fire.opCount)
+    }
+    fire.call('connect standard stream', 'dup3', [from, fd, 0], options)
+  })
+  if (terminal) fire.call('take terminal', 'ioctl', [0, TIOCSCTTY, 0])
+}
+
+/**
+ * A stream on the host's /dev/null is put on the container's: by fchmod(2) the container's root could close the host's to
+ * everybody. The node is one we made, so opening it does nothing else.
+ */
+const ownNull = (fire: Program, dev: Slot, from: Slot, options: CallOptions): void => {
+  fire.checkStat('look at standard stream', from, S_IFCHR, makedev(1, 3), { ...options, tolerate: [EPROTO] })
+  openInOurs(fire, 'open standard stream', dev, 'null', { ...options, into: from }, O_RDWR)
+}
+
+const setLimits = (fire: Program, process: Process): void => {
+  for (const { type, soft, hard } of process.rlimits ?? []) {
+    const limit = fire.words([BigInt(soft), BigInt(hard)])
+    const path = `${type} ${soft}:${hard}`
+    fire.call('set limit', 'prlimit64', [0, rlimitNumber(type), limit, 0], { path })
+  }
+}
+
+/**
+ * The filter is loaded while CAP_SYS_ADMIN is still held unless no_new_privs is set, and what comes after it is as little as
+ * can be: capset and execve. The planner has proved that the filter admits both.
+ */
+const dropRights = (fire: Program, { lastCap, filter, noNewPrivileges }: Sandbox, process: Process): void => {
+  const sets = capabilitySets(process.capabilities, lastCap)
+  const early = filter !== undefined && !noNewPrivileges
+  changeUser(fire, process)
+  const held = early ? 1n << BigInt(CAP_SYS_ADMIN) : 0n
+  setCapabilities(
+    fire,
+    { ...sets, permitted: sets.permitted | held, effective: sets.effective | held },
+    'set capabilities',
+  )
+  raiseAmbient(fire, sets.ambient)
+  dieWithEngine(fire)
+  fire.call('close other descriptors', 'close_range', [3, 0xffffffff, CLOSE_RANGE_CLOEXEC])
+  if (filter !== undefined) loadFilter(fire, filter)
+  if (early) setCapabilities(fire, sets, 'drop CAP_SYS_ADMIN')
+}
+
+interface CapabilitySets {
+  readonly effective: bigint
+  readonly permitted: bigint
+  readonly inheritable: bigint
+  readonly ambient: bigint
+}
+
+const capabilityBits = (names: readonly string[] = [], lastCap: number): bigint =>
+  names.reduce((bits, name) => bits | (1n << BigInt(capabilityNumber(name) ?? 63)), 0n) &
+  ((1n << BigInt(lastCap + 1)) - 1n)
+
+const capabilitySets = (from: LinuxCapabilities | undefined, lastCap: number): CapabilitySets => ({
+  effective: capabilityBits(from?.effective, lastCap),
+  permitted: capabilityBits(from?.permitted, lastCap),
+  inheritable: capabilityBits(from?.inheritable, lastCap),
+  ambient: capabilityBits(from?.ambient, lastCap),
+})
+
+const dropBounding = (fire: Program, kept: bigint, lastCap: number): void => {
+  for (let cap = 0; cap <= lastCap; cap++) {
+    if ((kept & (1n << BigInt(cap))) === 0n) {
+      fire.call('drop bounding capability', 'prctl', [PR_CAPBSET_DROP, cap, 0, 0, 0], {
+        path: `capability ${cap}`,
+      })
+    }
+  }
+}
+
+/** Groups first, then gid, then uid: each later call takes away the right to make the earlier ones. */
+const changeUser = (fire: Program, { user }: Process): void => {
+  const groups = user.additionalGids ?? []
+  const list = Buffer.alloc(4 * Math.max(groups.length, 1))
+  groups.forEach((gid, index) => {
+    list.writeUInt32LE(gid, 4 * index)
+  })
+  fire.call('keep capabilities over setuid', 'prctl', [PR_SET_KEEPCAPS, 1, 0, 0, 0])
+  fire.call('setgroups', 'setgroups', [groups.length, fire.bytes(list)], { path: groups.join(',') })
+  fire.call('setresgid', 'setresgid', [user.gid, user.gid, user.gid], { path: `gid ${user.gid}` })
+  fire.call('setresuid', 'setresuid', [user.uid, user.uid, user.uid], { path: `uid ${user.uid}` })
+  fire.call('forget kept capabilities', 'prctl', [PR_SET_KEEPCAPS, 0, 0, 0, 0])
+}
+
+const setCapabilities = (fire: Program, sets: CapabilitySets, step: Step): void => {
+  const header = Buffer.alloc(8)
+  header.writeUInt32LE(0x20080522) // _LINUX_CAPABILITY_VERSION_3
+  const data = Buffer.alloc(24)
+  ;[0n, 32n].forEach((shift, half) => {
+    ;[sets.effective, sets.permitted, sets.inheritable].forEach((set, place) => {
+      data.writeUInt32LE(Number((set >> shift) & 0xffffffffn), 12 * half + 4 * place)
+    })
+  })
+  fire.call(step, 'capset', [fire.bytes(header), fire.bytes(data)])
+}
+
+const raiseAmbient = (fire: Program, ambient: bigint): void => {
+  fire.call('clear ambient capabilities', 'prctl', [PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0])
+  for (let cap = 0; ambient >> BigInt(cap) !== 0n; cap++) {
+    if ((ambient & (1n << BigInt(cap))) === 0n) continue
+    fire.call('raise ambient capability', 'prctl', [PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0], {
+      path: `capability ${cap}`,
+    })
+  }
+}
+
+const loadFilter = (program: Program, { instructions, count, flags }: Filter): void => {
+  const filter = program.words([count, program.bytes(instructions)]) // struct sock_fprog
+  program.call('load seccomp filter', 'seccomp', [SECCOMP_SET_MODE_FILTER, flags, filter], {
+    path: `${count} instructions`,
+  })
+}
+
+/** The launch thread blocks every signal, and a mask outlives execve. */
+const unblockSignals = (fire: Program): void => {
+  fire.call('unblock signals', 'rt_sigprocmask', [SIG_SETMASK, fire.words([0]), 0, 8])
+}
+
+const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+
+/** As execvp(3): a name without a slash is tried in each directory of PATH; a denied one counts when none is found. */
+const executePayload = (fire: Program, process: Process): void => {
+  const args = process.args ?? []
+  const command = args[0] ?? ''
+  const argv = fire.strings(args)
+  const envp = fire.strings(process.env ?? [])
+  const candidates = command.includes('/')
+    ? [command]
+    : searchPath(process.env ?? []).map((folder) => `${folder}/${command}`)
+  for (const file of candidates) {
+    fire.call('execve', 'execve', [fire.text(file), argv, envp], {
+      path: file,
+      tolerate: [ENOENT, ENOTDIR, EACCES],
+      rememberDenied: true,
+    })
+  }
+  fire.fail('execve', ENOENT, command)
+}
+
+const searchPath = (env: readonly string[]): readonly string[] => {
+  const path = env.findLast((entry) => entry.startsWith('PATH='))?.slice('PATH='.length) ?? DEFAULT_PATH
+  return path.split(':').map((folder) => (folder === '' ? '.' : folder))
+}

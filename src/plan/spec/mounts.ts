@@ -1,0 +1,109 @@
+// The mounts of a container: Docker's own, then what was asked for, shallow paths first.
+import type { Mount } from '../../model/oci-spec.ts'
+import type { BindMount, DecodedMount, TmpfsMount } from '../../model/options-decoded.ts'
+import { isPrivileged, type SpecInput } from './input.ts'
+
+const DEFAULT_SHM_BYTES = 64 * 1024 * 1024
+
+/** moby daemon/pkg/oci/defaults.go. */
+const DEFAULTS: readonly Mount[] = [
+  { destination: '/proc', type: 'proc', source: 'proc', options: ['nosuid', 'noexec', 'nodev'] },
+  {
+    destination: '/dev',
+    type: 'tmpfs',
+    source: 'tmpfs',
+    options: ['nosuid', 'strictatime', 'mode=755', 'size=65536k'],
+  },
+  {
+    destination: '/dev/pts',
+    type: 'devpts',
+    source: 'devpts',
+    options: ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620', 'gid=5'],
+  },
+  { destination: '/sys', type: 'sysfs', source: 'sysfs', options: ['nosuid', 'noexec', 'nodev', 'ro'] },
+  {
+    destination: '/sys/fs/cgroup',
+    type: 'cgroup',
+    source: 'cgroup',
+    options: ['ro', 'nosuid', 'noexec', 'nodev'],
+  },
+  { destination: '/dev/mqueue', type: 'mqueue', source: 'mqueue', options: ['nosuid', 'noexec', 'nodev'] },
+]
+
+export const specMounts = (input: SpecInput): readonly Mount[] => {
+  const asked = [...(input.options.mounts ?? [])].sort((a, b) => depth(a.target) - depth(b.target))
+  const targets = new Set(asked.map((mount) => mount.target))
+  const own = [...DEFAULTS, shm(input)].filter(({ destination }) => !isReplaced(destination, targets))
+  return [...own.map((mount) => adapt(mount, input)), ...asked.map((mount) => userMount(mount, input))]
+}
+
+/** A mount that was asked for stands in for ours at the same place, and one on /dev for all we have below it. */
+const isReplaced = (destination: string, targets: ReadonlySet<string>): boolean =>
+  targets.has(destination) || (destination.startsWith('/dev/') && targets.has('/dev'))
+
+const shm = ({ options }: SpecInput): Mount => {
+  const destination = '/dev/shm'
+  if (options.ipc === 'host') {
+    return { destination, type: 'bind', source: '/dev/shm', options: ['rbind', 'rprivate'] }
+  }
+  const size = `size=${options.shmSize ?? DEFAULT_SHM_BYTES}`
+  return {
+    destination,
+    type: 'tmpfs',
+    source: 'shm',
+    options: ['nosuid', 'noexec', 'nodev', 'mode=1777', size],
+  }
+}
+
+/** Privileged: /sys and the cgroups are writable. A group the user namespace does not map cannot own terminals. */
+const adapt = (mount: Mount, input: SpecInput): Mount => {
+  const writable = isPrivileged(input) && (mount.destination === '/sys' || mount.type === 'cgroup')
+  if (writable) return { ...mount, options: without(mount.options, 'ro') }
+  return mount.type === 'devpts' && !mapsGid(input, TTY_GID)
+    ? { ...mount, options: without(mount.options, `gid=${TTY_GID}`) }
+    : mount
+}
+
+const TTY_GID = 5
+const mapsGid = ({ options }: SpecInput, gid: number): boolean => {
+  const maps = options.security?.userns?.gidMap
+  return maps === undefined || maps.some((map) => gid >= map.containerId && gid < map.containerId + map.size)
+}
+
+const without = (options: readonly string[] | undefined, word: string): readonly string[] =>
+  (options ?? []).filter((option) => option !== word)
+
+const userMount = (mount: DecodedMount, input: SpecInput): Mount =>
+  mount.type === 'bind' ? bind(mount, input) : tmpfs(mount)
+
+/** Read-only reaches the mounts below the source too where the kernel can do that at once (mount_setattr(2), Linux 5.12). */
+const bind = (mount: BindMount, { facts }: SpecInput): Mount => {
+  const recursive = mount.recursive !== false
+  const [major, minor] = facts.kernel
+  const deep = recursive && (major > 5 || (major === 5 && minor >= 12))
+  const readonly = mount.readonly === true ? [deep ? 'rro' : 'ro'] : []
+  return {
+    destination: mount.target,
+    type: 'bind',
+    source: mount.source,
+    options: [recursive ? 'rbind' : 'bind', ...readonly, mount.propagation ?? 'rprivate'],
+  }
+}
+
+/** moby daemon/oci_linux.go: noexec, nosuid and nodev unless a later option takes them back. */
+const tmpfs = (mount: TmpfsMount): Mount => ({
+  destination: mount.target,
+  type: 'tmpfs',
+  source: 'tmpfs',
+  options: [
+    'noexec',
+    'nosuid',
+    'nodev',
+    `mode=${(mount.mode ?? 0o1777).toString(8)}`,
+    ...(mount.size === undefined ? [] : [`size=${mount.size}`]),
+    ...(mount.readonly === true ? ['ro'] : []),
+    ...(mount.options ?? []),
+  ],
+})
+
+const depth = (path: string): number => path.split('/').length

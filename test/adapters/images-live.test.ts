@@ -1,0 +1,218 @@
+// Real images, a real registry, the real unpacker: what other people's tools made is what comes out.
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { imagePorts } from '../../src/adapters/images-live.ts'
+import { loadLayerAddon } from '../../src/adapters/layer-native.ts'
+import { createSnapshotter } from '../../src/adapters/snapshotter.ts'
+import { type Images, imageVerbs } from '../../src/engine/images-verbs.ts'
+import { loadAddon } from '../../src/native/load.ts'
+import { right } from '../support/image-store.ts'
+import { lacking } from '../support/needs.ts'
+import { busyboxLayout, debianLayout, debianTar } from '../support/real-images.ts'
+import { type RunningRegistry, startRegistry } from '../support/registry.ts'
+import { assert, suite } from '../support/suite.ts'
+
+const Live = suite('adapters/images-live')
+const CLI = 'dist/cli.cjs'
+const tools = ['docker-registry', 'skopeo', 'umoci', 'mmdebstrap'] as const
+const why = lacking('root', 'file:/bin/busybox', ...tools.map((name) => `program:${name}` as const))
+const debian = why === undefined ? debianTar() : { missing: why }
+
+let folder = ''
+let registry: RunningRegistry | undefined
+let images: Images
+let close = (): void => {}
+let busybox = ''
+const host = (): string => registry?.host ?? ''
+
+Live.before(async () => {
+  if (why !== undefined) return
+  folder = mkdtempSync(path.join(tmpdir(), 'slipway-live-'))
+  registry = await startRegistry()
+  busybox = busyboxLayout(folder)
+  registry.push(busybox, 'busybox:1')
+  registry.push(busybox, 'busybox:v2s2', '--format', 'v2s2')
+  if ('path' in debian) registry.push(debianLayout(folder, debian.path), 'debian:bookworm')
+})
+Live.after(async () => {
+  await registry?.stop()
+  if (folder !== '') rmSync(folder, { recursive: true, force: true })
+})
+Live.beforeEach(() => {
+  const ports = imagePorts({
+    root: path.join(folder, 'root'),
+    snapshotter: createSnapshotter({ root: path.join(folder, 'root'), native: loadLayerAddon() }),
+    flock: (fd, operation) => loadAddon().flock(fd, operation),
+  })
+  images = imageVerbs(ports)
+  close = ports.registry.close
+})
+Live.afterEach(() => {
+  close()
+  rmSync(path.join(folder, 'root'), { recursive: true, force: true })
+})
+
+const test = (name: string, body: () => Promise<void>, reason = why): void =>
+  reason === undefined ? Live(name, body) : Live.skip(name, reason)
+
+const treeOf = async (name: string): Promise<string> => {
+  const { rootfs } = await right(images.resolve(name))
+  if (rootfs.kind !== 'layers' || rootfs.lowers[0] === undefined) throw new Error('no tree')
+  return rootfs.lowers[0]
+}
+const isBusybox = async (name: string): Promise<void> =>
+  assert.ok(readFileSync(path.join(await treeOf(name), 'bin/busybox')).equals(readFileSync('/bin/busybox')))
+
+for (const tag of ['1', 'v2s2']) {
+  test(`busybox:${tag} from a real registry is the busybox that was put in`, async () => {
+    const pulled = await right(images.pull(`${host()}/busybox:${tag}`))
+    assert.is(pulled.status, 'downloaded')
+    await isBusybox(pulled.reference)
+    assert.is((await right(images.pull(pulled.reference))).status, 'current')
+  })
+}
+
+test('what umoci and skopeo write can be loaded: directory, OCI tar, docker tar, all of them as a stream', async () => {
+  const layout = busybox.split(':')[1] ?? ''
+  const copy = (to: string) =>
+    execFileSync('skopeo', ['copy', '-q', busybox, to], { stdio: ['ignore', 'ignore', 'pipe'] })
+  copy(`oci-archive:${folder}/oci.tar:me/oci:1`)
+  copy(`docker-archive:${folder}/docker.tar:me/docker:1`)
+  const [byDirectory] = await right(images.load({ path: layout }))
+  await isBusybox(byDirectory?.id ?? '')
+  await right(images.load({ path: `${folder}/oci.tar` }))
+  await isBusybox('me/oci:1')
+  const { createReadStream } = await import('node:fs')
+  await right(images.load({ stream: createReadStream(`${folder}/docker.tar`) }))
+  await isBusybox('me/docker:1')
+})
+
+test('skopeo reads our layout, and finds the image under its full name', async () => {
+  const { digest, reference } = await right(images.pull(`${host()}/busybox:1`))
+  const text = execFileSync('skopeo', ['inspect', `oci:${folder}/root/oci:${reference}`], {
+    encoding: 'utf8',
+  })
+  const seen = JSON.parse(text) as { Digest: string; Layers: string[] }
+  assert.is(seen.Digest, digest)
+  execFileSync('skopeo', ['copy', '-q', `oci:${folder}/root/oci:${reference}`, `dir:${folder}/out`])
+})
+
+/** Type, mode, owner, size, link target and name of everything below a folder. */
+const census = (root: string): string =>
+  execFileSync(
+    'sh',
+    [
+      '-c',
+      'find . -mindepth 1 \\( -type d -printf "%y %m %U:%G %p\\n" -o -printf "%y %m %U:%G %s %n %l %p\\n" \\) | sort',
+    ],
+    {
+      cwd: root,
+      encoding: 'utf8',
+      maxBuffer: 1 << 28,
+    },
+  )
+
+const noDebian = 'missing' in debian ? debian.missing : undefined
+test(
+  'Debian comes out as tar unpacks it: types, modes, owners, sizes and links',
+  async () => {
+    if (!('path' in debian)) return
+    const { reference } = await right(images.pull(`${host()}/debian:bookworm`))
+    const expected = mkdtempSync(path.join(tmpdir(), 'slipway-tar-'))
+    try {
+      execFileSync('tar', ['-xpf', debian.path, '--numeric-owner', '-C', expected])
+      assert.is(census(await treeOf(reference)), census(expected))
+    } finally {
+      rmSync(expected, { recursive: true, force: true })
+    }
+  },
+  noDebian,
+)
+
+const noCli = existsSync(CLI) ? why : `needs ${CLI}: npm run build`
+const cli = (...args: readonly string[]) =>
+  spawn(process.execPath, [CLI, '--root', path.join(folder, 'root'), ...args], { stdio: 'ignore' })
+const exit = (child: ReturnType<typeof cli>): Promise<number | null> =>
+  new Promise((resolve) => child.once('exit', (code) => resolve(code)))
+
+test(
+  'four processes that pull the same image at once all succeed',
+  async () => {
+    const codes = await Promise.all([1, 2, 3, 4].map(() => exit(cli('pull', '-q', `${host()}/busybox:1`))))
+    assert.equal(codes, [0, 0, 0, 0])
+    await isBusybox(`${host()}/busybox:1`)
+    assert.is((await right(images.list())).length, 1)
+  },
+  noCli,
+)
+
+test(
+  'a pull killed at any moment leaves a store that works, and nothing once the image is removed',
+  async () => {
+    for (let delayMs = 60; delayMs < 260; delayMs += 10) {
+      const child = cli('pull', '-q', `${host()}/busybox:1`)
+      const gone = exit(child)
+      await sleep(delayMs)
+      child.kill('SIGKILL')
+      await gone
+      const listed = await right(images.list())
+      for (const { repository, tag } of listed) await isBusybox(`${repository}:${tag}`)
+      if (listed.length > 0) await right(images.remove(`${host()}/busybox:1`))
+    }
+    await right(images.pull(`${host()}/busybox:1`))
+    await isBusybox(`${host()}/busybox:1`)
+    await right(images.remove(`${host()}/busybox:1`))
+    const left = execFileSync(
+      'find',
+      ['oci/blobs', 'ingest', 'prepared', 'layers', 'stacks', 'staging', '-type', 'f'],
+      {
+        cwd: path.join(folder, 'root'),
+        encoding: 'utf8',
+      },
+    )
+    assert.is(left, '')
+  },
+  noCli,
+)
+
+test(
+  'slipway run fetches an image that is missing, and runs it; without pulling it is no such image',
+  async () => {
+    const output = (...args: readonly string[]) =>
+      spawnSync(process.execPath, [CLI, '--root', path.join(folder, 'root'), 'run', '--rm', ...args], {
+        encoding: 'utf8',
+      })
+    const refused = output('--pull', 'never', `${host()}/busybox:1`, 'busybox', 'true')
+    assert.is(refused.status, 125)
+    assert.match(refused.stderr, /no such image/)
+    const ran = output(`${host()}/busybox:1`, 'busybox', 'echo', 'it runs')
+    assert.is(ran.stdout, 'it runs\n')
+    assert.is(ran.status, 0)
+    assert.match(ran.stderr, /Pull complete/)
+    assert.is(output('-q', `${host()}/busybox:1`, 'busybox', 'true').stderr, '')
+  },
+  noCli,
+)
+
+test(
+  'pull, images, load and rmi of the command line on a real registry',
+  async () => {
+    const run = (...args: readonly string[]) =>
+      execFileSync(process.execPath, [CLI, '--root', path.join(folder, 'root'), ...args], {
+        encoding: 'utf8',
+      })
+    assert.match(run('pull', `${host()}/busybox:1`), /Pull complete[\s\S]*Status: Downloaded newer image/)
+    assert.match(run('pull', `${host()}/busybox:1`), /Status: Image is up to date/)
+    assert.match(run('load', '-i', busybox.split(':')[1] ?? ''), /^Loaded image ID: sha256:/)
+    const [id = ''] = run('images', '-q').split('\n')
+    assert.match(run('images'), new RegExp(`${host()}/busybox +1 +${id}`))
+    assert.match(run('rmi', id), new RegExp(`^Untagged: ${host()}/busybox:1\nDeleted: sha256:${id}`))
+    assert.is(run('images', '-q'), '')
+  },
+  noCli,
+)
+
+Live.run()

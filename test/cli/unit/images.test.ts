@@ -1,0 +1,258 @@
+// pull, load, images and rmi against an engine that only exists in memory.
+import * as E from '#fp/Either'
+import * as TE from '#fp/TaskEither'
+import { humanBytes } from '../../../src/cli/human.ts'
+import { layerLines, progressDisplay } from '../../../src/cli/progress.ts'
+import { digestOf } from '../../../src/model/digest.ts'
+import type { ImageSummary, LoadSource, PullOptions } from '../../../src/model/image-verbs.ts'
+import { assert, suite } from '../../support/suite.ts'
+import { call } from '../fake-world.ts'
+
+const Images = suite('cli/images')
+const ID = digestOf('id')
+const DIGEST = digestOf('digest')
+const image = (over: Partial<ImageSummary> = {}): ImageSummary => ({
+  id: ID,
+  repository: 'debian',
+  tag: 'bookworm',
+  digest: DIGEST,
+  platform: 'linux/amd64',
+  createdMs: Date.now() - 3 * 86_400_000,
+  sizeBytes: 123_456_789,
+  labels: { a: 'b' },
+  ...over,
+})
+const listing = (...list: readonly ImageSummary[]) => ({
+  answers: { images: { list: () => TE.right(list) } },
+})
+const output = async (argv: readonly string[], options: Parameters<typeof call>[1]) => {
+  const done = call(argv, options)
+  return { code: await done.code, stdout: done.stdout(), stderr: done.stderr() }
+}
+
+Images("images prints Docker's columns", async () => {
+  const { code, stdout } = await output(['images'], listing(image()))
+  assert.is(code, 0)
+  assert.equal(
+    stdout.split('\n').map((line) => line.split(/ {2,}/)),
+    [
+      ['REPOSITORY', 'TAG', 'IMAGE ID', 'CREATED', 'SIZE'],
+      ['debian', 'bookworm', ID.slice(7, 19), '3 days ago', '123MB'],
+      [''],
+    ],
+  )
+})
+Images('a nameless image is shown as <none>, and only with dangling=true', async () => {
+  const { repository: _r, tag: _t, ...nameless } = image({ id: digestOf('other') })
+  const { stdout } = await output(['images', '-f', 'dangling=true'], listing(image(), nameless))
+  assert.match(stdout, /<none> +<none>/)
+  assert.not.match(stdout, /debian/)
+})
+Images('-q prints each id once, --no-trunc in full', async () => {
+  const two = listing(image(), image({ tag: 'other' }))
+  assert.is((await output(['images', '-q'], two)).stdout, `${ID.slice(7, 19)}\n`)
+  assert.is((await output(['images', '-q', '--no-trunc'], two)).stdout, `${ID}\n`)
+})
+Images('--digests adds a column, --format is a template', async () => {
+  assert.match(
+    (await output(['images', '--digests'], listing(image()))).stdout,
+    new RegExp(`DIGEST[^]*${DIGEST}`),
+  )
+  const named = await output(
+    ['images', '--format', '{{.Repository}}:{{.Tag}} {{.Platform}}'],
+    listing(image()),
+  )
+  assert.is(named.stdout, 'debian:bookworm linux/amd64\n')
+  assert.is(
+    JSON.parse((await output(['images', '--format', 'json'], listing(image()))).stdout).ID,
+    ID.slice(7, 19),
+  )
+})
+for (const [words, expected] of [
+  [['debian'], true],
+  [['debian:bookworm'], true],
+  [['debian:x'], false],
+  [['-f', 'reference=deb*'], true],
+  [['-f', 'reference=d.bian'], false],
+  [['-f', 'label=a'], true],
+  [['-f', 'label=a=c'], false],
+  [['-f', 'label=a', '-f', 'label=z'], false],
+  [['-f', 'reference=x', '-f', 'reference=*:book*'], true],
+] as const) {
+  Images(`images ${words.join(' ')} ${expected ? 'shows' : 'hides'} debian:bookworm`, async () => {
+    const { code, stdout } = await output(['images', '-q', ...words], listing(image()))
+    assert.is(code, 0)
+    assert.is(stdout !== '', expected)
+  })
+}
+Images('before and since compare creation times', async () => {
+  const old = image({ repository: 'old', createdMs: 1 })
+  const both = listing(image(), old)
+  const names = async (filter: string) =>
+    (await output(['images', '-f', filter, '--format', '{{.Repository}}'], both)).stdout
+  assert.is(await names('before=debian'), 'old\n')
+  assert.is(await names('since=old:bookworm'), 'debian\n')
+})
+for (const filter of ['nonsense=1', 'dangling', 'dangling=maybe', 'before=nobody']) {
+  Images(`--filter ${filter} is refused by name`, async () => {
+    const { code, stderr } = await output(['images', '-f', filter], listing(image()))
+    assert.is(code, 1)
+    assert.match(stderr, new RegExp(`--filter "${filter}"`))
+  })
+}
+Images('a failing store is one line and exit code 1', async () => {
+  const broken = { _tag: 'StateDamaged', path: '/x/index.json', why: 'not JSON' } as const
+  const { code, stderr } = await output(['images'], { answers: { images: { list: () => TE.left(broken) } } })
+  assert.is(code, 1)
+  assert.is(stderr, 'slipway: /x/index.json: damaged: not JSON\n')
+})
+
+const pulling = (seen: PullOptions[] = [], tty = false) => ({
+  ...(tty ? { tty: { columns: 80, rows: 24 } } : {}),
+  answers: {
+    images: {
+      pull: (reference: string, options: PullOptions = {}) => {
+        seen.push(options)
+        options.onProgress?.({ kind: 'layers', layers: [{ digest: DIGEST, sizeBytes: 100 }] })
+        for (const status of ['downloading', 'done'] as const)
+          options.onProgress?.({ kind: 'layer', digest: DIGEST, status, receivedBytes: 100, sizeBytes: 100 })
+        return TE.right({ reference, digest: DIGEST, id: ID, status: 'downloaded' as const })
+      },
+    },
+  },
+})
+Images('pull prints what Docker prints into a pipe', async () => {
+  const { code, stdout } = await output(['pull', 'debian'], pulling())
+  const short = DIGEST.slice(7, 19)
+  assert.is(code, 0)
+  assert.is(
+    stdout,
+    `Using default tag: latest\nlatest: Pulling from debian\n${short}: Pulling fs layer\n${short}: Pull complete\n` +
+      `Digest: ${DIGEST}\nStatus: Downloaded newer image for debian\ndocker.io/library/debian:latest\n`,
+  )
+})
+Images('pull -q prints the full name alone', async () => {
+  assert.is((await output(['pull', '-q', 'localhost:5000/x:1'], pulling())).stdout, 'localhost:5000/x:1\n')
+})
+Images('pull on a terminal draws over its own lines', async () => {
+  const { stdout } = await output(['pull', 'debian:x'], pulling([], true))
+  assert.ok(stdout.includes('\x1b[1A\r\x1b[2K'))
+  assert.not.match(stdout, /default tag/)
+})
+Images('pull --platform is passed on, and a wrong one refused', async () => {
+  const seen: PullOptions[] = []
+  await output(['pull', '--platform', 'linux/arm64', 'debian'], pulling(seen))
+  assert.equal(seen[0]?.platform, { os: 'linux', architecture: 'arm64' })
+  const { code, stderr } = await output(['pull', '--platform', 'a/b/c/d', 'debian'], pulling(seen))
+  assert.is(code, 1)
+  assert.match(stderr, /--platform: "a\/b\/c\/d"/)
+  assert.is(seen.length, 1)
+})
+Images('pull of a bad reference or a missing image fails with exit code 1', async () => {
+  assert.match((await output(['pull', 'Debian'], {})).stderr, /invalid reference "Debian"/)
+  const { code, stderr } = await output(['pull', 'nope'], {})
+  assert.is(code, 1)
+  assert.is(stderr, 'slipway: no such image: nope\n')
+})
+Images('an interrupted pull says nothing and ends with 130', async () => {
+  const waiting = call(['pull', '-q', 'x'], {
+    answers: {
+      images: {
+        pull:
+          (_, { signal } = {}) =>
+          () =>
+            new Promise((resolve) =>
+              signal?.addEventListener('abort', () =>
+                resolve(E.left({ _tag: 'Cancelled', what: 'pull', why: 'aborted' })),
+              ),
+            ),
+      },
+    },
+  })
+  await new Promise((resolve) => setImmediate(resolve))
+  await new Promise((resolve) => setTimeout(resolve, 20))
+  assert.ok(waiting.signal('SIGINT'))
+  assert.is(await waiting.code, 130)
+  assert.is(waiting.stderr(), '')
+})
+
+Images("load reads the file named, relative to the caller's directory", async () => {
+  const seen: LoadSource[] = []
+  const load = (source: LoadSource) => {
+    seen.push(source)
+    return TE.right([{ id: ID, reference: 'a:1' }, { id: ID }])
+  }
+  const { stdout } = await output(['load', '-i', 'x.tar'], { cwd: '/w', answers: { images: { load } } })
+  assert.equal(seen, [{ path: '/w/x.tar' }])
+  assert.is(stdout, `Loaded image: a:1\nLoaded image ID: ${ID}\n`)
+})
+Images('load without a file on a terminal asks for one', async () => {
+  const { code, stderr } = await output(['load'], { tty: { columns: 80, rows: 24 } })
+  assert.is(code, 1)
+  assert.match(stderr, /name a file with -i/)
+})
+Images('rmi prints what went, and goes on after a failure', async () => {
+  const remove = (name: string) =>
+    name === 'a'
+      ? TE.right({ untagged: ['a:latest'], deleted: [ID] })
+      : TE.left({ _tag: 'ImageNotFound', reference: name } as const)
+  const { code, stdout, stderr } = await output(['rmi', 'b', 'a'], { answers: { images: { remove } } })
+  assert.is(code, 1)
+  assert.is(stdout, `Untagged: a:latest\nDeleted: ${ID}\n`)
+  assert.match(stderr, /no such image: b/)
+  assert.is((await output(['rmi', '-f', 'b'], { answers: { images: { remove } } })).code, 0)
+})
+
+for (const [bytes, text] of [
+  [0, '0B'],
+  [999, '999B'],
+  [1000, '1kB'],
+  [1234, '1.23kB'],
+  [999_600, '1MB'],
+  [123_456_789, '123MB'],
+  [1.5e12, '1.5TB'],
+] as const) {
+  Images(`${bytes} bytes are ${text}`, () => {
+    assert.is(humanBytes(bytes), text)
+  })
+}
+Images('a line shows share, bytes and rate, and fits the terminal', () => {
+  const layer = {
+    name: 'abcdef123456',
+    sizeBytes: 2_000_000,
+    status: 'downloading',
+    receivedBytes: 1_000_000,
+    startedMs: 0,
+  } as const
+  const [line = ''] = layerLines([layer], 80, 24, 500)
+  assert.match(line, /^abcdef123456: \[=+> +\] 1MB\/2MB {2}2MB\/s$/)
+  assert.ok(line.length <= 80)
+  assert.ok(layerLines([layer], 20, 24, 500).every((text) => text.length <= 20))
+})
+Images('more layers than rows are summed up', () => {
+  const layers = Array.from({ length: 30 }, (_, at) => ({
+    name: `l${at}`,
+    sizeBytes: 10,
+    status: at < 20 ? ('done' as const) : ('downloading' as const),
+    receivedBytes: 5,
+  }))
+  const lines = layerLines(layers, 80, 5, 0)
+  assert.is(lines.length, 5)
+  assert.is(lines.at(-1), '20 of 30 layers complete')
+})
+Images('nothing is drawn for a pull that never came to its layers', () => {
+  let text = ''
+  const display = progressDisplay({
+    fd: 1,
+    isTTY: () => true,
+    hungUp: () => false,
+    columns: () => 80,
+    rows: () => 24,
+    write: (data) => {
+      text += data
+    },
+  })
+  display.finish()
+  assert.is(text, '')
+})
+Images.run()

@@ -1,0 +1,81 @@
+// The test runner: one process per file, nothing passes silently. The last line is `N passed, N failed[, N skipped]`.
+import { mkdtempSync, readdirSync, rmdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { bundleTests, scriptOf, sweepBundles } from './runner/bundle.mjs'
+import { chooseFiles, isSerial } from './runner/files.mjs'
+import { parseOptions, USAGE } from './runner/options.mjs'
+import { printFile, printSummary } from './runner/report.mjs'
+import { childEnvironment } from './runner/sanitize.mjs'
+import { killRunning, runFile } from './runner/test-process.mjs'
+import { judge } from './runner/verdict.mjs'
+
+process.chdir(path.dirname(path.dirname(fileURLToPath(import.meta.url))))
+const options = parseOptions(process.argv.slice(2))
+if (options.error !== undefined) {
+  console.error(`${options.error}\n${USAGE}`)
+  process.exit(2)
+}
+
+/** Runs `files`, `jobs` at a time, and prints each as it ends. */
+const runAll = async (files, jobs, context) => {
+  const queue = [...files]
+  const verdicts = []
+  const work = async () => {
+    for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
+      const verdict = judge(file, await runFile(scriptOf(context.bundles, file), context))
+      printFile(verdict)
+      verdicts.push(verdict)
+    }
+  }
+  await Promise.all(Array.from({ length: jobs }, work))
+  return verdicts
+}
+
+/** Each file's own folder is gone already, unless something is mounted in it: then it stays, and is told. */
+const removeScratch = (scratch) => {
+  for (const name of readdirSync(scratch).filter((each) => each.endsWith('.records'))) {
+    rmSync(path.join(scratch, name))
+  }
+  try {
+    rmdirSync(scratch)
+  } catch (error) {
+    console.log(`${scratch} stays: ${error.message}`)
+  }
+}
+
+const main = async () => {
+  const files = chooseFiles(options)
+  const bundles = options.prebuilt ?? options.bundleTo ?? path.join('build', 'test', String(process.pid))
+  if (options.prebuilt === undefined) {
+    sweepBundles()
+    await bundleTests(files, bundles)
+  }
+  if (options.bundleTo !== undefined) return 0
+  const scratch = mkdtempSync(path.join(tmpdir(), 'slipway-test-'))
+  const context = { bundles, scratch, timeoutMs: options.timeoutMs, env: childEnvironment(options.sanitize) }
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+    process.on(signal, () => {
+      killRunning()
+      process.exit(1)
+    })
+  }
+  // A serial file counts what the whole machine holds, so nothing else of ours may run beside it.
+  const parallel = await runAll(
+    files.filter((file) => !isSerial(file)),
+    options.jobs,
+    context,
+  )
+  const serial = await runAll(files.filter(isSerial), 1, context)
+  removeScratch(scratch)
+  if (options.prebuilt === undefined) rmSync(bundles, { recursive: true, force: true })
+  return printSummary([...parallel, ...serial]) ? 0 : 1
+}
+process.exit(
+  await main().catch((error) => {
+    console.error(error)
+    console.log('0 passed, 1 failed')
+    return 1
+  }),
+)

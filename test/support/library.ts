@@ -1,0 +1,86 @@
+// What tests of the library share: an engine of their own, a scratch folder, and the names of what failed.
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { SlipwayError } from '../../src/index.ts'
+import type { Census } from './census.ts'
+import { engineNeeds, openTestEngine, type TestEngine } from './engine.ts'
+import { lacking, type Need } from './needs.ts'
+import { type Suite, suite } from './suite.ts'
+
+export interface LibrarySuite {
+  /** `needs`: what this test needs besides an engine. */
+  readonly test: (name: string, body: () => Promise<void>, ...needs: readonly Need[]) => void
+  readonly box: () => TestEngine
+  /** A folder of the suite's own on the host. */
+  readonly scratch: (...names: string[]) => string
+  readonly run: () => void
+}
+
+/** A suite with an engine, or one that is skipped where none can be had. */
+export const librarySuite = (title: string): LibrarySuite => {
+  const Tests: Suite = suite(title)
+  const reason = engineNeeds()
+  let box: TestEngine | undefined
+  let scratch = ''
+  Tests.before(() => {
+    if (reason !== undefined) return
+    box = openTestEngine()
+    scratch = mkdtempSync(path.join(tmpdir(), 'slipway-library-'))
+  })
+  Tests.after(async () => {
+    await box?.close()
+    if (scratch !== '') rmSync(scratch, { recursive: true, force: true })
+  })
+  return {
+    test: (name, body, ...needs) => {
+      const why = reason ?? lacking(...needs)
+      if (why === undefined) Tests(name, body)
+      else Tests.skip(name, why)
+    },
+    box: () => {
+      if (box === undefined) throw new Error('no engine is open')
+      return box
+    },
+    scratch: (...names) => path.join(scratch, ...names),
+    run: () => Tests.run(),
+  }
+}
+
+/** The failure an attempt must have. */
+export const failure = async (attempt: Promise<unknown>): Promise<SlipwayError> => {
+  try {
+    await attempt
+  } catch (error) {
+    if (error instanceof SlipwayError) return error
+    throw error
+  }
+  throw new Error('expected a failure')
+}
+
+/** A zombie is dead: whoever adopted it may be slow to reap it. */
+export const isAlive = (pid: number): boolean => {
+  try {
+    return !/^\d+ \(.*\) [ZX]/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
+  } catch {
+    return false
+  }
+}
+
+/** A census once the containers of earlier tests are gone: removal goes on for a moment after their end. */
+export const restingCensus = async (box: TestEngine): Promise<Census> => {
+  const containers = ({ cgroups, files }: Census): number =>
+    cgroups.filter((name) => /\/[0-9a-f]{64}/.test(name)).length +
+    files.filter((name) => /\/(records|containers)\/[0-9a-f]{64}/.test(name)).length
+  await until('earlier containers are gone', () => containers(box.census()) === 0)
+  return box.census()
+}
+
+/** Waits until something holds; fails with what it is called after ten seconds. */
+export const until = async (what: string, holds: () => boolean): Promise<void> => {
+  for (const deadline = performance.now() + 10_000; !holds(); await pause(2)) {
+    if (performance.now() > deadline) throw new Error(`not within ten seconds: ${what}`)
+  }
+}
+
+export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
