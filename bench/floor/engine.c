@@ -155,10 +155,11 @@ static void send_stages(enum When when) {
 }
 
 /* The second thread: it is in the container's network namespace for a moment. */
-static sem_t wanted, layers_done, network_done;
+static sem_t started, wanted, layers_done, network_done;
 static int home_namespace = -1;
 
 static void *beside(void *nothing) {
+  sem_post(&started);
   for (;;) {
     sem_wait(&wanted);
     if (has_layers && run_layers(slots, layers_plan + layers_plan_data)) give_up("layers");
@@ -174,8 +175,10 @@ static void *beside(void *nothing) {
 static void start_thread(void) {
   pthread_t thread;
   home_namespace = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-  sem_init(&wanted, 0, 0), sem_init(&layers_done, 0, 0), sem_init(&network_done, 0, 0);
+  sem_init(&started, 0, 0), sem_init(&wanted, 0, 0), sem_init(&layers_done, 0, 0), sem_init(&network_done, 0, 0);
   if (home_namespace < 0 || pthread_create(&thread, NULL, beside, NULL) != 0) give_up("second thread");
+  /* What the C library calls at a thread's start is no part of the first request. */
+  sem_wait(&started);
 }
 
 static void open_control(void) {
