@@ -70,7 +70,7 @@ try {
   const shape = shapeNamed(positionals[0] ?? 'all')
   const [program, helper] = makeFloor(stage, shape, ['-DPROFILE'])
   const { infos } = JSON.parse(
-    readFileSync(path.join(stage.dir, `floor-${shape.name}/recording.json`), 'utf8'),
+    readFileSync(path.join(stage.dir, `floor-cold-${shape.name}/recording.json`), 'utf8'),
   )
   const { stderr } = spawnSync(program, [helper], {
     input: 'g'.repeat(Number(values.runs)),

@@ -29,9 +29,9 @@ const compile = (folder, name, flags) => {
   return target
 }
 
-const record = (stage, shape) => {
+const record = (stage, shape, kind) => {
   const script = path.join(projectRoot, 'bench/drivers/record-node.mjs')
-  const text = execFileSync(process.execPath, [script, stage.dir, JSON.stringify(shape)], {
+  const text = execFileSync(process.execPath, [script, stage.dir, JSON.stringify(shape), kind], {
     encoding: 'utf8',
     maxBuffer: 1 << 28,
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -39,11 +39,14 @@ const record = (stage, shape) => {
   return JSON.parse(text)
 }
 
-/** Records, generates and compiles. Returns the floor's command line. `flags` are further ones for the compiler. */
-export const makeFloor = (stage, shape, flags = []) => {
-  const folder = path.join(stage.dir, `floor-${shape.name}`)
+/**
+ * Records, generates and compiles. Returns the floor's command line. `flags` are further ones for the compiler; `kind` is `cold`, or
+ * `pool` for a start from a pool.
+ */
+export const makeFloor = (stage, shape, flags = [], kind = 'cold') => {
+  const folder = path.join(stage.dir, `floor-${kind}-${shape.name}`)
   mkdirSync(folder, { recursive: true })
-  const recording = record(stage, shape)
+  const recording = record(stage, shape, kind)
   writeFileSync(path.join(folder, 'recording.json'), JSON.stringify(recording))
   generateFloor(folder, recording)
   return [
@@ -52,5 +55,12 @@ export const makeFloor = (stage, shape, flags = []) => {
   ]
 }
 
-export const floorDriver = (stage, shape, { name = 'floor', block = 10 } = {}) =>
-  shape.mount && { kind: 'resident', name, argv: makeFloor(stage, shape), block, lead: 1, host: true }
+export const floorDriver = (stage, shape, { name = 'floor', block = 10, kind = 'cold' } = {}) =>
+  shape.mount && {
+    kind: 'resident',
+    name,
+    argv: makeFloor(stage, shape, [], kind),
+    block,
+    lead: 1,
+    host: true,
+  }

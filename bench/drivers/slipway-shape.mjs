@@ -57,6 +57,13 @@ export const openShape = async (stageDir, shape) => {
   return { run: runOnce, close: () => engine.close(), engine, image, options }
 }
 
+/** `run()` makes one start from a pool of this shape. */
+export const startsFromPool = async ({ engine, image, options }, size = { min: 2, max: 2 }) => {
+  const { stdin: _in, stdout: _out, stderr: _err, ...shared } = options
+  const pool = rightOf(await engine.pool({ image, ...shared }, size)())
+  return async () => rightOf(await pool.run(['/true'], { stdout: 'ignore', stderr: 'ignore' })())
+}
+
 /** What belongs to an opened shape on this host, for a census. */
 export const scopeOf = async ({ engine, image, options }) => {
   const { root, runtime } = rightOf(await engine.open())

@@ -17,6 +17,7 @@ const KINDS = [
   'putSlot',
   'refuseFs',
   'putDecimal',
+  'closeOthers',
 ]
 const ARG_KINDS = ['number', 'slot', 'data']
 

@@ -4,7 +4,8 @@
  *
  * What is timed is what a caller of slipway waits for: directories and cgroups, the clone, the child's whole set-up, the
  * payload's end. As there, a second thread makes the layers and the network namespace meanwhile. What slipway removes after it
- * has reported the end is removed here after the answer, too.
+ * has reported the end is removed here after the answer, too. Of a start from a pool only its last stage is timed: the sandbox is
+ * made before, and after each answer.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -19,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -31,7 +33,7 @@
 
 enum { kStackSize = 64 << 10, kMaxFds = 200, kRoomySocket = 96 << 10, kStageMagic = 0x54534c53 };
 
-enum When { kEarly, kAfter, kLast };
+enum When { kEarly, kAfter, kLast, kLater };
 
 struct Stage {
   unsigned char *plan;
@@ -62,6 +64,7 @@ static long put_pid(long field, long width) {
 }
 
 static inline long reset_signals(void) { return -71; }
+static inline long close_others(const long *kept) { return kept ? -71 : 0; }
 static inline long report(unsigned op_count) { return op_count ? -71 : 0; }
 
 #ifdef PROFILE
@@ -69,7 +72,7 @@ static inline long report(unsigned op_count) { return op_count ? -71 : 0; }
 #endif
 #include "engine.inc"
 
-static long slots[slot_count + 1];
+static long slots[slot_count + 1], fire_slots[fire_files_count + 1];
 static int helper_fd, guardian_end = -1, ctl_parent, ctl_child;
 static char ctl_text[12];
 static char *child_stack;
@@ -132,7 +135,9 @@ static int start_child(void) {
 }
 
 static void send_stage(const struct Stage *stage) {
-  struct StageHeader header = {kStageMagic, (uint32_t)stage->size, stage->fd_count, stage->base, stage + 1 < stages + stage_count};
+  const long *from = stage->when == kLater ? fire_slots : slots;
+  const int more = stage + 1 < stages + stage_count && stage[1].when != kLater;
+  struct StageHeader header = {kStageMagic, (uint32_t)stage->size, stage->fd_count, stage->base, more};
   struct iovec parts[2] = {{&header, sizeof header}, {stage->plan, stage->size}};
   union {
     struct cmsghdr head;
@@ -144,7 +149,7 @@ static void send_stage(const struct Stage *stage) {
     message.msg_controllen = CMSG_SPACE(sizeof(int) * stage->fd_count);
     control.head = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof(int) * stage->fd_count), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
     int *fds = (int *)CMSG_DATA(&control.head);
-    for (unsigned i = 0; i < stage->fd_count; i++) fds[i] = (int)slots[stage->fds[i]];
+    for (unsigned i = 0; i < stage->fd_count; i++) fds[i] = (int)from[stage->fds[i]];
   }
   if (sendmsg(ctl_parent, &message, MSG_NOSIGNAL) != (ssize_t)(sizeof header + stage->size)) give_up("sendmsg");
 }
@@ -199,7 +204,29 @@ static void open_control(void) {
 /* The child's mount namespace: whoever drops it last takes the mounts down, and that is not part of a start. */
 static int held_namespace = -1;
 
-/* Reads reports to the end of file: the payload was executed, or the child has said why not. */
+/* One report: true when it says that the sandbox waits. */
+static int take_report(const struct ReportHeader *header) {
+  const struct FailedBody *body = (const struct FailedBody *)(header + 1);
+#ifdef PROFILE
+  if (header->type == kReportTimings && write(2, header + 1, header->size) < 0) give_up("stderr");
+#endif
+  if (header->type != kReportFailed) return header->type == kReportWaiting;
+  failed_op = (int)body->op, failed_errno = body->error;
+  give_up(body->stage == 0 ? "stage 0" : "stage 1");
+}
+
+/* All reports of one read. */
+static int take_reports(const char *bytes, size_t size) {
+  int waiting = 0;
+  for (size_t at = 0; at + sizeof(struct ReportHeader) <= size;) {
+    const struct ReportHeader *header = (const struct ReportHeader *)(bytes + at);
+    waiting |= take_report(header);
+    at += sizeof *header + header->size;
+  }
+  return waiting;
+}
+
+/* Reads reports until the sandbox waits, or to the end of file: the payload was executed, or the child has said why not. */
 static void read_reports(void) {
   char bytes[65536];
   ssize_t got;
@@ -210,16 +237,9 @@ static void read_reports(void) {
   } control;
   struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
   while ((got = recvmsg(ctl_parent, &message, MSG_CMSG_CLOEXEC)) > 0) {
-    const struct ReportHeader *header = (const struct ReportHeader *)bytes;
     if (message.msg_controllen > 0 && CMSG_FIRSTHDR(&message)) held_namespace = *(int *)CMSG_DATA(&control.head);
     message.msg_controllen = sizeof control.bytes;
-    const struct FailedBody *body = (const struct FailedBody *)(header + 1);
-#ifdef PROFILE
-    if (header->type == kReportTimings && write(2, bytes + sizeof *header, header->size) < 0) give_up("stderr");
-#endif
-    if (header->type != kReportFailed) continue;
-    failed_op = (int)body->op, failed_errno = body->error;
-    give_up(body->stage == 0 ? "stage 0" : "stage 1");
+    if (take_reports(bytes, (size_t)got)) return;
   }
   close(ctl_parent);
 }
@@ -233,8 +253,7 @@ static void await_exit(int pidfd) {
   close(pidfd);
 }
 
-static uint64_t run_once(void) {
-  uint64_t begin = now_ns();
+static int begin_start(void) {
   if (has_layers || has_network) sem_post(&wanted);
   if (run_prepare(slots, prepare_plan + prepare_plan_data)) give_up("prepare");
   open_control();
@@ -247,6 +266,22 @@ static uint64_t run_once(void) {
   if (has_network) sem_wait(&network_done);
   send_stages(kLast);
   for (unsigned i = 0; i < close_at_end_count; i++) close((int)slots[close_at_end[i]]);
+  return pidfd;
+}
+
+static int waiting_pidfd, held_ipc = -1, held_network = -1;
+
+static void make_sandbox(void) {
+  waiting_pidfd = begin_start();
+  read_reports();
+  held_ipc = ioctl(waiting_pidfd, _IO(0xff, 2), 0); /* <linux/pidfd.h>: PIDFD_GET_IPC_NAMESPACE, PIDFD_GET_NET_NAMESPACE */
+  held_network = ioctl(waiting_pidfd, _IO(0xff, 4), 0);
+}
+
+static uint64_t run_once(void) {
+  uint64_t begin = now_ns();
+  int pidfd = waits ? waiting_pidfd : begin_start();
+  if (waits) send_stages(kLater);
   read_reports();
   await_exit(pidfd);
   return now_ns() - begin;
@@ -276,6 +311,7 @@ static void remove_group(int parent, const char *name) {
 static void clean_up(void) {
   if (held_namespace >= 0) close(held_namespace);
   held_namespace = -1;
+  if (held_ipc >= 0) close(held_ipc), close(held_network);
   for (unsigned i = leftover_count; i-- > 0;) {
     const struct Leftover *left = &leftovers[i];
     int parent = (int)slots[left->slot];
@@ -302,6 +338,10 @@ static void open_slots(void) {
     slots[i] = open_slot(slot_files[i]);
     if (slots[i] < 0) give_up(slot_files[i]);
   }
+  for (unsigned i = 0; i < fire_files_count; i++) {
+    fire_slots[i] = open_slot(fire_files[i]);
+    if (fire_slots[i] < 0) give_up(fire_files[i]);
+  }
 }
 
 static void keep_helper(const char *file) {
@@ -327,6 +367,7 @@ int main(int argc, char **argv) {
   start_thread();
   child_stack = mmap(NULL, kStackSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
   char request;
+  if (waits) make_sandbox();
   if (write(1, "r", 1) != 1) return 1;
   while (read(0, &request, 1) == 1) {
     struct {
@@ -335,6 +376,7 @@ int main(int argc, char **argv) {
     } __attribute__((packed)) answer = {'d', run_once()};
     if (write(1, &answer, sizeof answer) != sizeof answer) return 1;
     clean_up();
+    if (waits) make_sandbox();
   }
   return 0;
 }

@@ -25,6 +25,7 @@ const CALLS = {
   checkStat: (op) => `check_stat(${op.args.slice(0, 3).map(argument).join(', ')})`,
   fail: (op) => `-(remembered ? remembered : ${argument(op.args[0])})`,
   resetSignals: () => 'reset_signals()',
+  closeOthers: (op) => `close_others((const long[]){${op.args.map(argument).join(', ')}})`,
   report: (op) => `report(${argument(op.args[0])})`,
   putPid: (op) => `put_pid(${argument(op.args[0])}, ${argument(op.args[1])})`,
   setSlot: (op) => argument(op.args[0]),
@@ -105,7 +106,7 @@ const leftovers = ({ prepare, layers, after }) => [prepare, layers, after].flatM
 const [MKDIRAT, OPENAT] = process.arch === 'x64' ? [258, 257] : [34, 56]
 
 /** enum When of engine.c. */
-const WHEN = { early: 'kEarly', after: 'kAfter', last: 'kLast' }
+const WHEN = { early: 'kEarly', after: 'kAfter', last: 'kLast', later: 'kLater' }
 
 const stageTable = (stages) =>
   stages
@@ -115,7 +116,7 @@ const stageTable = (stages) =>
     )
     .join('\n')
 
-const engineSource = (folder, { script, slotFiles }, plans) =>
+const engineSource = (folder, { script, slotFiles, fireFiles = [] }, plans) =>
   [
     bytesOf(folder, 'prepare_plan', plans.prepare),
     bytesOf(folder, 'in_child_plan', plans.inChild),
@@ -134,6 +135,8 @@ const engineSource = (folder, { script, slotFiles }, plans) =>
     list('unsigned short', 'close_at_end', script.close),
     `static const char *const slot_files[] = {${slotFiles.map(quoted).join(', ')}};`,
     `enum { slot_files_count = ${slotFiles.length} };`,
+    `static const char *const fire_files[] = {${[...fireFiles.map(quoted), 0].join(', ')}};`,
+    `enum { fire_files_count = ${fireFiles.length}, waits = ${fireFiles.length > 0 ? 1 : 0} };`,
     `static const struct Leftover leftovers[] = {${leftovers(plans)
       .map(({ slot, name, flags }) => `{${slot}, ${quoted(name)}, ${flags}}`)
       .join(', ')}};`,

@@ -19,7 +19,7 @@ static unsigned stamp_base, stamp_count; /* each stage's operations follow those
 #define STAMP(op) (stamps[stamp_base + (op)] = (uint32_t)(ticks() - start_ticks), stamp_count = stamp_base + (op) + 1)
 #endif
 static int ctl;
-static unsigned stage_index;
+static unsigned stage_index, more, told; /* `told`: stages whose times the engine has */
 
 void *memset(void *target, int value, size_t size) {
   unsigned char *bytes = target;
@@ -62,7 +62,7 @@ static struct TimingsBody times[kMaxStages];
 
 static unsigned ops_before(unsigned stage);
 
-/* One message for all stages. */
+/* One message for all stages that were not told yet. */
 static long report(long fd) {
   (void)fd;
   times[stage_index].fd_count = fd >= 0;
@@ -73,14 +73,15 @@ static long report(long fd) {
 #else
   struct ReportHeader headers[kMaxStages];
   struct iovec parts[3 * kMaxStages];
-  for (unsigned i = 0; i <= stage_index; i++) {
-    const size_t stamps_size = 4 * times[i].op_count;
-    headers[i] = (struct ReportHeader){kReportTimings, (uint32_t)(sizeof times[i] + stamps_size)};
-    parts[3 * i] = (struct iovec){&headers[i], sizeof headers[i]};
-    parts[3 * i + 1] = (struct iovec){&times[i], sizeof times[i]};
-    parts[3 * i + 2] = (struct iovec){stamps + ops_before(i), stamps_size};
+  unsigned count = 0;
+  for (; told <= stage_index; told++) {
+    const size_t stamps_size = 4 * times[told].op_count;
+    headers[told] = (struct ReportHeader){kReportTimings, (uint32_t)(sizeof times[told] + stamps_size)};
+    parts[count++] = (struct iovec){&headers[told], sizeof headers[told]};
+    parts[count++] = (struct iovec){&times[told], sizeof times[told]};
+    parts[count++] = (struct iovec){stamps + ops_before(told), stamps_size};
   }
-  struct msghdr message = {.msg_iov = parts, .msg_iovlen = 3 * (stage_index + 1)};
+  struct msghdr message = {.msg_iov = parts, .msg_iovlen = count};
   union {
     struct cmsghdr head;
     char bytes[CMSG_SPACE(sizeof(int))];
@@ -100,6 +101,17 @@ static long reset_signals(void) {
   static const uint64_t action[4];
   for (int signal = 1; signal <= 64; signal++) sc(SYS_rt_sigaction, signal, (long)action, 0, 8, 0, 0);
   return 0;
+}
+
+static long close_others(const long *kept) {
+  for (long from = 3;;) {
+    long next = ctl >= from ? ctl : -1;
+    for (int i = 0; i < 6; i++)
+      if (kept[i] >= from && (next < 0 || kept[i] < next)) next = kept[i];
+    if (next != from) sc(SYS_close_range, from, next < 0 ? 0xffffffff : next - 1, 0, 0, 0, 0);
+    if (next < 0) return 0;
+    from = next + 1;
+  }
 }
 
 static long put_pid(long field, long width) {
@@ -124,6 +136,7 @@ static void receive(void) {
   } control;
   struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
   if (sc(SYS_recvmsg, ctl, (long)&message, MSG_CMSG_CLOEXEC, 0, 0, 0) != sizeof header) leave(0);
+  more = header.more;
   unsigned count = header.fd_count;
   const int *fds = (const int *)CMSG_DATA(&control.head);
   for (unsigned i = 0; i < count; i++) slots[header.fd_base + i] = fds[i];
@@ -153,6 +166,9 @@ __attribute__((noreturn, used)) static void floor_start(const long *stack) {
     relocate(plan_room, layout->relocations, layout->count, layout->data);
     run_stage(stage_index, slots, plan_room + layout->data);
     times[stage_index].end_ns = now_ns();
+    if (more) continue;
+    report(-1);
+    send_report(kReportWaiting, &stage_index, sizeof stage_index, 0, 0);
   }
 }
 

@@ -82,7 +82,7 @@ struct StageHeader { /* native/launch/protocol.h */
 struct ReportHeader {
   uint32_t type, size;
 };
-enum { kReportFailed = 1, kReportTimings = 2 };
+enum { kReportFailed = 1, kReportTimings = 2, kReportWaiting = 4 };
 struct FailedBody {
   uint32_t stage, op;
   int32_t error;

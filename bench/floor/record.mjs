@@ -47,9 +47,22 @@ const snapshot = (script, slots, own) => {
   }
 }
 
+/** A sandbox that waits, and the last stage it was sent: descriptors of that one are no slots of the start. */
+const firedWith = ({ slotFiles, script }, { plan, fds, base }, streams) => ({
+  slotFiles,
+  fireFiles: Array.from(streams, describe),
+  script: {
+    ...script,
+    stages: [
+      ...script.stages,
+      { plan: Buffer.from(plan).toString('base64'), fds: [...fds], base, when: 'later' },
+    ],
+  },
+})
+
 /**
- * Hooks the addon as it is loaded; call before slipway is imported. `onStart` gets a recording for each container start.
- * The guardian's own start passes no `prepare` program and is not one.
+ * Hooks the addon as it is loaded; call before slipway is imported. `onStart` gets a recording for each container start, and for
+ * each sandbox of a pool that is fired. The guardian's own start passes no `prepare` program and is not one.
  */
 export const recordStarts = (onStart) => {
   const load = process.dlopen
@@ -65,10 +78,18 @@ export const recordStarts = (onStart) => {
       }
     }
     module.exports.Launch = class extends Launch {
+      #recording
       constructor(made, slots, own, ...rest) {
         const script = scripts.get(made)
-        if (script.prepare !== undefined && script.stages.length > 1) onStart(snapshot(script, slots, own))
+        const isStart = script.prepare !== undefined && script.stages.length > 1
+        const recording = isStart ? snapshot(script, slots, own) : undefined
+        if (isStart) onStart(recording)
         super(made, slots, own, ...rest)
+        this.#recording = recording
+      }
+      send(stage, streams) {
+        onStart(firedWith(this.#recording, stage, streams))
+        return super.send(stage, streams)
       }
     }
   }

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -45,6 +46,10 @@ constexpr size_t kMaxReport = 64 << 10;
 
 // A tenth of the share of a thread that has work to do now.
 constexpr int kLaterNice = 10;
+
+// <linux/pidfd.h> of Linux 6.11: PIDFD_GET_IPC_NAMESPACE and PIDFD_GET_NET_NAMESPACE.
+constexpr unsigned long kPidfdIpcNamespace = _IO(0xff, 2);
+constexpr unsigned long kPidfdNetworkNamespace = _IO(0xff, 4);
 
 class Launch;
 
@@ -406,8 +411,17 @@ class Launch : public Napi::ObjectWrap<Launch> {
       // A sandbox that waits is no work: the event loop may end.
       exit_watch_.unref();
       ctl_watch_.unref();
-      emit("waiting", {});
+      emit("waiting", {hold_namespace(kPidfdIpcNamespace), hold_namespace(kPidfdNetworkNamespace)});
     }
+  }
+
+  // Whoever drops one last has its kernel worker woken, often on the very processor the payload
+  // ends on: while JavaScript holds it, that is not the payload. -1 before Linux 6.11, or where
+  // this process may not look into the other.
+  napi_value hold_namespace(unsigned long which) {
+    const int fd = ioctl(pidfd_, which, 0);
+    if (fd >= 0) instance(Env()).hold(fd);
+    return Napi::Number::New(Env(), fd);
   }
 
   void report_timings(const std::string& body) {

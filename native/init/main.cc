@@ -151,6 +151,20 @@ long become_init() noexcept {
   return child;
 }
 
+// From one kept descriptor to the next; the standard streams are kept in any case.
+long close_others(int ctl, const long* kept) noexcept {
+  for (long from = 3;;) {
+    long next = ctl >= from ? ctl : -1;
+    for (int i = 0; i < 6; i++)
+      if (kept[i] >= from && (next < 0 || kept[i] < next)) next = kept[i];
+    const long result =
+        next == from ? 0
+                     : sys::raw_syscall(nr::close_range, from, next < 0 ? 0xffffffff : next - 1, 0);
+    if (sys::failed(result) || next < 0) return result;
+    from = next + 1;
+  }
+}
+
 struct Special {
   const Stage& stage;
 
@@ -169,6 +183,8 @@ struct Special {
         guard(static_cast<int>(args[0]), static_cast<int>(args[1]));
       case OpKind::kSendFd:
         return send_fd(stage.ctl, static_cast<int>(args[0]), static_cast<uint32_t>(args[1]));
+      case OpKind::kCloseOthers:
+        return close_others(stage.ctl, args);
       case OpKind::kReport:
         report_times(stage, static_cast<int>(args[0]));
         return 0;

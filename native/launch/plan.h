@@ -33,6 +33,7 @@ enum class OpKind : uint16_t {
   kPutSlot = 10,      // args: data, value; writes the value as 32 bits
   kRefuseFs = 11,     // args: fd, f_type; EPROTO when the file is on such a file system
   kPutDecimal = 12,   // args: data, width, value; writes the value as kPutPid does the pid
+  kCloseOthers = 13,  // args: descriptors, or -1; closes all but these, the streams and the control
 };
 
 enum class ArgKind : uint32_t { kNumber = 0, kSlot = 1, kData = 2 };
@@ -91,7 +92,7 @@ inline bool valid_arg(const Op& op, unsigned index, const Header& header) noexce
 }
 
 inline bool valid_op(const Op& op, uint32_t index, const Header& header) noexcept {
-  if (op.kind > static_cast<uint16_t>(OpKind::kPutDecimal)) return false;
+  if (op.kind > static_cast<uint16_t>(OpKind::kCloseOthers)) return false;
   if (op.result_slot != kNoSlot && op.result_slot >= header.slot_count) return false;
   const uint32_t left = header.op_count - index - 1;
   if (op.skip_on_success > left || op.skip_on_tolerated > left) return false;

@@ -131,7 +131,6 @@ const CHECKS: { readonly [K in keyof StoredFacts]: Check } = {
   namespaces: isTexts,
   timeNamespaceAtExec: isBoolean,
   overlayLowerPlus: isBoolean,
-  detachedMounts: isBoolean,
   passPidfd: isBoolean,
   seccompActions: isTexts,
   apparmor: isBoolean,

@@ -129,8 +129,6 @@ const kernelFeatures = (kernel: readonly [number, number]) => ({
   timeNamespaceAtExec: atLeast(kernel, 6, 2),
   // Linux 6.8: Documentation/filesystems/overlayfs.rst, "lowerdir+".
   overlayLowerPlus: atLeast(kernel, 6, 8),
-  // Linux 6.15; before it open_tree(2) wants a source in the mount namespace of the caller (fs/namespace.c, __do_loopback).
-  detachedMounts: atLeast(kernel, 6, 15),
   // Linux 6.5: SO_PASSPIDFD and SCM_PIDFD, unix(7).
   passPidfd: atLeast(kernel, 6, 5),
 })

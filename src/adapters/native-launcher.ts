@@ -226,6 +226,7 @@ class Attempt {
         if (event[1] !== PHASE.child) this.#endEarly(this.#failure)
         return
       case 'waiting':
+        for (const fd of [event[1], event[2]]) if (fd >= 0) this.#take(fd)
         this.#isOver()
         this.#armed?.(E.right(this.#asArmed()))
         return

@@ -110,6 +110,7 @@ const UNWRITTEN_MS = 5
 /** Without a start for so long, the next sandbox is made. */
 const QUIET_MS = 5
 const CAP_SYS_NICE = 1n << 23n
+const STREAMS = ['stdin', 'stdout', 'stderr'] as const
 /** A sandbox's own program, which never runs. */
 const PLACEHOLDER = ['true']
 
@@ -212,14 +213,16 @@ export class Pool {
     const shape = known === undefined ? await this.#currentShape(signal) : E.right(known)
     if (E.isLeft(shape)) return shape
     const options = merged(this.#spec.options, own)
-    const key = JSON.stringify([argv, ...POOL_CHOICES.map((name) => options[name])])
+    const streams = streamsOf(options)
+    const given = STREAMS.map((name) => streams[name] !== 'ignore')
+    const key = JSON.stringify([argv, given, ...POOL_CHOICES.map((name) => options[name])])
     const made = shape.right.firings.get(key)
     const firing =
       made === undefined
-        ? await this.#decide(shape.right, key, argv, { options, own, signal })
+        ? await this.#decide(shape.right, key, argv, { options, own, given, signal })
         : E.right(made)
     if (E.isLeft(firing)) return firing
-    const stdio = this.#ports.stdio.open(streamsOf(options), firing.right.owner)
+    const stdio = this.#ports.stdio.open(streams, firing.right.owner)
     if (E.isLeft(stdio)) return stdio
     this.#firing++
     const shot = { argv, options, firing: firing.right, stdio: stdio.right, signal, calledNs }
@@ -379,10 +382,12 @@ export class Pool {
     {
       options,
       own,
+      given,
       signal,
     }: {
       readonly options: DecodedStartOptions
       readonly own: DecodedStartOptions
+      readonly given: readonly boolean[]
       readonly signal: AbortSignal | undefined
     },
   ): Promise<E.Either<EngineError, Firing>> {
@@ -406,7 +411,7 @@ export class Pool {
     }
     const process = specProcess(input)
     if (E.isLeft(process)) return process
-    const stage = planFire(template.plan, process.right)
+    const stage = planFire(template.plan, process.right, given)
     const owner = ownerOf({ ...template.spec, process: process.right })
     const before = template.spec.linux?.resources ?? {}
     const limits = lateWrites(template.parents, before, specResources(input))

@@ -37,8 +37,6 @@ export interface HostFacts {
   readonly timeNamespaceAtExec: boolean
   /** fsconfig(2) takes `lowerdir+` for overlay (Linux 6.8). */
   readonly overlayLowerPlus: boolean
-  /** open_tree(2) clones out of a mount that is attached nowhere (Linux 6.15). */
-  readonly detachedMounts: boolean
   /** SO_PASSPIDFD (Linux 6.5). */
   readonly passPidfd: boolean
   /** Seccomp actions of /proc/sys/kernel/seccomp/actions_avail; empty without seccomp. */

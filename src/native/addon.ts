@@ -49,7 +49,8 @@ export type LaunchEvent =
   | readonly ['cloned', pid: number, times: string, ...kept: number[]]
   | readonly ['failed', phase: number, stage: number, op: number, errno: number]
   | readonly ['cancelled']
-  | readonly ['waiting']
+  /** With the container's own ipc and network namespaces, or -1. */
+  | readonly ['waiting', ipc: number, network: number]
   | readonly ['timings', stage: number, times: string, fd: number]
   | readonly ['fd', tag: number, fd: number]
   | readonly ['executed', atNs: number]

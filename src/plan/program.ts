@@ -69,6 +69,7 @@ const KIND = {
   putSlot: 10,
   refuseFs: 11,
   putDecimal: 12,
+  closeOthers: 13,
 } as const
 
 const MAGIC = 0x31504c53
@@ -154,6 +155,12 @@ export class Program {
   putSlot(into: Data, offset: number, value: Slot | number): void {
     const place = new Data(into.offset + offset)
     this.#emit(KIND.putSlot, 0, { step: 'fill in descriptor', call: 'put_slot', args: [place, value] }, {})
+  }
+
+  /** Closes every descriptor but the standard streams, the control socket and `kept`, at most six. */
+  closeOthers(kept: readonly Slot[]): void {
+    const args = Array.from({ length: 6 }, (_, index) => kept[index] ?? -1)
+    this.#emit(KIND.closeOthers, 0, { step: 'close other descriptors', call: 'close_range', args }, {})
   }
 
   setSlot(target: Slot, value: Arg): void {

@@ -53,7 +53,6 @@ export const plainFacts: HostFacts = {
   namespaces: ['cgroup', 'ipc', 'mnt', 'net', 'pid', 'time', 'user', 'uts'],
   timeNamespaceAtExec: true,
   overlayLowerPlus: true,
-  detachedMounts: true,
   passPidfd: true,
   seccompActions: ['kill_process', 'errno', 'allow'],
   apparmor: false,

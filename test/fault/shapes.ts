@@ -71,6 +71,7 @@ const shapesOf = (rootfs: string, own: string, device: string): readonly Shape[]
     options: {
       ...QUIET,
       user: 'app',
+      cwd: '/made/for',
       readonly: true,
       memory: '64MiB',
       memorySwap: '64MiB',

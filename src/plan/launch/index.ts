@@ -28,7 +28,15 @@ import { layerNames, overlayCount, overlaysOf } from './layer-names.ts'
 import { attachStores, makeReadonly, maskPaths, mountAll, mountFiles, openBinds } from './mounts.ts'
 import { patchesOf } from './own-text.ts'
 import { writeFile } from './paths.ts'
-import { bringUpLoopback, dieWithEngine, firePayload, parkPayload, type Sandbox } from './process.ts'
+import {
+  bringUpLoopback,
+  dieWithEngine,
+  firePayload,
+  parkPayload,
+  type Sandbox,
+  STREAM_NAMES,
+  waitForPayload,
+} from './process.ts'
 import { detachPropagation, engineOverlays, enterRoot, makeRootReadonly, mountRoot } from './rootfs.ts'
 import { openUsageFiles, type UsageFile } from './usage.ts'
 import { becomeRoot, mapLayer, openPrivateLayers, planCarriedCapabilities, writeMaps } from './userns.ts'
@@ -116,13 +124,22 @@ export const planArmed = (input: LaunchInput): ArmedPlan => {
   return assemble(input, true)
 }
 
-/** The stage that makes `process` the payload of a sandbox that waits. */
-export const planFire = ({ sandbox, takenSlots }: ArmedPlan, process: Process): PlannedStage => {
+/**
+ * The stage that makes `process` the payload of a sandbox that waits. `given`: of the streams in their order, those that come with
+ * it; the others are nothing but /dev/null.
+ */
+export const planFire = (
+  { sandbox, takenSlots }: ArmedPlan,
+  process: Process,
+  given: readonly boolean[],
+): PlannedStage => {
   const slots = new SlotSpace()
   slots.count = takenSlots
   const fire = new Program(sandbox.arch, slots)
-  firePayload(fire, sandbox, process)
-  return { ...planned(fire), fds: [0, 1, 2], base: sandbox.streams.stdin.index, when: 'later' }
+  const fds = [0, 1, 2].filter((fd) => given[fd] === true || !sandbox.connected)
+  const streams = Object.fromEntries(fds.map((fd) => [STREAM_NAMES[fd], slots.next()]))
+  firePayload(fire, sandbox, process, streams)
+  return { ...planned(fire), fds, base: takenSlots, when: 'later' }
 }
 
 const assemble = (input: LaunchInput, parked: boolean): ArmedPlan => {
@@ -138,21 +155,24 @@ const assemble = (input: LaunchInput, parked: boolean): ArmedPlan => {
   const streams = { stdin: build.slots.next(), stdout: build.slots.next(), stderr: build.slots.next() }
   planBegin(build, guardian)
   const { root, proc, terminal } = planArm(build, tasks)
-  const sandbox: Sandbox = {
+  parkPayload(build, proc, process)
+  const made: Sandbox = {
     arch: build.arch,
     lastCap: input.facts.lastCap,
     root,
     dev: build.mounted.find(({ destination }) => destination === '/dev')?.fd,
     namespace: build.namespace,
     streams: terminal === undefined ? streams : { stdin: terminal, stdout: terminal, stderr: terminal },
+    connected: false,
     terminal: terminal !== undefined,
     init: input.init,
-    filter: parkPayload(build, proc, process),
+    filter: input.filter,
     noNewPrivileges: process.noNewPrivileges === true,
   }
+  const sandbox = parked ? waitForPayload(build, made) : made
   if (!parked) firePayload(build.fire, sandbox, process)
   const handed = [...engine.tasks, ...engine.mapped, ...(engine.overlays ?? [])]
-  const made = handed.map((slot) => slot.index)
+  const handedAt = handed.map((slot) => slot.index)
   const { guardian: socket, stdin, stdout, stderr } = ENGINE_SLOTS
   const waits = engine.after.opCount > 0 || engine.layers.opCount > 0
   const when = waits ? 'after' : 'early'
@@ -165,7 +185,7 @@ const assemble = (input: LaunchInput, parked: boolean): ArmedPlan => {
     ...(engine.network === undefined ? {} : { network: planned(engine.network.program) }),
     stages: [
       stage(build.begin, [socket], guardian, build.hasUserns ? 'after' : 'early'),
-      stage(build.arm, made, new Slot(guardian.index + 1), when),
+      stage(build.arm, handedAt, new Slot(guardian.index + 1), when),
       ...(build.network && engine.network
         ? [stage(build.settle, [engine.network.namespace.index], build.network, last)]
         : []),

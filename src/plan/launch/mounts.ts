@@ -210,11 +210,11 @@ const mountHierarchy = (
 }
 
 /**
- * Where nothing can be cloned out of a mount that is attached nowhere, the stores are attached before the root is: below it,
- * at the same place, to be gone with the old root. Only their descriptors are used.
+ * Only parts of the stores are mounted in the end. They are attached before the root is: below it, at the same place, to be gone with
+ * the old root. Each that was attached nowhere would be taken down by itself when its descriptor is closed, and the payload's first
+ * instruction would wait for that; and before Linux 6.15 nothing can be cloned out of such a mount.
  */
-export const attachStores = ({ arm, input, scratch, files, masks }: LaunchBuild): void => {
-  if (input.facts.detachedMounts) return
+export const attachStores = ({ arm, scratch, files, masks }: LaunchBuild): void => {
   for (const store of [files, masks?.directory]) {
     if (store === undefined) continue
     const args = [store, arm.text(''), AT_FDCWD, arm.text(scratch), MOVE_MOUNT_F_EMPTY_PATH]

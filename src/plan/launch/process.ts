@@ -59,10 +59,11 @@ export const dieWithEngine = (program: Program): void => {
   program.call('set parent death signal', 'prctl', [PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0])
 }
 
+/** One that is missing stays what the sandbox has. */
 export interface Streams {
-  readonly stdin: Slot
-  readonly stdout: Slot
-  readonly stderr: Slot
+  readonly stdin?: Slot
+  readonly stdout?: Slot
+  readonly stderr?: Slot
 }
 
 /** A sandbox that only lacks its payload, as the program that gives it one sees it. */
@@ -75,6 +76,8 @@ export interface Sandbox {
   /** The mount namespace, for the engine to hold. */
   readonly namespace: Slot | undefined
   readonly streams: Streams
+  /** They are on the container's own /dev/null already. */
+  readonly connected: boolean
   readonly terminal: boolean
   readonly init: boolean
   /** Still to be loaded; undefined without one, or when the sandbox waits with it. */
@@ -82,16 +85,9 @@ export interface Sandbox {
   readonly noNewPrivileges: boolean
 }
 
-/**
- * What is the same for every payload of a sandbox. One that waits loads its filter here, if that lets through what is yet to come:
- * no payload then waits for it.
- */
-export const parkPayload = (
-  build: LaunchBuild,
-  proc: Slot | undefined,
-  process: Process,
-): Filter | undefined => {
-  const { park, arch, input } = build
+/** What is the same for every payload of a sandbox. */
+export const parkPayload = (build: LaunchBuild, proc: Slot | undefined, process: Process): void => {
+  const { park, input } = build
   park.call('setsid', 'setsid', [])
   park.call('join session keyring', 'keyctl', [KEYCTL_JOIN_SESSION_KEYRING, 0], {
     tolerate: keyringErrors(build),
@@ -108,11 +104,24 @@ export const parkPayload = (
   park.resetSignals()
   if (process.noNewPrivileges === true)
     park.call('set no_new_privs', 'prctl', [PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0])
-  const { filter } = input
-  if (!build.parked || filter === undefined || input.init || !admits(filter, arch, callsOfFire(arch)))
-    return filter
-  loadFilter(park, filter)
-  return undefined
+}
+
+/**
+ * What a sandbox that waits can do for its payload: most of them have no streams, every descriptor that is left open execve(2) would
+ * have to close, and a filter that lets through what is yet to come is loaded once and for all. The result is what is left to do.
+ */
+export const waitForPayload = (build: LaunchBuild, sandbox: Sandbox): Sandbox => {
+  const { park, arch, input } = build
+  const { root, dev, namespace, filter } = sandbox
+  if (dev !== undefined)
+    for (const [fd, path] of STREAM_NAMES.entries()) {
+      const from = openNull(park, dev, { path })
+      park.call('connect standard stream', 'dup3', [from, fd, 0], { path })
+    }
+  park.closeOthers([root, dev, namespace].filter((slot) => slot !== undefined))
+  const loads = filter !== undefined && !input.init && admits(filter, arch, callsOfFire(arch))
+  if (loads) loadFilter(park, filter)
+  return { ...sandbox, connected: dev !== undefined, filter: loads ? undefined : filter }
 }
 
 /** Every call between a sandbox that waits and its payload, failures included. */
@@ -132,11 +141,16 @@ const callsOfFire = (arch: Arch): readonly { readonly nr: number }[] =>
     ],
   ].map((name) => ({ nr: syscallNumber(arch, name) ?? -1 }))
 
-/** The last program of a start: `process` becomes the payload of `sandbox`. */
-export const firePayload = (fire: Program, sandbox: Sandbox, process: Process): void => {
+/** The last program of a start: `process` becomes the payload of `sandbox`. `streams`: where it is given each of these. */
+export const firePayload = (
+  fire: Program,
+  sandbox: Sandbox,
+  process: Process,
+  streams: Streams = sandbox.streams,
+): void => {
   const { arch, root, filter, namespace } = sandbox
-  const cwd = ensureDirectory(fire, 'open working directory', root, process.cwd)
-  connectStreams(fire, sandbox)
+  const cwd = process.cwd === '/' ? root : ensureDirectory(fire, 'open working directory', root, process.cwd)
+  connectStreams(fire, sandbox, streams)
   fire.call('chdir', 'fchdir', [cwd], { path: process.cwd })
   // Everything that needs a free descriptor is done.
   setLimits(fire, process)
@@ -167,19 +181,19 @@ const keyringErrors = ({ arch, input }: LaunchBuild): readonly number[] => {
   return [ENOSYS, EOPNOTSUPP, EPERM, ...(refused ? [EDQUOT] : [])]
 }
 
-const STREAM_NAMES = ['stdin', 'stdout', 'stderr'] as const
+export const STREAM_NAMES = ['stdin', 'stdout', 'stderr'] as const
 
-const connectStreams = (fire: Program, { streams, dev, terminal }: Sandbox): void => {
-  const { stdin, stdout, stderr } = streams
-  ;[stdin, stdout, stderr].forEach((from, fd) => {
-    const options = { path: STREAM_NAMES[fd] }
+const connectStreams = (fire: Program, { dev, terminal }: Sandbox, streams: Streams): void => {
+  for (const [fd, path] of STREAM_NAMES.entries()) {
+    const from = streams[path]
+    if (from === undefined) continue
     const test = fire.opCount
     if (dev !== undefined && !terminal) {
-      ownNull(fire, dev, from, options)
+      ownNull(fire, dev, from, { path })
       fire.skipOnTolerated(test, fire.opCount)
     }
-    fire.call('connect standard stream', 'dup3', [from, fd, 0], options)
-  })
+    fire.call('connect standard stream', 'dup3', [from, fd, 0], { path })
+  }
   if (terminal) fire.call('take terminal', 'ioctl', [0, TIOCSCTTY, 0])
 }
 
@@ -189,8 +203,11 @@ const connectStreams = (fire: Program, { streams, dev, terminal }: Sandbox): voi
  */
 const ownNull = (fire: Program, dev: Slot, from: Slot, options: CallOptions): void => {
   fire.checkStat('look at standard stream', from, S_IFCHR, makedev(1, 3), { ...options, tolerate: [EPROTO] })
-  openInOurs(fire, 'open standard stream', dev, 'null', { ...options, into: from }, O_RDWR)
+  openNull(fire, dev, { ...options, into: from })
 }
+
+const openNull = (program: Program, dev: Slot, options: CallOptions): Slot =>
+  openInOurs(program, 'open standard stream', dev, 'null', options, O_RDWR)
 
 const setLimits = (fire: Program, process: Process): void => {
   for (const { type, soft, hard } of process.rlimits ?? []) {

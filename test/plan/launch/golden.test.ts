@@ -49,7 +49,7 @@ const CASES: Readonly<Record<string, Change>> = {
     cgroups: [],
   },
   'older kernel, kept container': {
-    facts: { detachedMounts: false, overlayLowerPlus: false, timeNamespaceAtExec: false },
+    facts: { overlayLowerPlus: false, timeNamespaceAtExec: false },
     keep: true,
   },
 }

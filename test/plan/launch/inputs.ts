@@ -23,7 +23,6 @@ export const facts: HostFacts = {
   namespaces: ['mnt', 'pid', 'net', 'ipc', 'uts', 'cgroup', 'user', 'time'],
   timeNamespaceAtExec: true,
   overlayLowerPlus: true,
-  detachedMounts: true,
   passPidfd: true,
   seccompActions: ['allow', 'errno'],
   apparmor: false,

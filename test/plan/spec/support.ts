@@ -22,7 +22,6 @@ export const facts: HostFacts = {
   namespaces: ['cgroup', 'ipc', 'mnt', 'net', 'pid', 'time', 'user', 'uts'],
   timeNamespaceAtExec: true,
   overlayLowerPlus: true,
-  detachedMounts: true,
   passPidfd: true,
   seccompActions: ['errno', 'allow'],
   apparmor: false,
