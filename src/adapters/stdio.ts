@@ -63,6 +63,8 @@ export class Nothing {
 
 export const nativeStdio = (addon: Addon, arch: Arch, nothing: Nothing): StdioPort => ({
   open: (options, owner) => {
+    if (options.stdin === 'ignore' && options.stdout === 'ignore' && options.stderr === 'ignore')
+      return E.right(withoutStreams(nothing))
     const opened: End<unknown>[] = []
     const keep = <S>(end: End<S>): End<S> => {
       opened.push(end)
@@ -97,6 +99,19 @@ export const nativeStdio = (addon: Addon, arch: Arch, nothing: Nothing): StdioPo
     return { stdin: stream as unknown as WriteStream, stdout: outputStream(withoutHangup(stream)), resize }
   },
   merge: mergeOutputs,
+})
+
+const nowhere = (): void => {}
+const withoutStreams = ({ input, output }: Nothing): OpenStdio => ({
+  fds: { stdin: input, stdout: output, stderr: output },
+  started: nowhere,
+  abandon: nowhere,
+  ended: nowhere,
+  stdin: null,
+  stdout: null,
+  stderr: null,
+  finished: NOTHING_TO_COPY,
+  onBroken: nowhere,
 })
 
 /** Remembers what happens before anybody listens. */

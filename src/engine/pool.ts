@@ -77,9 +77,7 @@ interface Firing {
 }
 
 /** One start, up to the sandbox it gets. */
-interface Shot {
-  readonly argv: readonly string[]
-  readonly options: DecodedStartOptions
+interface Shot extends FireRequest {
   readonly firing: Firing
   readonly stdio: OpenStdio
   readonly signal: AbortSignal | undefined
@@ -122,8 +120,8 @@ export class Pool {
   readonly #waiting: Entry[] = []
   /** Sandboxes on their way out. */
   readonly #leaving = new Set<Promise<unknown>>()
-  /** Records of containers that run and are still on record as sandboxes that wait. */
-  readonly #unwritten = new Set<() => void>()
+  /** Containers that run and are still on record as sandboxes that wait. */
+  readonly #unwritten = new Map<Container, ContainerRecord>()
   /** Containers that have ended and are being removed. */
   #removing = 0
   #shape: Shape | undefined
@@ -138,7 +136,9 @@ export class Pool {
   #closed = false
   #ticker: NodeJS.Timeout | undefined
   #pause: NodeJS.Timeout | undefined
+  /** Runs from the last start on. */
   #quiet: NodeJS.Timeout | undefined
+  #isQuiet = true
 
   constructor(ports: Ports, spec: PoolSpec, size: PoolSize, started: (container: Container) => void) {
     this.#ports = ports
@@ -202,7 +202,7 @@ export class Pool {
 
   /** Everything that can fail by the caller's fault comes before a sandbox is taken. */
   async #start(
-    { argv, options: own }: FireRequest,
+    request: FireRequest,
     signal: AbortSignal | undefined,
     calledNs: number,
   ): Promise<E.Either<EngineError, Container>> {
@@ -212,20 +212,17 @@ export class Pool {
     const known = Date.now() - this.#lookedMs < TRUST_MS ? this.#shape : undefined
     const shape = known === undefined ? await this.#currentShape(signal) : E.right(known)
     if (E.isLeft(shape)) return shape
-    const options = merged(this.#spec.options, own)
-    const streams = streamsOf(options)
+    const streams = streamsOf(request.options)
     const given = STREAMS.map((name) => streams[name] !== 'ignore')
-    const key = JSON.stringify([argv, given, ...POOL_CHOICES.map((name) => options[name])])
+    const key = firingKey(request, given)
     const made = shape.right.firings.get(key)
     const firing =
-      made === undefined
-        ? await this.#decide(shape.right, key, argv, { options, own, given, signal })
-        : E.right(made)
+      made === undefined ? await this.#decide(shape.right, key, request, given, signal) : E.right(made)
     if (E.isLeft(firing)) return firing
     const stdio = this.#ports.stdio.open(streams, firing.right.owner)
     if (E.isLeft(stdio)) return stdio
     this.#firing++
-    const shot = { argv, options, firing: firing.right, stdio: stdio.right, signal, calledNs }
+    const shot = { ...request, firing: firing.right, stdio: stdio.right, signal, calledNs }
     const container = await this.#fireOne(shape.right, shot)
     this.#firing--
     if (E.isLeft(container)) stdio.right.abandon()
@@ -314,14 +311,16 @@ export class Pool {
     const bytes = Buffer.from(stage.bytes)
     for (const { at, length } of ids) bytes.write(entry.id.slice(0, length), at, 'latin1')
     let late: Promise<void> | undefined
-    const result = await entry.process.fire({ ...stage, bytes }, shot.stdio.fds, {
+    const fired = entry.process.fire({ ...stage, bytes }, shot.stdio.fds, {
       command: process.args?.[0] ?? '',
       ...(shot.signal === undefined ? {} : { signal: shot.signal }),
       onLate: (end) => {
         late = end
       },
     })()
-    const prepared = this.#prepared(entry, shot.argv, shot.options, shot.calledNs, process)
+    // While the sandbox turns into the program.
+    const prepared = this.#prepared(entry, shot.argv, this.#merged(shot.options), shot.calledNs, process)
+    const result = await fired
     if (E.isLeft(result)) return E.left(await afterFailure(this.#ports, prepared, result.left, late))
     const container = running(this.#ports, prepared, shot.stdio, result.right)
     this.#started(container)
@@ -353,45 +352,32 @@ export class Pool {
    * engine writes it first, and other processes find it a moment later.
    */
   #record(container: Container, record: ContainerRecord): void {
-    const write = (): void => {
-      this.#unwritten.delete(write)
-      clearTimeout(timer)
+    this.#unwritten.set(container, record)
+    if (this.#unwritten.size === 1) setTimeout(() => this.flush(), UNWRITTEN_MS).unref()
+    container.exit.then(() => this.#unwritten.delete(container))
+  }
+
+  /** Every container that was started is on record. */
+  flush(): void {
+    for (const record of this.#unwritten.values()) {
       try {
         this.#ports.host.state.write(record)
       } catch {
         // A full disk: the container runs all the same, and the old record leads to its removal.
       }
     }
-    const timer = setTimeout(write, UNWRITTEN_MS).unref()
-    this.#unwritten.add(write)
-    container.exit.then(() => {
-      clearTimeout(timer)
-      this.#unwritten.delete(write)
-    })
-  }
-
-  /** Every container that was started is on record. */
-  flush(): void {
-    for (const write of this.#unwritten) write()
+    this.#unwritten.clear()
   }
 
   async #decide(
     { image, template, firings }: Shape,
     key: string,
-    argv: readonly string[],
-    {
-      options,
-      own,
-      given,
-      signal,
-    }: {
-      readonly options: DecodedStartOptions
-      readonly own: DecodedStartOptions
-      readonly given: readonly boolean[]
-      readonly signal: AbortSignal | undefined
-    },
+    { argv, options: own }: FireRequest,
+    given: readonly boolean[],
+    signal: AbortSignal | undefined,
   ): Promise<E.Either<EngineError, Firing>> {
     const { host } = this.#ports
+    const options = this.#merged(own)
     const wrong = conflictOf(options, host.facts) ?? missingGroup(template.parents, own)
     if (wrong !== undefined) return E.left(wrong)
     const user = await userOf(this.#ports, image, options, signal)
@@ -420,6 +406,13 @@ export class Pool {
     if (image.rootfs.kind === 'directory') return E.right(firing)
     remember(firings, key, firing)
     return E.right(firing)
+  }
+
+  /** The environment is added to, anything else replaces what the pool has. */
+  #merged(own: DecodedStartOptions): DecodedStartOptions {
+    const { env, ...pool } = this.#spec.options
+    const both = env === undefined && own.env === undefined ? {} : { env: { ...env, ...own.env } }
+    return { ...pool, ...own, ...both }
   }
 
   /** `process`: of a sandbox that got its program. */
@@ -482,14 +475,18 @@ export class Pool {
    * the processors from what is wanted now.
    */
   #refillAfter(container: E.Either<EngineError, Container>): void {
-    clearTimeout(this.#quiet)
-    const refill = (): void => this.#refill()
-    this.#quiet = setTimeout(() => {
-      this.#quiet = undefined
-      refill()
-    }, QUIET_MS).unref()
-    if (E.isLeft(container)) refill()
-    else container.right.exit.then(() => setImmediate(refill))
+    this.#isQuiet = false
+    if (!this.#closed) this.#quiet = this.#quiet?.refresh() ?? this.#startQuiet()
+    if (E.isLeft(container)) this.#refill()
+    else container.right.exit.then(() => setImmediate(() => this.#refill()))
+  }
+
+  #startQuiet(): NodeJS.Timeout {
+    const over = (): void => {
+      this.#isQuiet = true
+      this.#refill()
+    }
+    return setTimeout(over, QUIET_MS).unref()
   }
 
   /** One at a time, and not beside a start: a sandbox for later takes nothing from one that is wanted now. */
@@ -497,7 +494,7 @@ export class Pool {
     if (this.#closed || this.#arming !== undefined || this.#firing > 0) return
     const shape = this.#shape
     if (shape === undefined || this.#waiting.length >= this.#target) return
-    if (this.#quiet !== undefined && this.#waiting.length * 2 > this.#target) return
+    if (!this.#isQuiet && this.#waiting.length * 2 > this.#target) return
     // What leaves still has its namespaces and groups; those that come must not outrun it.
     if (this.#leaving.size + this.#removing > 2 * this.#size.max) return
     if ((this.#ports.host.memoryPressure() ?? 0) >= MAX_PRESSURE) {
@@ -555,9 +552,8 @@ const missingGroup = (
   return undefined
 }
 
-/** The environment is added to, anything else replaces what the pool has. */
-const merged = (pool: DecodedOptions, own: DecodedStartOptions): DecodedStartOptions => ({
-  ...pool,
-  ...own,
-  ...(pool.env === undefined && own.env === undefined ? {} : { env: { ...pool.env, ...own.env } }),
-})
+/** What makes one last stage another one than the next. */
+const firingKey = ({ argv, options }: FireRequest, given: readonly boolean[]): string => {
+  const choices = POOL_CHOICES.filter((name) => options[name] !== undefined)
+  return JSON.stringify([argv, given, choices, choices.map((name) => options[name])])
+}
