@@ -25,6 +25,7 @@ import type { Addon, Execution } from '../native/addon.ts'
 import type { LayerAddon } from '../native/layer-addon.ts'
 import { type Cleanup, MAX_HELD, planCleanup } from '../plan/cleanup.ts'
 import { planMakeDirectory, planReadInRoot, type ReadPlan } from '../plan/host-files.ts'
+import type { UsageFile } from '../plan/launch/index.ts'
 import { idPlaces } from '../plan/launch/own-text.ts'
 import { makeBindSources } from './bind-sources.ts'
 import { killAtOnce } from './cgroup-kill.ts'
@@ -57,10 +58,7 @@ export const realHost = (parts: HostParts): HostPort => {
     randomId: () => randomHex(32),
     filters: filterStore(path.join(state.runtime, 'filters')),
     cgroupParents: (resources) => attempt(() => cgroups.forResources(resources)),
-    usage: (files, fds) => {
-      const texts = addon.readFiles(Int32Array.from(fds))
-      return usageIn(new Map(files.map(({ file }, index) => [file, texts[index]])))
-    },
+    usage: (files, fds) => usageIn(files, addon.readFiles(Int32Array.from(fds))),
     userFiles: (rootfs, options, signal) => () => readUserFiles(addon, facts, rootfs, options, signal),
     hostFiles: (options) => readHostFiles(options),
     makeBindSources: makeBindSources((path, signal) =>
@@ -122,26 +120,32 @@ const textOf = (plan: ReadPlan, index: number, result: Execution): string | unde
   return file === undefined || size < 0 ? undefined : result.data.toString('utf8', file.at, file.at + size)
 }
 
-const usageIn = (texts: ReadonlyMap<string, string | undefined>): GroupUsage => {
-  const field = (file: string, name: string): number | undefined => fieldOf(texts.get(file), name)
-  const peak = numberIn(texts.get('memory.peak') ?? texts.get('memory.max_usage_in_bytes'))
-  const kills = field('memory.events', 'oom_kill ') ?? field('memory.oom_control', 'oom_kill ')
-  const v1Cpu = numberIn(texts.get('cpuacct.usage'))
-  const cpu = field('cpu.stat', 'usage_usec ') ?? (v1Cpu === undefined ? undefined : v1Cpu / 1000)
-  return {
-    ...(peak === undefined ? {} : { peakMemoryBytes: peak }),
-    ...(kills === undefined ? {} : { oomKills: kills }),
-    ...(cpu === undefined ? {} : { cpuUs: cpu }),
+const usageIn = (files: readonly UsageFile[], texts: readonly (string | undefined)[]): GroupUsage => {
+  const usage: { -readonly [Name in keyof GroupUsage]: GroupUsage[Name] } = {}
+  for (let index = 0; index < files.length; index++) {
+    const text = texts[index]
+    const read = READ_USAGE[files[index]?.file ?? '']
+    if (text === undefined || read === undefined) continue
+    const [name, value] = read(text)
+    if (value !== undefined) usage[name] = value
   }
+  return usage
 }
 
-const numberIn = (text: string | undefined): number | undefined =>
-  text === undefined ? undefined : Number.parseInt(text, 10)
+type Reading = readonly [keyof GroupUsage, number | undefined]
+const READ_USAGE: Readonly<Record<string, (text: string) => Reading>> = {
+  'memory.peak': (text) => ['peakMemoryBytes', Number.parseInt(text, 10)],
+  'memory.max_usage_in_bytes': (text) => ['peakMemoryBytes', Number.parseInt(text, 10)],
+  'memory.events': (text) => ['oomKills', fieldOf(text, 'oom_kill ')],
+  'memory.oom_control': (text) => ['oomKills', fieldOf(text, 'oom_kill ')],
+  'cpu.stat': (text) => ['cpuUs', fieldOf(text, 'usage_usec ')],
+  'cpuacct.usage': (text) => ['cpuUs', Number.parseInt(text, 10) / 1000],
+}
 
 /** A line `name number` of a flat keyed file (cgroup-v2.rst, Interface Files). */
-const fieldOf = (text: string | undefined, name: string): number | undefined => {
-  const at = `\n${text ?? ''}`.indexOf(`\n${name}`)
-  return text === undefined || at < 0 ? undefined : Number.parseInt(text.slice(at + name.length), 10)
+const fieldOf = (text: string, name: string): number | undefined => {
+  const at = `\n${text}`.indexOf(`\n${name}`)
+  return at < 0 ? undefined : Number.parseInt(text.slice(at + name.length), 10)
 }
 
 const rootDirectories = (rootfs: Rootfs): readonly string[] => {

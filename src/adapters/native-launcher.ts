@@ -23,6 +23,7 @@ import {
   PHASE,
   placeOf,
   STAGE_BEFORE_EXEC,
+  type StageScript,
 } from '../native/addon.ts'
 import { type ChildTimes, type EngineTimes, readChildTimes, readEngineTimes } from '../native/times.ts'
 import type { LaunchPlan, PlannedStage } from '../plan/launch/index.ts'
@@ -104,17 +105,19 @@ const scriptOf = (plan: LaunchPlan): LaunchScript => ({
   ...(plan.inChild === undefined ? {} : { inChild: plan.inChild.bytes }),
   ...(plan.layers === undefined ? {} : { layers: plan.layers.bytes }),
   ...(plan.network === undefined ? {} : { network: plan.network.bytes }),
-  stages: plan.stages.map((stage) => ({
-    plan: stage.bytes,
-    fds: Uint16Array.from(stage.fds),
-    base: stage.base,
-    when: stage.when,
-  })),
+  stages: plan.stages.map(stageScript),
   patches: plan.patches,
   cloneFlags: plan.cloneFlags,
   ...(plan.cgroupSlot === undefined ? {} : { cgroupSlot: plan.cgroupSlot }),
   keep: Uint16Array.from(plan.usage, ({ slot }) => slot),
   close: Uint16Array.from(plan.close),
+})
+
+const stageScript = ({ bytes, fds, base, when }: PlannedStage): StageScript => ({
+  plan: bytes,
+  fds: Uint16Array.from(fds),
+  base,
+  when,
 })
 
 /**
@@ -277,11 +280,11 @@ class Attempt {
     this.#firedNs = this.#addon.nowNs()
     this.#plan = { ...this.#plan, stages: [...this.#plan.stages, stage] }
     this.#lastStageDone = false
-    const script = { plan: stage.bytes, fds: Uint16Array.from(stage.fds), base: stage.base, when: stage.when }
     this.#heed(options.signal)
     if (options.signal?.aborted === true) return
     // A sandbox that cannot be sent its stage is one that dies: its end tells.
-    if (this.#native?.send(script, Int32Array.of(stdin, stdout, stderr)) !== 0) this.#native?.kill(SIGKILL)
+    if (this.#native?.send(stageScript(stage), Int32Array.of(stdin, stdout, stderr)) !== 0)
+      this.#native?.kill(SIGKILL)
   }
 
   #times(atNs: number): LaunchTimes {

@@ -65,12 +65,13 @@ interface Shape {
   readonly firings: Map<string, Firing>
 }
 
-/** A program as the last stage of a sandbox: the id in it is that of the template. */
+/** A program as the last stage of a sandbox. Its bytes are given each sandbox's id before they are sent. */
 interface Firing {
   readonly process: Process
   /** The uid, as the host counts, that it runs as. */
   readonly owner: number
   readonly stage: PlannedStage
+  readonly bytes: Buffer
   /** Where its limits are not those of the pool. */
   readonly limits: readonly LateWrite[]
   readonly ids: ReturnType<typeof idPlaces>
@@ -302,16 +303,15 @@ export class Pool {
   }
 
   async #fire(entry: Entry, shot: Shot): Promise<E.Either<EngineError, Container>> {
-    const { stage, ids, process, limits } = shot.firing
+    const { stage, bytes, ids, process, limits } = shot.firing
     const set = limits.length === 0 ? E.right(undefined) : this.#setLimits(entry, limits)
     if (E.isLeft(set)) {
       this.#drop(entry)
       return set
     }
-    const bytes = Buffer.from(stage.bytes)
     for (const { at, length } of ids) bytes.write(entry.id.slice(0, length), at, 'latin1')
     let late: Promise<void> | undefined
-    const fired = entry.process.fire({ ...stage, bytes }, shot.stdio.fds, {
+    const fired = entry.process.fire(stage, shot.stdio.fds, {
       command: process.args?.[0] ?? '',
       ...(shot.signal === undefined ? {} : { signal: shot.signal }),
       onLate: (end) => {
@@ -397,11 +397,13 @@ export class Pool {
     }
     const process = specProcess(input)
     if (E.isLeft(process)) return process
-    const stage = planFire(template.plan, process.right, given)
+    const planned = planFire(template.plan, process.right, given)
+    const bytes = Buffer.from(planned.bytes)
+    const stage = { ...planned, bytes }
     const owner = ownerOf({ ...template.spec, process: process.right })
     const before = template.spec.linux?.resources ?? {}
     const limits = lateWrites(template.parents, before, specResources(input))
-    const firing = { process: process.right, owner, stage, ids: idPlaces(stage.bytes, id), limits }
+    const firing = { process: process.right, owner, stage, bytes, ids: idPlaces(bytes, id), limits }
     // Of a directory the user database may change.
     if (image.rootfs.kind === 'directory') return E.right(firing)
     remember(firings, key, firing)
