@@ -13,7 +13,7 @@ import { hostname } from 'node:os'
 import path from 'node:path'
 import * as E from '#fp/Either'
 import type { GroupUsage, HostPort, StatePort } from '../engine/ports/host.ts'
-import { onAbort } from '../model/abort.ts'
+import { cancelled, onAbort } from '../model/abort.ts'
 import type { HostDevice } from '../model/devices.ts'
 import type { EngineError } from '../model/errors.ts'
 import type { HostFacts } from '../model/host-facts.ts'
@@ -25,7 +25,7 @@ import type { Addon, Execution } from '../native/addon.ts'
 import type { LayerAddon } from '../native/layer-addon.ts'
 import { type Cleanup, MAX_HELD, planCleanup } from '../plan/cleanup.ts'
 import { planMakeDirectory, planReadInRoot, type ReadPlan } from '../plan/host-files.ts'
-import type { UsageFile } from '../plan/launch/index.ts'
+import { type PlannedProgram, planOpenBinds, type UsageFile } from '../plan/launch/index.ts'
 import { idPlaces } from '../plan/launch/own-text.ts'
 import { makeBindSources } from './bind-sources.ts'
 import { killAtOnce } from './cgroup-kill.ts'
@@ -64,6 +64,7 @@ export const realHost = (parts: HostParts): HostPort => {
     makeBindSources: makeBindSources((path, signal) =>
       apart(addon, planMakeDirectory(facts.arch, path), signal).then(({ ok, errno }) => (ok ? 0 : errno)),
     ),
+    openBinds: openBinds(addon, facts),
     devices: (options) => attempt(() => lookUpDevices(options)),
     killGroup,
     ranOutOfMemory,
@@ -113,6 +114,38 @@ const apart = (addon: Addon, bytes: Uint8Array, signal: AbortSignal | undefined)
     unlisten = onAbort(signal, leave)
     if (signal.aborted) leave()
   })
+
+const openBinds =
+  (addon: Addon, { arch }: HostFacts): HostPort['openBinds'] =>
+  (binds, signal) =>
+  () =>
+    new Promise((resolve) => {
+      const plan = planOpenBinds(arch, binds)
+      let given = false
+      const give = (result: Parameters<typeof resolve>[0]): void => {
+        given = true
+        resolve(result)
+      }
+      const leave = addon.executeApart(plan.bytes, new Int32Array(0), ({ ok, op, errno, slots }) => {
+        unlisten()
+        const fds = Int32Array.from(slots)
+        const close = (): void => addon.closeFds(fds)
+        if (given) close()
+        else if (ok) give(E.right({ fds: [...fds], close }))
+        else give(E.left({ _tag: 'SyscallFailed', step: 'open bind source', errno, ...pathOf(plan, op) }))
+      })
+      const abort = (): void => {
+        leave()
+        if (!given) give(E.left(cancelled(signal?.reason)))
+      }
+      const unlisten = signal === undefined ? () => {} : onAbort(signal, abort)
+      if (signal?.aborted === true) abort()
+    })
+
+const pathOf = ({ infos }: PlannedProgram, op: number): { readonly path?: string } => {
+  const path = infos[op]?.path
+  return path === undefined ? {} : { path }
+}
 
 const textOf = (plan: ReadPlan, index: number, result: Execution): string | undefined => {
   const file = plan.files[index]

@@ -2,6 +2,7 @@
 import * as E from '#fp/Either'
 import type {
   ArmedProcess,
+  FireFds,
   FireOptions,
   LaunchedProcess,
   Launcher,
@@ -257,9 +258,9 @@ class Attempt {
   #asArmed(): ArmedProcess {
     return {
       pid: this.#pid,
-      fire: (stage, streams, options) => () =>
+      fire: (stage, fds, options) => () =>
         new Promise((resolve) => {
-          this.#fire(stage, streams, options, resolve)
+          this.#fire(stage, fds, options, resolve)
         }),
       abandon: () => this.#native?.abandon(),
       end: this.#end,
@@ -268,7 +269,7 @@ class Attempt {
 
   #fire(
     stage: PlannedStage,
-    { stdin, stdout, stderr }: StreamFds,
+    { stdin, stdout, stderr, mounts }: FireFds,
     options: FireOptions,
     resolve: (result: Result) => void,
   ): void {
@@ -283,7 +284,7 @@ class Attempt {
     this.#heed(options.signal)
     if (options.signal?.aborted === true) return
     // A sandbox that cannot be sent its stage is one that dies: its end tells.
-    if (this.#native?.send(stageScript(stage), Int32Array.of(stdin, stdout, stderr)) !== 0)
+    if (this.#native?.send(stageScript(stage), Int32Array.of(stdin, stdout, stderr, ...mounts)) !== 0)
       this.#native?.kill(SIGKILL)
   }
 

@@ -1,7 +1,7 @@
 // A start ends with its caller's patience: an abort, or the time limit, counts before the payload runs as well.
 import * as E from '#fp/Either'
 import type { TaskEither } from '#fp/TaskEither'
-import { onAbort } from '../model/abort.ts'
+import { cancelled, onAbort } from '../model/abort.ts'
 import type { EngineError } from '../model/errors.ts'
 
 /** A time limit is the payload's. A start that hangs ends by it, too, but a busy machine must not turn a result into a failure. */
@@ -50,10 +50,3 @@ export const abortable = <A>(
       })
     })
 }
-
-export const cancelled = (reason: unknown): EngineError => ({
-  _tag: 'Cancelled',
-  what: 'start',
-  why: reason instanceof Error ? reason.message : String(reason ?? 'aborted'),
-  cause: reason,
-})

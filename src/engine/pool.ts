@@ -1,12 +1,18 @@
 // Sandboxes made ahead, each up to the moment before its program is executed. One that got a program is never used again.
 import * as E from '#fp/Either'
 import type { TaskEither } from '#fp/TaskEither'
+import { cancelled } from '../model/abort.ts'
 import type { EngineError } from '../model/errors.ts'
 import type { RunResult } from '../model/exit.ts'
-import type { Process } from '../model/oci-spec.ts'
+import type { Mount, Process } from '../model/oci-spec.ts'
 import type { ImageSource } from '../model/options.ts'
 import { conflictOf } from '../model/options-decode-conflicts.ts'
-import type { DecodedOptions, DecodedRunOptions, DecodedStartOptions } from '../model/options-decoded.ts'
+import type {
+  DecodedMount,
+  DecodedOptions,
+  DecodedRunOptions,
+  DecodedStartOptions,
+} from '../model/options-decoded.ts'
 import { POOL_CHOICES, POOL_LIMITS, type PoolSize, type PoolStats } from '../model/pool.ts'
 import type { PreparedImage } from '../model/prepared-image.ts'
 import type { ContainerRecord } from '../model/record.ts'
@@ -19,11 +25,13 @@ import {
   planArmed,
   planFire,
 } from '../plan/launch/index.ts'
+import { isBind } from '../plan/launch/mounts.ts'
 import { idPlaces, ownText } from '../plan/launch/own-text.ts'
+import { askedMounts } from '../plan/spec/mounts.ts'
 import { specProcess } from '../plan/spec/process.ts'
 import { specResources } from '../plan/spec/resources.ts'
 import type { Container } from './container.ts'
-import { abortable, cancelled, limited } from './deadline.ts'
+import { abortable, limited } from './deadline.ts'
 import type { ArmedProcess } from './ports/launcher.ts'
 import type { OpenStdio } from './ports/stdio.ts'
 import type { Ports } from './ports.ts'
@@ -46,6 +54,7 @@ import {
 
 export interface PoolSpec {
   readonly image: ImageSource
+  readonly lateMounts: boolean
   readonly options: DecodedOptions
 }
 
@@ -72,6 +81,8 @@ interface Firing {
   readonly owner: number
   readonly stage: PlannedStage
   readonly bytes: Buffer
+  /** Those of its mounts whose sources have to be opened. */
+  readonly binds: readonly Mount[]
   /** Where its limits are not those of the pool. */
   readonly limits: readonly LateWrite[]
   readonly ids: ReturnType<typeof idPlaces>
@@ -80,10 +91,18 @@ interface Firing {
 /** One start, up to the sandbox it gets. */
 interface Shot extends FireRequest {
   readonly firing: Firing
+  /** Sources of its binds. */
+  readonly trees: readonly number[]
   readonly stdio: OpenStdio
   readonly signal: AbortSignal | undefined
   readonly calledNs: number
 }
+
+interface Sources {
+  readonly fds: readonly number[]
+  readonly close: () => void
+}
+const NO_SOURCES: E.Either<never, Sources> = E.right({ fds: [], close: () => {} })
 
 /** A sandbox that waits. */
 interface Entry {
@@ -220,15 +239,35 @@ export class Pool {
     const firing =
       made === undefined ? await this.#decide(shape.right, key, request, given, signal) : E.right(made)
     if (E.isLeft(firing)) return firing
+    const sources =
+      firing.right.binds.length === 0
+        ? NO_SOURCES
+        : await this.#openSources(request, firing.right.binds, signal)
+    if (E.isLeft(sources)) return sources
     const stdio = this.#ports.stdio.open(streams, firing.right.owner)
-    if (E.isLeft(stdio)) return stdio
+    if (E.isLeft(stdio)) {
+      sources.right.close()
+      return stdio
+    }
     this.#firing++
-    const shot = { ...request, firing: firing.right, stdio: stdio.right, signal, calledNs }
+    const trees = sources.right.fds
+    const shot = { ...request, firing: firing.right, trees, stdio: stdio.right, signal, calledNs }
     const container = await this.#fireOne(shape.right, shot)
     this.#firing--
+    sources.right.close()
     if (E.isLeft(container)) stdio.right.abandon()
     this.#refillAfter(container)
     return container
+  }
+
+  async #openSources(
+    { options }: FireRequest,
+    binds: readonly Mount[],
+    signal: AbortSignal | undefined,
+  ): Promise<E.Either<EngineError, Sources>> {
+    const { host } = this.#ports
+    const made = await abortable(signal, host.makeBindSources(options, signal))()
+    return E.isLeft(made) ? made : host.openBinds(binds, signal)()
   }
 
   async #fireOne(shape: Shape, shot: Shot): Promise<E.Either<EngineError, Container>> {
@@ -277,7 +316,8 @@ export class Pool {
       const sources = await abortable(signal, this.#ports.host.makeBindSources(options, signal))()
       if (E.isLeft(sources)) return sources
     }
-    const template = decideTemplate(this.#ports, request, image.right, user.right, planArmed, true)
+    const planOf = planArmed(this.#spec.lateMounts)
+    const template = decideTemplate(this.#ports, request, image.right, user.right, planOf, true)
     if (E.isLeft(template)) return template
     const firings = new Map<string, Firing>()
     this.#shape = { key, image: image.right, user: user.right, template: template.right, firings }
@@ -311,13 +351,17 @@ export class Pool {
     }
     for (const { at, length } of ids) bytes.write(entry.id.slice(0, length), at, 'latin1')
     let late: Promise<void> | undefined
-    const fired = entry.process.fire(stage, shot.stdio.fds, {
-      command: process.args?.[0] ?? '',
-      ...(shot.signal === undefined ? {} : { signal: shot.signal }),
-      onLate: (end) => {
-        late = end
+    const fired = entry.process.fire(
+      stage,
+      { ...shot.stdio.fds, mounts: shot.trees },
+      {
+        command: process.args?.[0] ?? '',
+        ...(shot.signal === undefined ? {} : { signal: shot.signal }),
+        onLate: (end) => {
+          late = end
+        },
       },
-    })()
+    )()
     // While the sandbox turns into the program.
     const prepared = this.#prepared(entry, shot.argv, this.#merged(shot.options), shot.calledNs, process)
     const result = await fired
@@ -378,7 +422,10 @@ export class Pool {
   ): Promise<E.Either<EngineError, Firing>> {
     const { host } = this.#ports
     const options = this.#merged(own)
-    const wrong = conflictOf(options, host.facts) ?? missingGroup(template.parents, own)
+    const wrong =
+      conflictOf(options, host.facts) ??
+      missingGroup(template.parents, own) ??
+      (this.#spec.lateMounts ? undefined : noMounts(own.mounts ?? []))
     if (wrong !== undefined) return E.left(wrong)
     const user = await userOf(this.#ports, image, options, signal)
     if (E.isLeft(user)) return user
@@ -397,24 +444,32 @@ export class Pool {
     }
     const process = specProcess(input)
     if (E.isLeft(process)) return process
-    const planned = planFire(template.plan, process.right, given)
+    const mounts = askedMounts(own.mounts, input)
+    const planned = planFire(template.plan, process.right, given, mounts)
     const bytes = Buffer.from(planned.bytes)
     const stage = { ...planned, bytes }
     const owner = ownerOf({ ...template.spec, process: process.right })
     const before = template.spec.linux?.resources ?? {}
     const limits = lateWrites(template.parents, before, specResources(input))
-    const firing = { process: process.right, owner, stage, bytes, ids: idPlaces(bytes, id), limits }
+    const binds = mounts.filter(isBind)
+    const firing = { process: process.right, owner, stage, bytes, ids: idPlaces(bytes, id), binds, limits }
     // Of a directory the user database may change.
     if (image.rootfs.kind === 'directory') return E.right(firing)
     remember(firings, key, firing)
     return E.right(firing)
   }
 
-  /** The environment is added to, anything else replaces what the pool has. */
+  /** Environment and mounts are added to, anything else replaces what the pool has. */
   #merged(own: DecodedStartOptions): DecodedStartOptions {
-    const { env, ...pool } = this.#spec.options
-    const both = env === undefined && own.env === undefined ? {} : { env: { ...env, ...own.env } }
-    return { ...pool, ...own, ...both }
+    const { env, mounts, ...pool } = this.#spec.options
+    return {
+      ...pool,
+      ...own,
+      ...(env === undefined && own.env === undefined ? {} : { env: { ...env, ...own.env } }),
+      ...(mounts === undefined && own.mounts === undefined
+        ? {}
+        : { mounts: [...(mounts ?? []), ...(own.mounts ?? [])] }),
+    }
   }
 
   /** `process`: of a sandbox that got its program. */
@@ -553,6 +608,15 @@ const missingGroup = (
   }
   return undefined
 }
+
+/** The filter of a sandbox that waits is loaded already, and most refuse to mount. */
+const noMounts = ([first]: readonly DecodedMount[]): EngineError | undefined =>
+  first && {
+    _tag: 'InvalidOption',
+    option: 'mounts',
+    value: first.target,
+    why: 'the pool was not made for mounts of its starts: give it lateMounts: true',
+  }
 
 /** What makes one last stage another one than the next. */
 const firingKey = ({ argv, options }: FireRequest, given: readonly boolean[]): string => {

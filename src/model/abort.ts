@@ -1,4 +1,5 @@
 // Many listeners on one AbortSignal through one of ours: from the eleventh on Node would warn of a leak.
+import type { EngineError } from './errors.ts'
 
 const listeners = new WeakMap<AbortSignal, Set<() => void>>()
 
@@ -23,3 +24,10 @@ const listen = (signal: AbortSignal): Set<() => void> => {
   )
   return all
 }
+
+export const cancelled = (reason: unknown): EngineError => ({
+  _tag: 'Cancelled',
+  what: 'start',
+  why: reason instanceof Error ? reason.message : String(reason ?? 'aborted'),
+  cause: reason,
+})

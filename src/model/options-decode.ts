@@ -127,6 +127,7 @@ const KEPT_START: Table = { ...ALL_START, keep: value.flag }
 const FIRE: Table = { ...START, ...Object.fromEntries(POOL_CHOICES.map((name) => [name, CONTAINER[name]])) }
 const FIRE_RUN: Table = { ...FIRE, ...RUN }
 const { name: _name, tty: _tty, ...POOLED } = CONTAINER
+const POOL: Table = { ...POOLED, lateMounts: value.flag }
 
 const folder: Decoder<string> = check(text, (path) => (path === '' ? 'is empty' : undefined))
 const ENGINE: Table = { root: folder, runtime: folder }
@@ -168,14 +169,20 @@ export const decodeKeptStart = (
 export const decodePoolOptions = (
   options: unknown,
   limits: OptionLimits,
-): Either<EngineError, { readonly image: ImageSource; readonly options: DecodedOptions }> => {
+): Either<
+  EngineError,
+  { readonly image: ImageSource; readonly lateMounts: boolean; readonly options: DecodedOptions }
+> => {
   if (!isObject(options)) return E.left(problem('', { where: '', why: 'expected an object', value: options }))
   const { image, ...rest } = options
   const from = decodeImage(image)
   if (E.isLeft(from)) return from
-  return E.map((decoded: DecodedOptions) => ({ image: from.right, options: decoded }))(
-    decode<DecodedOptions>(POOLED, rest, limits),
-  )
+  type Pooled = DecodedOptions & { readonly lateMounts?: boolean }
+  return E.map(({ lateMounts = false, ...decoded }: Pooled) => ({
+    image: from.right,
+    lateMounts,
+    options: decoded,
+  }))(decode<Pooled>(POOL, rest, limits))
 }
 
 const MAX_POOL = 1024
@@ -212,7 +219,7 @@ export const decodePoolRun = (
 const poolsAlone = (options: unknown): Either<EngineError, never> | undefined => {
   if (!isObject(options)) return undefined
   const fixed = Object.keys(options).find(
-    (name) => options[name] !== undefined && Object.hasOwn(POOLED, name) && !Object.hasOwn(FIRE, name),
+    (name) => options[name] !== undefined && Object.hasOwn(POOL, name) && !Object.hasOwn(FIRE, name),
   )
   if (fixed === undefined) return undefined
   return E.left(problem(fixed, { where: '', why: 'is decided when the pool is made', value: options[fixed] }))

@@ -4,6 +4,8 @@ import type { ContainerOptions, ImageSource, RunOptions, StartOptions } from './
 /** What all sandboxes of a pool have in common. A name and a terminal belong to one container alone. */
 export interface PoolOptions extends Omit<ContainerOptions, 'name' | 'tty'> {
   readonly image: ImageSource
+  /** Starts may bring mounts of their own. The seccomp filter is loaded at the start then, since it would refuse them. */
+  readonly lateMounts?: boolean
 }
 
 export interface PoolSize {
@@ -23,12 +25,12 @@ export const POOL_LIMITS = {
 type PoolLimit = (typeof POOL_LIMITS)[keyof typeof POOL_LIMITS][number]
 
 /** What makes one start from a pool another one than the next, besides its program. */
-export const POOL_CHOICES: readonly ('env' | 'cwd' | 'user' | 'groups' | PoolLimit)[] = [
-  ...(['env', 'cwd', 'user', 'groups'] as const),
+export const POOL_CHOICES: readonly ('env' | 'cwd' | 'user' | 'groups' | 'mounts' | PoolLimit)[] = [
+  ...(['env', 'cwd', 'user', 'groups', 'mounts'] as const),
   ...Object.values(POOL_LIMITS).flat(),
 ]
 
-/** What each start may choose for itself; `env` is added to the pool's, and a limit replaces that of the pool. */
+/** What each start may choose for itself; `env` and `mounts` are added to the pool's, and a limit replaces that of the pool. */
 export type PoolStartOptions = Pick<
   StartOptions,
   'stdin' | 'stdout' | 'stderr' | 'signal' | 'timeout' | 'grace' | (typeof POOL_CHOICES)[number]

@@ -1,8 +1,17 @@
 // Pools: a program in a sandbox made ahead sees what it sees in one made for it, and nothing of a pool outlives it.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { getPriority } from 'node:os'
+import path from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { createEngine, type Pool, type PoolOptions, type RunOptions } from '../../src/index.ts'
 import { descendants } from '../support/fault.ts'
@@ -108,14 +117,16 @@ test('what waits holds nothing of the engine: descriptors, environment, rights',
   assert.is(pids.length, 2)
   for (const pid of pids) {
     const fds = readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`))
-    // The control socket, also as a stand-in for the three streams; the rest are the sandbox's own parts.
-    for (const target of fds)
-      assert.ok(
-        /^(socket:|\/$|\/dev|\/proc|\/sys|\/etc|anon_inode:\[fscontext\]|(net|mnt):\[|\/null$|\/file\d$|\/|pipe:)/.test(
-          target,
-        ),
-        target,
-      )
+    // Its streams on its own /dev/null, the control socket, its root, its /dev and its mount namespace.
+    assert.equal(fds.map((target) => target.replace(/:\[\d+\]$/, '')).sort(), [
+      '/',
+      '/dev',
+      '/dev/null',
+      '/dev/null',
+      '/dev/null',
+      'mnt',
+      'socket',
+    ])
     assert.is(readFileSync(`/proc/${pid}/environ`, 'utf8'), '')
     assert.match(readFileSync(`/proc/${pid}/cmdline`, 'latin1'), /^slipway-init\0[\d\0]+$/)
     const status = readFileSync(`/proc/${pid}/status`, 'utf8')
@@ -247,7 +258,11 @@ test('what the pool decides cannot be decided again, and what it cannot have is 
   }
   const given = (options: object): Promise<string> => refusal(pool.run(['true'], options))
   assert.is(await given({ readonly: true }), 'readonly: is decided when the pool is made')
-  assert.is(await given({ mounts: [] }), 'mounts: is decided when the pool is made')
+  const tmpfs = { type: 'tmpfs', target: '/tmp' }
+  assert.is(
+    await given({ mounts: [tmpfs] }),
+    'mounts: the pool was not made for mounts of its starts: give it lateMounts: true',
+  )
   assert.match(await given({ name: 'x1' }), /^name: no such option/)
   assert.match(await given({ stdin: 'pipe' }), /^stdin: run has nobody/)
   const { engine, rootfs } = box()
@@ -289,6 +304,50 @@ done`
   const killed = await pool.run(['tail', '/dev/zero'], { memory: '16MiB' })
   assert.is(killed.exit._tag, 'OomKilled')
   await pool.close()
+  assert.equal(await box().unchanged(before), [])
+})
+
+test('a start may have mounts of its own, in place at its first instruction and of no other start', async () => {
+  const own = scratch('late-mounts')
+  mkdirSync(path.join(own, 'below'), { recursive: true })
+  writeFileSync(path.join(own, 'file'), 'mine')
+  const before = await resting()
+  const pool = await openPool({ ...LIMITS, lateMounts: true }, { min: 2, max: 2 })
+  const mounts = [
+    { type: 'bind', source: own, target: '/made/late' },
+    { type: 'bind', source: path.join(own, 'file'), target: '/made/late/below/read-only', readonly: true },
+    { type: 'tmpfs', target: '/tmp', size: '1MiB' },
+    { type: 'bind', source: path.join(own, 'made/at/once'), target: '/made/source', createSource: true },
+  ] as const
+  const look = `cat /made/late/file; echo more > /made/late/written; echo no > /made/late/below/read-only
+    grep -c ' /tmp tmpfs' /proc/self/mounts; pwd; grep Seccomp: /proc/self/status; ls /made/source`
+  const { stdout, stderr } = await pool.run(['sh', '-c', look], { mounts, cwd: '/made/late/below' })
+  assert.is(stdout, 'mine1\n/made/late/below\nSeccomp:\t2\n')
+  assert.match(stderr, /read-only: Read-only file system/)
+  assert.is(readFileSync(path.join(own, 'written'), 'utf8'), 'more\n')
+  // Of what was mounted only the places are left, in a root that is a directory.
+  assert.is((await pool.run(['ls', '/made/late', '/made/source'])).stdout, '/made/late:\n\n/made/source:\n')
+  // What is refused or cannot be opened takes no sandbox.
+  const refused = async (mount: object): Promise<string> => {
+    const { error } = await failure(pool.run(['true'], { mounts: [mount as never] }))
+    return 'why' in error ? `${error._tag} ${error.why}` : JSON.stringify(error)
+  }
+  assert.match(
+    await refused({ type: 'tmpfs', target: '/proc/sys' }),
+    /^InvalidOption nothing may be mounted over/,
+  )
+  const nowhere = { _tag: 'SyscallFailed', step: 'open bind source', errno: 2, path: '/nowhere' }
+  assert.is(await refused({ type: 'bind', source: '/nowhere', target: '/made' }), JSON.stringify(nowhere))
+  const { error } = await failure(pool.run(['true'], { mounts, signal: AbortSignal.abort() }))
+  assert.is(error._tag, 'Cancelled')
+  assert.equal([pool.stats.hits, pool.stats.misses, pool.stats.dropped], [2, 0, 0])
+  // The last stage fails in the sandbox: an image's symlink must not lead a mount into proc.
+  symlinkSync('/proc', path.join(box().rootfs, 'to-proc'))
+  const link = await failure(pool.run(['true'], { mounts: [{ ...mounts[0], target: '/to-proc/sys' }] }))
+  assert.is('step' in link.error ? link.error.step : link.error._tag, 'verify mount target')
+  rmSync(path.join(box().rootfs, 'to-proc'))
+  await pool.close()
+  rmSync(path.join(box().rootfs, 'made'), { recursive: true })
   assert.equal(await box().unchanged(before), [])
 })
 

@@ -4,7 +4,7 @@ import type { TaskEither } from '#fp/TaskEither'
 import type { HostDevice } from '../../model/devices.ts'
 import type { EngineError } from '../../model/errors.ts'
 import type { HostFacts } from '../../model/host-facts.ts'
-import type { LinuxResources } from '../../model/oci-spec.ts'
+import type { LinuxResources, Mount } from '../../model/oci-spec.ts'
 import type { ImageSource } from '../../model/options.ts'
 import type { DecodedOptions } from '../../model/options-decoded.ts'
 import type { PreparedImage, Rootfs } from '../../model/prepared-image.ts'
@@ -56,6 +56,14 @@ export interface HostPort {
     options: DecodedOptions,
     signal: AbortSignal | undefined,
   ) => TaskEither<EngineError, void>
+  /**
+   * The sources of binds, each a descriptor of a tree that is attached nowhere, for the receiver to give back. Fails: SyscallFailed,
+   * Cancelled.
+   */
+  readonly openBinds: (
+    binds: readonly Mount[],
+    signal: AbortSignal | undefined,
+  ) => TaskEither<EngineError, { readonly fds: readonly number[]; readonly close: () => void }>
   readonly devices: (options: DecodedOptions) => Either<EngineError, readonly HostDevice[]>
   /** Kills whoever is left in a group. The first round is over when this returns; resolves when a reading found nobody. */
   readonly killGroup: (group: string) => Promise<void>

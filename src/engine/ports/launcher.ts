@@ -11,6 +11,12 @@ export interface StreamFds {
   readonly stderr: number
 }
 
+/** What a sandbox is fired with. They are borrowed. */
+export interface FireFds extends StreamFds {
+  /** Sources of the binds of this start. */
+  readonly mounts: readonly number[]
+}
+
 /** How the first process ended, as waitid(2) tells it. */
 export interface ProcessEnd {
   /** Exit code, unless a signal ended it. */
@@ -58,7 +64,7 @@ export interface ArmedProcess {
    */
   readonly fire: (
     stage: PlannedStage,
-    streams: StreamFds,
+    fds: FireFds,
     options: FireOptions,
   ) => TaskEither<EngineError, LaunchedProcess>
   /** Gives it up: the sandbox ends. */

@@ -1,6 +1,6 @@
 // Spec + HostFacts → LaunchPlan: the whole start as data. Nothing is decided after this.
 
-import type { Process } from '../../model/oci-spec.ts'
+import type { Mount, Process } from '../../model/oci-spec.ts'
 import {
   CLONE_NEWCGROUP,
   CLONE_NEWIPC,
@@ -19,13 +19,24 @@ import {
   oDirectory,
   SIOCGSKNS,
 } from '../kernel.ts'
-import { type OpInfo, Program, Slot, SlotSpace } from '../program.ts'
+import { type Arch, type OpInfo, Program, Slot, SlotSpace } from '../program.ts'
 import { makeTerminal } from '../terminal.ts'
 import { type CgroupParent, hasNew, LaunchBuild, type LaunchInput, type ReceivedLayers } from './build.ts'
 import { type CgroupWrite, killFile, limitWrites } from './cgroup.ts'
 import { makeDetached } from './detached.ts'
 import { layerNames, overlayCount, overlaysOf } from './layer-names.ts'
-import { attachStores, makeReadonly, maskPaths, mountAll, mountFiles, openBinds } from './mounts.ts'
+import { parseMountOptions } from './mount-options.ts'
+import {
+  attachStores,
+  isBind,
+  makeReadonly,
+  maskPaths,
+  mountAll,
+  mountFiles,
+  mountLate,
+  openBind,
+  openBinds,
+} from './mounts.ts'
 import { patchesOf } from './own-text.ts'
 import { writeFile } from './paths.ts'
 import {
@@ -119,30 +130,44 @@ export interface ArmedPlan extends LaunchPlan {
 
 export const planLaunch = (input: LaunchInput): LaunchPlan => assemble(input, false)
 
-export const planArmed = (input: LaunchInput): ArmedPlan => {
-  if (input.spec.process?.terminal === true) throw new Error('a sandbox that waits has no terminal')
-  return assemble(input, true)
-}
+/** `lateMounts`: a start may bring mounts, which the filter of most profiles would refuse. */
+export const planArmed =
+  (lateMounts: boolean) =>
+  (input: LaunchInput): ArmedPlan => {
+    if (input.spec.process?.terminal === true) throw new Error('a sandbox that waits has no terminal')
+    return assemble(input, true, lateMounts)
+  }
 
 /**
  * The stage that makes `process` the payload of a sandbox that waits. `given`: of the streams in their order, those that come with
- * it; the others are nothing but /dev/null.
+ * it; the others are nothing but /dev/null. After the three streams come the sources of the binds among `mounts`.
  */
 export const planFire = (
   { sandbox, takenSlots }: ArmedPlan,
   process: Process,
   given: readonly boolean[],
+  mounts: readonly Mount[] = [],
 ): PlannedStage => {
   const slots = new SlotSpace()
   slots.count = takenSlots
   const fire = new Program(sandbox.arch, slots)
-  const fds = [0, 1, 2].filter((fd) => given[fd] === true || !sandbox.connected)
-  const streams = Object.fromEntries(fds.map((fd) => [STREAM_NAMES[fd], slots.next()]))
+  const streamFds = [0, 1, 2].filter((fd) => given[fd] === true || !sandbox.connected)
+  const streams = Object.fromEntries(streamFds.map((fd) => [STREAM_NAMES[fd], slots.next()]))
+  const trees = mounts.filter(isBind).map(() => slots.next())
+  mountLate(fire, sandbox, mounts, trees)
   firePayload(fire, sandbox, process, streams)
+  const fds = [...streamFds, ...trees.map((_, index) => 3 + index)]
   return { ...planned(fire), fds, base: takenSlots, when: 'later' }
 }
 
-const assemble = (input: LaunchInput, parked: boolean): ArmedPlan => {
+/** On the engine's side: the sources of binds, each into a slot of its own. */
+export const planOpenBinds = (arch: Arch, binds: readonly Mount[]): PlannedProgram => {
+  const program = new Program(arch, new SlotSpace())
+  for (const mount of binds) openBind(program, mount, parseMountOptions(mount.options))
+  return planned(program)
+}
+
+const assemble = (input: LaunchInput, parked: boolean, lateMounts = false): ArmedPlan => {
   const process = input.spec.process
   if (process === undefined) throw new Error('a launch needs a process')
   const build = new LaunchBuild(input, parked)
@@ -164,12 +189,13 @@ const assemble = (input: LaunchInput, parked: boolean): ArmedPlan => {
     namespace: build.namespace,
     streams: terminal === undefined ? streams : { stdin: terminal, stdout: terminal, stderr: terminal },
     connected: false,
+    noDevices: build.noDevices,
     terminal: terminal !== undefined,
     init: input.init,
     filter: input.filter,
     noNewPrivileges: process.noNewPrivileges === true,
   }
-  const sandbox = parked ? waitForPayload(build, made) : made
+  const sandbox = parked ? waitForPayload(build, made, lateMounts) : made
   if (!parked) firePayload(build.fire, sandbox, process)
   const handed = [...engine.tasks, ...engine.mapped, ...(engine.overlays ?? [])]
   const handedAt = handed.map((slot) => slot.index)

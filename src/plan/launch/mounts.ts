@@ -32,21 +32,27 @@ export interface OpenedBind {
   readonly tree: Slot
 }
 
+export const isBind = ({ type, options }: Mount): boolean =>
+  type === 'bind' || parseMountOptions(options).bind
+
 export const openBinds = (build: LaunchBuild): ReadonlyMap<Mount, OpenedBind> => {
   const opened = new Map<Mount, OpenedBind>()
   for (const mount of build.input.spec.mounts ?? []) {
     const options = parseMountOptions(mount.options)
-    if (options.bind || mount.type === 'bind') opened.set(mount, openBind(build, mount, options))
+    if (isBind(mount)) opened.set(mount, openBind(build.arm, mount, options))
   }
   return opened
 }
 
-const openBind = (build: LaunchBuild, mount: Mount, options: MountOptions): OpenedBind => {
-  const { arm } = build
-  const tree = arm.slots.next()
+/** A tree of its own, attached nowhere. */
+export const openBind = (program: Program, mount: Mount, options: MountOptions): OpenedBind => {
+  const tree = program.slots.next()
   const source = mount.source ?? ''
   const flags = OPEN_TREE_CLONE | O_CLOEXEC | (options.recursiveBind ? AT_RECURSIVE : 0)
-  arm.call('open bind source', 'open_tree', [AT_FDCWD, arm.text(source), flags], { into: tree, path: source })
+  program.call('open bind source', 'open_tree', [AT_FDCWD, program.text(source), flags], {
+    into: tree,
+    path: source,
+  })
   return { mount, options, tree }
 }
 
@@ -71,18 +77,19 @@ export const mountAll = (build: LaunchBuild, root: Slot, binds: ReadonlyMap<Moun
     if (NETWORKED.has(type)) now = build.settle
     const program = standsAlone ? build.arm : now
     if (program === build.settle && !OURS_ALONE.has(type)) rest = build.settle
-    if (bind !== undefined) mountBind(build, program, root, bind)
+    if (bind !== undefined) mountBind(program, root, bind, build.noDevices)
     else if (type === 'cgroup' || type === 'cgroup2') mountCgroup(build, program, root, mount)
     else mountFilesystem(build, program, root, mount)
   }
   return rest
 }
 
-const mountBind = (
-  build: LaunchBuild,
+/** `noDevices`: device nodes in it do not work. */
+export const mountBind = (
   program: Program,
   root: Slot,
   { mount, options, tree }: OpenedBind,
+  noDevices: boolean,
 ): void => {
   const where = mount.destination
   const propagation = options.propagation ?? { flag: MS_PRIVATE, recursive: true }
@@ -90,7 +97,7 @@ const mountBind = (
   setMountAttr(program, 'set propagation', tree, { propagation: propagation.flag }, deep, where)
   changeAttributes(program, tree, options.set, options.clear, 0, where)
   changeAttributes(program, tree, options.recursiveSet, options.recursiveClear, AT_RECURSIVE, where)
-  if (build.noDevices) changeAttributes(program, tree, MOUNT_ATTR_NODEV, 0, AT_RECURSIVE, where)
+  if (noDevices) changeAttributes(program, tree, MOUNT_ATTR_NODEV, 0, AT_RECURSIVE, where)
   const attachTo = (ensure: typeof ensureDirectory | typeof ensureFile): void =>
     attach(
       program,
@@ -132,6 +139,27 @@ const mountFilesystem = (build: LaunchBuild, program: Program, root: Slot, mount
   build.mounted.push({ destination, fd, program })
   const filled = made !== undefined && !build.hasUserns
   if (destination === '/dev' && !filled) fillDev(program, build, fd)
+}
+
+/** Into a root that is the container's already: binds whose sources came as descriptors, in their order, and file systems. */
+export const mountLate = (
+  program: Program,
+  { root, noDevices }: { readonly root: Slot; readonly noDevices: boolean },
+  mounts: readonly Mount[],
+  trees: readonly Slot[],
+): void => {
+  const sources = [...trees]
+  for (const mount of mounts) {
+    const { destination, type = 'none' } = mount
+    const options = parseMountOptions(mount.options)
+    const tree = isBind(mount) ? sources.shift() : undefined
+    if (tree !== undefined) mountBind(program, root, { mount, options, tree }, noDevices)
+    else {
+      const fd = newMount(program, type, options.data, options.set, destination)
+      const target = ensureDirectory(program, 'open mount target', root, destination)
+      attach(program, fd, outsideProc(program, destination, target), destination)
+    }
+  }
 }
 
 const aboveOf = (build: LaunchBuild, path: string): MadeMount | undefined =>

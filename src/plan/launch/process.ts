@@ -78,6 +78,8 @@ export interface Sandbox {
   readonly streams: Streams
   /** They are on the container's own /dev/null already. */
   readonly connected: boolean
+  /** Device nodes in what is bound into it do not work. */
+  readonly noDevices: boolean
   readonly terminal: boolean
   readonly init: boolean
   /** Still to be loaded; undefined without one, or when the sandbox waits with it. */
@@ -110,7 +112,7 @@ export const parkPayload = (build: LaunchBuild, proc: Slot | undefined, process:
  * What a sandbox that waits can do for its payload: most of them have no streams, every descriptor that is left open execve(2) would
  * have to close, and a filter that lets through what is yet to come is loaded once and for all. The result is what is left to do.
  */
-export const waitForPayload = (build: LaunchBuild, sandbox: Sandbox): Sandbox => {
+export const waitForPayload = (build: LaunchBuild, sandbox: Sandbox, lateMounts: boolean): Sandbox => {
   const { park, arch, input } = build
   const { root, dev, namespace, filter } = sandbox
   if (dev !== undefined)
@@ -119,7 +121,7 @@ export const waitForPayload = (build: LaunchBuild, sandbox: Sandbox): Sandbox =>
       park.call('connect standard stream', 'dup3', [from, fd, 0], { path })
     }
   park.closeOthers([root, dev, namespace].filter((slot) => slot !== undefined))
-  const loads = filter !== undefined && !input.init && admits(filter, arch, callsOfFire(arch))
+  const loads = filter !== undefined && !lateMounts && !input.init && admits(filter, arch, callsOfFire(arch))
   if (loads) loadFilter(park, filter)
   return { ...sandbox, connected: dev !== undefined, filter: loads ? undefined : filter }
 }

@@ -31,11 +31,19 @@ const DEFAULTS: readonly Mount[] = [
 ]
 
 export const specMounts = (input: SpecInput): readonly Mount[] => {
-  const asked = [...(input.options.mounts ?? [])].sort((a, b) => depth(a.target) - depth(b.target))
-  const targets = new Set(asked.map((mount) => mount.target))
+  const targets = new Set((input.options.mounts ?? []).map((mount) => mount.target))
   const own = [...DEFAULTS, shm(input)].filter(({ destination }) => !isReplaced(destination, targets))
-  return [...own.map((mount) => adapt(mount, input)), ...asked.map((mount) => userMount(mount, input))]
+  return [...own.map((mount) => adapt(mount, input)), ...askedMounts(input.options.mounts, input)]
 }
+
+/** Shallow paths first. */
+export const askedMounts = (
+  mounts: readonly DecodedMount[] | undefined,
+  input: Pick<SpecInput, 'facts'>,
+): readonly Mount[] =>
+  [...(mounts ?? [])]
+    .sort((a, b) => depth(a.target) - depth(b.target))
+    .map((mount) => userMount(mount, input))
 
 /** A mount that was asked for stands in for ours at the same place, and one on /dev for all we have below it. */
 const isReplaced = (destination: string, targets: ReadonlySet<string>): boolean =>
@@ -73,11 +81,11 @@ const mapsGid = ({ options }: SpecInput, gid: number): boolean => {
 const without = (options: readonly string[] | undefined, word: string): readonly string[] =>
   (options ?? []).filter((option) => option !== word)
 
-const userMount = (mount: DecodedMount, input: SpecInput): Mount =>
+const userMount = (mount: DecodedMount, input: Pick<SpecInput, 'facts'>): Mount =>
   mount.type === 'bind' ? bind(mount, input) : tmpfs(mount)
 
 /** Read-only reaches the mounts below the source too where the kernel can do that at once (mount_setattr(2), Linux 5.12). */
-const bind = (mount: BindMount, { facts }: SpecInput): Mount => {
+const bind = (mount: BindMount, { facts }: Pick<SpecInput, 'facts'>): Mount => {
   const recursive = mount.recursive !== false
   const [major, minor] = facts.kernel
   const deep = recursive && (major > 5 || (major === 5 && minor >= 12))
