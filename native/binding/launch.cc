@@ -28,6 +28,7 @@
 #include "binding/completions.h"
 #include "binding/exports.h"
 #include "binding/uv_poll.h"
+#include "launch/command.h"
 #include "launch/launch.h"
 #include "launch/progress.h"
 #include "launch/protocol.h"
@@ -688,7 +689,7 @@ std::shared_ptr<Execution> read_execution(const Napi::CallbackInfo& info) {
   return execution;
 }
 
-Napi::Value execution_result(Napi::Env env, const Execution& execution) {
+Napi::Value result_of(Napi::Env env, const Execution& execution) {
   Napi::Object result = Napi::Object::New(env);
   result.Set("ok", execution.ran.ok);
   result.Set("op", execution.ran.op);
@@ -703,44 +704,58 @@ Napi::Value execution_result(Napi::Env env, const Execution& execution) {
   return result;
 }
 
+Napi::Value result_of(Napi::Env env, const launch::Command& command) {
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("errno", command.error);
+  result.Set("waitStatus", command.wait_status);
+  result.Set("timedOut", command.timed_out);
+  result.Set("elapsedNs", static_cast<double>(command.elapsed_ns));
+  return result;
+}
+
 // execute(plan, slots): runs a short plan on the calling thread, for calls that cannot block.
 Napi::Value execute(const Napi::CallbackInfo& info) {
   const std::shared_ptr<Execution> execution = read_execution(info);
   if (!execution) return info.Env().Undefined();
   execution->run();
-  return execution_result(info.Env(), *execution);
+  return result_of(info.Env(), *execution);
 }
 
-// Returns a function that lets the event loop end without the answer.
-template <typename Threads>
-Napi::Value execute_on(Threads Instance::* threads, const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  const std::shared_ptr<Execution> execution = read_execution(info);
-  if (!execution) return env.Undefined();
+// Runs `job` on one of the threads and gives `function` what came of it. Returns a function that
+// lets the event loop end without the answer.
+template <typename Threads, typename Job>
+Napi::Value answer_from(Threads Instance::* threads, Napi::Env env, const std::shared_ptr<Job>& job,
+                        const Napi::Function& function) {
   Instance& owner = instance(env);
   if (!owner.completions.open(env)) {
     Napi::Error::New(env, "this JavaScript host has no libuv event loop")
         .ThrowAsJavaScriptException();
     return env.Undefined();
   }
-  auto done =
-      std::make_shared<Napi::FunctionReference>(Napi::Persistent(info[2].As<Napi::Function>()));
+  auto done = std::make_shared<Napi::FunctionReference>(Napi::Persistent(function));
   owner.completions.expect();
   const auto awaited = std::make_shared<bool>(true);
   // The reference to the function moves on with the answer: it must be dropped on the JavaScript
   // thread.
   (owner.*threads)
-      .post([env, execution, done = std::move(done), awaited, answers = owner.answers]() mutable {
-        execution->run();
+      .post([env, job, done = std::move(done), awaited, answers = owner.answers]() mutable {
+        job->run();
         answers->post(
-            [env, execution, done = std::move(done)] {
-              call_javascript(env, *done, {execution_result(env, *execution)});
+            [env, job, done = std::move(done)] {
+              call_javascript(env, *done, {result_of(env, *job)});
             },
             awaited);
       });
   return Napi::Function::New(env, [awaited, answers = owner.answers](const Napi::CallbackInfo&) {
     answers->unexpect(awaited);
   });
+}
+
+template <typename Threads>
+Napi::Value execute_on(Threads Instance::* threads, const Napi::CallbackInfo& info) {
+  const std::shared_ptr<Execution> execution = read_execution(info);
+  if (!execution) return info.Env().Undefined();
+  return answer_from(threads, info.Env(), execution, info[2].As<Napi::Function>());
 }
 
 // executeLater(plan, slots, done): the same on the reaper thread, for calls that may block for a
@@ -753,6 +768,32 @@ Napi::Value execute_later(const Napi::CallbackInfo& info) {
 // never return.
 Napi::Value execute_apart(const Napi::CallbackInfo& info) {
   return execute_on(&Instance::lookups, info);
+}
+
+std::vector<std::string> words_of(const Napi::Value& value) {
+  std::vector<std::string> words;
+  const auto array = value.As<Napi::Array>();
+  for (uint32_t i = 0; i < array.Length(); i++)
+    words.push_back(array.Get(i).As<Napi::String>().Utf8Value());
+  return words;
+}
+
+// timeCommand(argv, env, fds, timeoutMs, done): standard input, output, error, and a mount
+// namespace or -1.
+Napi::Value time_command(const Napi::CallbackInfo& info) {
+  const auto command = std::make_shared<launch::Command>();
+  command->argv = words_of(info[0]);
+  command->env = words_of(info[1]);
+  const auto fds = info[2].As<Napi::Int32Array>();
+  if (command->argv.empty() || fds.ElementLength() != 4) {
+    Napi::TypeError::New(info.Env(), "timeCommand(argv, env, fds, timeoutMs, done)")
+        .ThrowAsJavaScriptException();
+    return info.Env().Undefined();
+  }
+  std::copy_n(fds.Data(), 3, command->fds);
+  command->mount_namespace = fds[3];
+  command->timeout_ms = info[3].As<Napi::Number>().Int32Value();
+  return answer_from(&Instance::lookups, info.Env(), command, info[4].As<Napi::Function>());
 }
 
 // pipe(): [read end, write end], both close-on-exec; the flags of either are set by the caller's
@@ -828,6 +869,7 @@ void register_launch(Napi::Env env, Napi::Object exports) {
   exports.Set("execute", Napi::Function::New(env, execute));
   exports.Set("executeLater", Napi::Function::New(env, execute_later));
   exports.Set("executeApart", Napi::Function::New(env, execute_apart));
+  exports.Set("timeCommand", Napi::Function::New(env, time_command));
   exports.Set("pipe", Napi::Function::New(env, pipe));
   exports.Set("closeFds", Napi::Function::New(env, close_fds));
   exports.Set("readFiles", Napi::Function::New(env, read_files));

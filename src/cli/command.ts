@@ -73,8 +73,8 @@ export interface Context<T extends FlagTable = FlagTable> {
   readonly args: Args<T>
   readonly env: Readonly<Record<string, string | undefined>>
   readonly cwd: string
-  /** What runs this program: Node's version, and its name for the processor, e.g. `x64`. */
-  readonly platform: { readonly node: string; readonly arch: string }
+  /** What runs this program: Node's version, its name for the processor, e.g. `x64`, and the words that start the program again. */
+  readonly platform: { readonly node: string; readonly arch: string; readonly program: readonly string[] }
   readonly stdin: Input
   readonly stdout: Output
   readonly stderr: Output

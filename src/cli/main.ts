@@ -14,7 +14,12 @@ const world: World = {
   argv: process.argv.slice(2),
   env: process.env,
   cwd: process.cwd(),
-  platform: { node: process.version, arch: process.arch },
+  platform: {
+    node: process.version,
+    arch: process.arch,
+    // `--` keeps Node from looking for flags of its own behind it.
+    program: [process.execPath, '--', process.argv[1] ?? ''],
+  },
   stdin: input(0, tty, () => process.stdin),
   stdout: output(1, tty, () => process.stdout),
   stderr: output(2, tty, () => process.stderr),

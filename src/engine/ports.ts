@@ -1,6 +1,7 @@
 // What every program of the engine is given.
 import type { LinuxSeccomp } from '../model/oci-spec.ts'
 import type { ResolvedUser } from '../model/user-db.ts'
+import type { planLaunch } from '../plan/launch/index.ts'
 import type { HostPort } from './ports/host.ts'
 import type { Launcher } from './ports/launcher.ts'
 import type { StdioPort } from './ports/stdio.ts'
@@ -13,6 +14,8 @@ export interface Ports {
   readonly stdio: StdioPort
   /** Users looked up before, by image and name: an image's files never change. */
   readonly users: Map<string, ResolvedUser>
+  /** In place of the engine's own planner: `slipway bench` plans containers that lack a part. */
+  readonly planLaunch?: typeof planLaunch
   /** Plans made before, by everything that shapes them. */
   readonly templates: Map<string, Template>
   /** Docker's default profile, by capabilities. */

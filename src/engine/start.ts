@@ -139,7 +139,9 @@ const decide = (
   const key = templateKey(ports, request, image, user)
   const known = ports.templates.get(key)
   const template =
-    known === undefined ? decideTemplate(ports, request, image, user, planLaunch) : E.right(known)
+    known === undefined
+      ? decideTemplate(ports, request, image, user, ports.planLaunch ?? planLaunch)
+      : E.right(known)
   if (E.isLeft(template)) return template
   if (known === undefined) remember(ports.templates, key, template.right)
   return E.right(

@@ -103,6 +103,16 @@ export interface Execution {
   readonly slots: Float64Array
 }
 
+/** How a command ended that was timed from outside. */
+export interface TimedCommand {
+  /** Why nothing was started; 0 or a positive errno. */
+  readonly errno: number
+  /** As waitpid(2) gives it. */
+  readonly waitStatus: number
+  readonly timedOut: boolean
+  readonly elapsedNs: number
+}
+
 export interface Addon {
   readonly Script: new (script: LaunchScript) => NativeScript
   /**
@@ -124,6 +134,17 @@ export interface Addon {
   executeLater(plan: Uint8Array, slots: Int32Array, done: (result: Execution) => void): () => void
   /** The same on a thread nobody else waits for: for calls that may never return, as on a dead file system. */
   executeApart(plan: Uint8Array, slots: Int32Array, done: (result: Execution) => void): () => void
+  /**
+   * Runs a command by vfork(2), and times it from before that to after waitpid(2). `fds`: standard input, output and error, and a
+   * mount namespace to enter first, or -1. `argv[0]` is a path; `env` has entries `NAME=value`.
+   */
+  timeCommand(
+    argv: readonly string[],
+    env: readonly string[],
+    fds: Int32Array,
+    timeoutMs: number,
+    done: (result: TimedCommand) => void,
+  ): () => void
   /**
    * A pipe as [read end, write end], close-on-exec; this process's end is non-blocking. Both are held, as by `holdFds`.
    * A negative errno on failure.

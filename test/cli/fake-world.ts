@@ -238,7 +238,7 @@ export const call = (argv: readonly string[], options: CallOptions = {}): Call =
     argv,
     env: options.env ?? {},
     cwd: options.cwd ?? '/work',
-    platform: { node: 'v20.0.0', arch: 'x64' },
+    platform: { node: 'v20.0.0', arch: 'x64', program: ['node', 'cli.cjs'] },
     stdin: { fd: 0, isTTY, stream: () => keys, setRaw: (on) => raw.push(on) },
     stdout: output(1),
     stderr: output(2),

@@ -44,7 +44,7 @@ dispatch(
     argv: process.argv.slice(2),
     env: process.env,
     cwd: process.cwd(),
-    platform: { node: process.version, arch: process.arch },
+    platform: { node: process.version, arch: process.arch, program: [] },
     stdin: input(0, tty, () => process.stdin),
     stdout: output(1, tty, () => process.stdout),
     stderr: output(2, tty, () => process.stderr),

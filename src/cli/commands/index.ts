@@ -34,6 +34,7 @@ export const commandGroups: readonly CommandGroup[] = [
       { name: 'info', load: async () => (await import('./info.ts')).info },
       { name: 'doctor', load: async () => (await import('./doctor.ts')).doctor },
       { name: 'explain', load: async () => (await import('./explain.ts')).explain },
+      { name: 'bench', load: async () => (await import('./bench.ts')).bench },
       { name: 'version', load: async () => (await import('./version.ts')).version },
     ],
   },

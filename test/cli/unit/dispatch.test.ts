@@ -97,7 +97,7 @@ const brokenWorld = (error: Error): World => ({
   argv: ['--version'],
   env: {},
   cwd: '/',
-  platform: { node: '', arch: '' },
+  platform: { node: '', arch: '', program: [] },
   stdin: { fd: 0, isTTY: () => false, stream: () => process.stdin, setRaw: () => {} },
   stdout: {
     fd: 1,
