@@ -53,9 +53,20 @@ const commandLine = (samples) => {
   ]
 }
 
+const MS = 1e6
+
 const pool = (samples) => {
-  const inside = (name) => median(samples, name, 'inside')
+  const inside = (name, p = 'p50') => {
+    const values = samples[name]?.inside ?? []
+    return values.length > 0 ? summary(values)[p] : undefined
+  }
+  const floor = 'pool, the floor'
+  const exit = 'pool: call → exit'
   return [
+    ...bar('pool: call → executed, ms', inside('pool: call → executed'), MS, 'at most', 0.25),
+    ...bar('pool: call → exit, ms', inside(exit), MS, 'at most', 0.4),
+    ...bar('pool: call → exit ÷ its floor', inside(exit), inside(floor), 'at most', 2),
+    ...bar('the same, p99', inside(exit, 'p99'), inside(floor, 'p99'), 'at most', 3),
     ...bar(
       'child_process.spawn ÷ pool, call → exit',
       inside('child_process.spawn'),

@@ -1,4 +1,5 @@
-// Starts from a pool beside what they are compared with: no isolation, and isolation made when it is asked for.
+// Starts from a pool beside what they are compared with: the kernel's part of them, no isolation, and isolation made when it is asked for.
+import { floorDriver } from '../drivers/floor.mjs'
 import { poolDriver, slipwayDriver, spawnDriver } from '../drivers/node.mjs'
 import { plainDriver } from '../drivers/peers.mjs'
 import { measure } from '../measure.mjs'
@@ -17,6 +18,7 @@ export const poolTrial = {
     return measure(
       stage,
       [
+        floorDriver(stage, all, { name: 'pool, the floor', block: BLOCK, kind: 'pool' }),
         pool('pool: call → executed', { until: 'exec' }),
         pool('pool: call → exit', {}),
         pool('pool: call → exit, output collected', { output: 'pipe' }),
