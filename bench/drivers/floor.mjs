@@ -29,7 +29,8 @@ const compile = (folder, name, flags) => {
   return target
 }
 
-const record = (stage, shape) => {
+/** What one start of `shape` hands to the native half (bench/floor/record.mjs). */
+export const recordStart = (stage, shape) => {
   const script = path.join(projectRoot, 'bench/drivers/record-node.mjs')
   const text = execFileSync(process.execPath, [script, stage.dir, JSON.stringify(shape)], {
     encoding: 'utf8',
@@ -43,7 +44,7 @@ const record = (stage, shape) => {
 export const makeFloor = (stage, shape, flags = []) => {
   const folder = path.join(stage.dir, `floor-${shape.name}`)
   mkdirSync(folder, { recursive: true })
-  const recording = record(stage, shape)
+  const recording = recordStart(stage, shape)
   writeFileSync(path.join(folder, 'recording.json'), JSON.stringify(recording))
   generateFloor(folder, recording)
   return [
