@@ -4,6 +4,8 @@ import { centreOf, median, rankTest, shiftBetween, signedRankTest, summary } fro
 /** Below `SURE` two sides are told apart; below `PERHAPS` nobody should say that they are the same. */
 const SURE = 0.01
 const PERHAPS = 0.05
+/** An interval that holds the difference less often than this says nothing. */
+const ENOUGH = 0.9
 
 /**
  * One value for each round: the starts of a block follow one another and share the machine's mood, so they are no independent
@@ -23,6 +25,7 @@ const sentence = (p, shift) => {
   const size = `B is ${percent(Math.abs(shift.estimate))} ${shift.estimate < 0 ? 'faster' : 'slower'}`
   if (p < SURE) return `${size} (${pText(p)})`
   if (p < PERHAPS) return `not sure: ${size} or the same (${pText(p)}); more rounds would tell`
+  if (shift.certainty < ENOUGH) return `no difference seen, in too few rounds to see one (${pText(p)})`
   return `no difference seen: B − A is between ${rangeText(shift)} of A's time (${pText(p)})`
 }
 

@@ -73,4 +73,9 @@ test('what is only likely is not called a difference', () => {
   assert.match(verdict, /^not sure: B is [\d.]+ % slower or the same \(p = 0\.031\); more rounds would tell$/)
 })
 
+test('a comparison of two sessions says that it is too short', () => {
+  const { verdict } = verdictOf(moody(3, 1).slice(0, 2), 5)
+  assert.match(verdict, /^no difference seen, in too few rounds to see one \(p = [\d.]+\)$/)
+})
+
 test.run()
