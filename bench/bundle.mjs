@@ -45,7 +45,7 @@ const MOUNTS = [
   },
 ]
 
-const MASKED = [
+export const MASKED = [
   'acpi',
   'asound',
   'interrupts',
@@ -59,7 +59,7 @@ const MASKED = [
 ]
   .map((name) => `/proc/${name}`)
   .concat('/sys/firmware', '/sys/devices/virtual/powercap')
-const READONLY = ['bus', 'fs', 'irq', 'sys', 'sysrq-trigger'].map((name) => `/proc/${name}`)
+export const READONLY = ['bus', 'fs', 'irq', 'sys', 'sysrq-trigger'].map((name) => `/proc/${name}`)
 
 const device = (type, major, minor) => ({
   allow: true,

@@ -1,11 +1,12 @@
 // `npm run bench -- [word...] [--rounds N] [--gap µs] [--quick] [--storage ext4-loop|tmpfs] [--peers DIR] [--keep]`: runs the trials whose name has a word.
-// Results go to bench/history/ and, with --keep, into docs/benchmarks.md and README.md.
+// Results go to bench/history/, whose plot is drawn anew, and, with --keep, into docs/benchmarks.md and README.md.
 import os from 'node:os'
 import { parseArgs } from 'node:util'
 import { buildTools, projectRoot } from './build.mjs'
 import { environment } from './environment.mjs'
 import { renderInto, writeHistory } from './history.mjs'
 import { openPeersRoot } from './peers-root.mjs'
+import { writePlot } from './plot/history.mjs'
 import { renderers } from './render.mjs'
 import { enterPrivateMounts, makeStage } from './stage.mjs'
 import { commandLine } from './trials/command-line.mjs'
@@ -56,4 +57,5 @@ try {
   stage.dispose()
 }
 console.log(writeHistory(result))
+writePlot(projectRoot)
 if (values.keep) renderInto(result)

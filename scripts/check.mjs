@@ -21,6 +21,7 @@ const CHECKS = [
   { name: 'native format', command: node('scripts/format-native.mjs') },
   { name: 'error pages', command: node('scripts/check-errors.mjs'), needs: 'docs/errors.md' },
   { name: 'pages', command: node('scripts/check-docs.mjs') },
+  { name: 'plot of the history', command: node('bench/plot-history.mjs', '--check') },
   { name: 'pure tests', command: node('test/run.mjs', '--unit', '--jobs=1') },
   { name: 'native build', command: node('scripts/native-build.mjs') },
   { name: 'child symbols', command: node('scripts/check-child-symbols.mjs'), after: 'native build' },

@@ -9,9 +9,13 @@ const PROGRAM = 'clang-format-19'
 export const NOT_CHECKED = 3
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)))
-const folder = process.argv.slice(2).find((word) => !word.startsWith('--')) ?? path.join(root, 'native')
-const files = readdirSync(folder, { recursive: true })
-  .map((file) => path.join(folder, String(file)))
+const FOLDERS = ['native', 'bench/native/counted']
+const given = process.argv.slice(2).filter((word) => !word.startsWith('--'))
+const folders = given.length > 0 ? given : FOLDERS.map((folder) => path.join(root, folder))
+const files = folders
+  .flatMap((folder) =>
+    readdirSync(folder, { recursive: true }).map((file) => path.join(folder, String(file))),
+  )
   .filter((file) => /\.(cc|h)$/.test(file))
 const mode = process.argv.includes('--write') ? ['-i'] : ['--dry-run', '--Werror', '--ferror-limit=3']
 

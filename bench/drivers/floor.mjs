@@ -29,7 +29,8 @@ const compile = (folder, name, flags) => {
   return target
 }
 
-const record = (stage, shape, kind) => {
+/** What one start of `shape` hands to the native half (bench/floor/record.mjs); `kind` is `cold` or `pool`. */
+export const recordStart = (stage, shape, kind = 'cold') => {
   const script = path.join(projectRoot, 'bench/drivers/record-node.mjs')
   const text = execFileSync(process.execPath, [script, stage.dir, JSON.stringify(shape), kind], {
     encoding: 'utf8',
@@ -46,7 +47,7 @@ const record = (stage, shape, kind) => {
 export const makeFloor = (stage, shape, flags = [], kind = 'cold') => {
   const folder = path.join(stage.dir, `floor-${kind}-${shape.name}`)
   mkdirSync(folder, { recursive: true })
-  const recording = record(stage, shape, kind)
+  const recording = recordStart(stage, shape, kind)
   writeFileSync(path.join(folder, 'recording.json'), JSON.stringify(recording))
   generateFloor(folder, recording)
   return [

@@ -1,19 +1,46 @@
-// One start between two marks, to be traced: the marks are failing calls of access(2). Arguments: stage directory, shape as JSON.
+// Starts to be traced, each between two marks: failing calls of access(2). Arguments: stage directory, shape as JSON, both marks,
+// how many starts, `cold` or `pool`.
 import { accessSync } from 'node:fs'
-import { openShape } from './slipway-shape.mjs'
+import { openShape, rightOf } from './slipway-shape.mjs'
 
+/** What earlier starts left for later is done by then. */
+const QUIET_MS = 300
+/** More than are started: none has to be made in between. */
+const SIZE = { min: 12, max: 12 }
+
+const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds))
 const mark = (name) => {
   try {
     accessSync(name)
   } catch {} // it is the call that counts
 }
 
-const [stageDir, shape, begin, end] = process.argv.slice(2)
+const [stageDir, shape, begin, end, starts, kind] = process.argv.slice(2)
 const box = await openShape(stageDir, JSON.parse(shape))
-await box.run()
-await box.run()
-await new Promise((resolve) => setTimeout(resolve, 300)) // what the earlier runs left for later is done
-mark(begin)
-await box.run()
-mark(end)
+
+const openPool = async () => {
+  const { stdin: _in, stdout: _out, stderr: _err, ...options } = box.options
+  const pool = rightOf(await box.engine.pool({ image: box.image, ...options }, SIZE)())
+  const full = async () => {
+    while (pool.stats().waiting < SIZE.min) await pause(10)
+    await pause(QUIET_MS)
+  }
+  const run = async () => {
+    const { exitCode } = rightOf(await pool.run(['/true'], { stdout: 'ignore', stderr: 'ignore' })())
+    if (exitCode !== 0 || pool.stats().misses > 0) throw new Error(`exit code ${exitCode}, or an empty pool`)
+  }
+  return { full, run }
+}
+
+const cold = { full: () => pause(QUIET_MS), run: () => box.run() }
+const { full, run } = kind === 'pool' ? await openPool() : cold
+
+// The first starts of an engine also make what is there ever after.
+for (let start = 0; start < 2; start++) await run()
+for (let start = 0; start < Number(starts); start++) {
+  await full()
+  mark(begin)
+  await run()
+  mark(end)
+}
 await box.close()

@@ -26,6 +26,8 @@ const snapshot = (script, slots, own) => {
   const base64 = withOwnText(script, own)
   return {
     slotFiles: Array.from(slots, describe),
+    own,
+    patches: [...(script.patches ?? [])],
     script: {
       slotCount: script.slotCount,
       prepare: base64(script.prepare, PREPARE),

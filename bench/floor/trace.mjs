@@ -24,6 +24,21 @@ export const parseTrace = (trace) => {
   return calls
 }
 
+/**
+ * The stretches between two marks, which are calls of access(2) of these paths: `[{ marker, calls }]`, `marker` the thread that
+ * made the marks.
+ */
+export const segmentsOf = (calls, begin, end) => {
+  const isMark = (call, mark) => call.text.startsWith(`access("${mark}"`)
+  const ends = calls.flatMap((call, index) => (isMark(call, end) ? [index] : []))
+  return calls.flatMap((call, index) => {
+    const to = ends.find((at) => at > index)
+    return isMark(call, begin) && to !== undefined
+      ? [{ marker: call.tid, calls: calls.slice(index + 1, to) }]
+      : []
+  })
+}
+
 export const nameOf = ({ text }) => /^\w+/.exec(text)?.[0] ?? text
 
 const RESULT = /\s+= (-?\d+|0x[0-9a-f]+|\?).*$/
