@@ -37,13 +37,29 @@ const commonJs = {
   minifySyntax: true,
   minifyWhitespace: true,
 }
-await build({
-  ...commonJs,
-  entryPoints: { 'cli-main': 'src/cli/main.ts' },
-  define: { ...shared.define, 'import.meta.url': '__moduleUrl' },
-  banner: { js: `${LAZY_BANNER} const __moduleUrl = require("node:url").pathToFileURL(__filename).href;` },
-})
-writeFileSync('dist/cli-main.cjs', lazyBuiltins(readFileSync('dist/cli-main.cjs', 'utf8')))
+/** A bundle of the command line beside its entry; what it imports of `apart` stays a bundle of its own, loaded when it is called. */
+const part = async (name, entry, apart = {}) => {
+  const outside = {
+    name: 'apart',
+    setup: ({ onResolve }) =>
+      onResolve({ filter: /^\./ }, ({ path: file, resolveDir }) => {
+        const found = apart[path.relative(root, path.resolve(resolveDir, file))]
+        return found === undefined ? undefined : { path: `./${found}.cjs`, external: true }
+      }),
+  }
+  await build({
+    ...commonJs,
+    entryPoints: { [name]: entry },
+    plugins: [outside],
+    // The bundle is run by vm, which knows no import().
+    supported: { 'dynamic-import': false },
+    define: { ...shared.define, 'import.meta.url': '__moduleUrl' },
+    banner: { js: `${LAZY_BANNER} const __moduleUrl = require("node:url").pathToFileURL(__filename).href;` },
+  })
+  writeFileSync(`dist/${name}.cjs`, lazyBuiltins(readFileSync(`dist/${name}.cjs`, 'utf8')))
+}
+await part('cli-bench', 'src/bench/index.ts')
+await part('cli-main', 'src/cli/main.ts', { 'src/bench/index.ts': 'cli-bench' })
 const digest = createHash('sha256').update(readFileSync('dist/cli-main.cjs')).digest('hex').slice(0, 16)
 await build({
   ...commonJs,

@@ -70,7 +70,7 @@ const usage = (message: string, hint?: string): E.Either<UsageError, never> =>
   E.left({ _tag: 'UsageError', message, ...(hint === undefined ? {} : { hint }) })
 
 const decode = async ({ args: { flags }, cwd }: BenchContext): Promise<E.Either<UsageError, Wanted>> => {
-  const { selectionOf, WORDS } = await import('../../bench/selection.ts')
+  const { selectionOf, WORDS } = await import('../../bench/index.ts')
   const selection = selectionOf(flags.only, !flags['no-peers'])
   if (typeof selection === 'string')
     return usage(
@@ -107,10 +107,7 @@ interface Store {
 const ENDING = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 const measureAndWrite = async (context: BenchContext, wanted: Wanted, store: Store): Promise<number> => {
-  const [{ runBench, isEngineError }, { openFolder }] = await Promise.all([
-    import('../../bench/main.ts'),
-    import('../../bench/files.ts'),
-  ])
+  const { runBench, isEngineError, openFolder } = await import('../../bench/index.ts')
   const { out } = wanted
   const folder = out === undefined ? undefined : await intoFolder(out, () => openFolder(out))
   if (folder !== undefined && E.isLeft(folder)) return refuse(context, folder.left)
@@ -164,11 +161,7 @@ const present = async (
   folder: string | undefined,
 ): Promise<number> => {
   const { args, env, stdout, stderr } = context
-  const [{ resultsJson, resultsOf }, { summaryTables }, { writeReport }] = await Promise.all([
-    import('../../bench/results.ts'),
-    import('../../bench/summary-text.ts'),
-    import('../../bench/files.ts'),
-  ])
+  const { resultsJson, resultsOf, summaryTables, writeReport } = await import('../../bench/index.ts')
   const results = resultsOf(gathered)
   if (results.partial)
     stderr.write(`slipway: ended before its time${results.starts === 0 ? ', nothing was measured' : ''}\n`)
