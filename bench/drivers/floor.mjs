@@ -42,14 +42,14 @@ export const recordStart = (stage, shape, kind = 'cold') => {
 
 /**
  * Records, generates and compiles. Returns the floor's command line. `flags` are further ones for the compiler; `kind` is `cold`, or
- * `pool` for a start from a pool.
+ * `pool` for a start from a pool; a `variant` leaves out operations.
  */
-export const makeFloor = (stage, shape, flags = [], kind = 'cold') => {
-  const folder = path.join(stage.dir, `floor-${kind}-${shape.name}`)
+export const makeFloor = (stage, shape, flags = [], kind = 'cold', { variant = '', leaveOut } = {}) => {
+  const folder = path.join(stage.dir, `floor-${kind}-${shape.name}${variant.replace(/\W+/g, '-')}`)
   mkdirSync(folder, { recursive: true })
   const recording = recordStart(stage, shape, kind)
   writeFileSync(path.join(folder, 'recording.json'), JSON.stringify(recording))
-  generateFloor(folder, recording)
+  generateFloor(folder, recording, leaveOut)
   return [
     compile(folder, 'engine', ['-pthread', ...flags]),
     compile(folder, 'init', [...FREESTANDING, ...flags]),

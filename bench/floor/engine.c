@@ -281,6 +281,10 @@ static void make_sandbox(void) {
 static uint64_t run_once(void) {
   uint64_t begin = now_ns();
   int pidfd = waits ? waiting_pidfd : begin_start();
+#ifdef HOLD_NAMESPACES
+  held_ipc = ioctl(pidfd, _IO(0xff, 2), 0);
+  held_network = ioctl(pidfd, _IO(0xff, 4), 0);
+#endif
   if (waits) send_stages(kLater);
   read_reports();
   await_exit(pidfd);

@@ -72,6 +72,9 @@ export const functionOf = (name, plan) => {
   ].join('\n')
 }
 
+/** In the place of an operation that is left out: jumps still find their targets. */
+const NOTHING = { kind: 'setSlot', args: [{ kind: 'number', value: 0n }], tolerated: [] }
+
 const planOf = (base64) =>
   base64 ? { bytes: Buffer.from(base64, 'base64'), ...decodePlan(Buffer.from(base64, 'base64')) } : undefined
 
@@ -161,8 +164,8 @@ const initSource = (plans) =>
     '',
   ].join('\n')
 
-/** Writes engine.inc and init.inc for one recorded start into `folder`. */
-export const generateFloor = (folder, recording) => {
+/** Writes engine.inc and init.inc for one recorded start into `folder`, without the operations that `leaveOut(operation, plan)` names. */
+export const generateFloor = (folder, recording, leaveOut = () => false) => {
   const { script } = recording
   const plans = {
     prepare: planOf(script.prepare),
@@ -172,6 +175,8 @@ export const generateFloor = (folder, recording) => {
     network: planOf(script.network),
     stages: script.stages.map(({ plan }) => planOf(plan)),
   }
+  for (const plan of [...plans.stages, ...Object.values(plans)])
+    if (plan?.ops) plan.ops = plan.ops.map((op) => (leaveOut(op, plan) ? NOTHING : op))
   writeFileSync(path.join(folder, 'engine.inc'), engineSource(folder, recording, plans))
   writeFileSync(path.join(folder, 'init.inc'), initSource(plans))
 }

@@ -101,7 +101,10 @@ Outcome execute(const Plan& plan, Machine& machine, Special&& special) noexcept 
     const Op& op = plan.ops[i];
     if (machine.progress != nullptr) *machine.progress = machine.progress_base | i;
     long args[6];
-    for (unsigned arg = 0; arg < 6; arg++) args[arg] = detail::argument(op, arg, plan, machine);
+    uint32_t kinds = op.arg_kinds;
+    for (unsigned arg = 0; arg < 6; arg++, kinds >>= 4)
+      args[arg] = (kinds & 0xf) == 0 ? static_cast<long>(op.args[arg])
+                                     : detail::argument(op, arg, plan, machine);
     long result = 0;
     switch (static_cast<OpKind>(op.kind)) {
       case OpKind::kSyscall:

@@ -96,7 +96,8 @@ inline bool valid_op(const Op& op, uint32_t index, const Header& header) noexcep
   if (op.result_slot != kNoSlot && op.result_slot >= header.slot_count) return false;
   const uint32_t left = header.op_count - index - 1;
   if (op.skip_on_success > left || op.skip_on_tolerated > left) return false;
-  for (unsigned arg = 0; arg < 6; arg++) {
+  // Numbers are all valid, and most arguments are numbers.
+  for (uint32_t arg = 0, kinds = op.arg_kinds; arg < 6 && kinds != 0; arg++, kinds >>= 4) {
     if (!valid_arg(op, arg, header)) return false;
   }
   if (op.kind == static_cast<uint16_t>(OpKind::kPutPid) ||
