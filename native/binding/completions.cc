@@ -38,17 +38,18 @@ void call_javascript(napi_env env, const Napi::FunctionReference& function,
   if (napi_get_and_clear_last_exception(env, &error) == napi_ok) napi_fatal_exception(env, error);
 }
 
-void Completions::close_watch() { watch_.stop(); }
-
-Completions::~Completions() {
-  if (event_ >= 0) close(event_);
+void Completions::close_watch() {
+  watch_.stop();
+  const std::lock_guard<std::mutex> lock(mutex_);
+  event_.reset();
 }
 
 bool Completions::open(napi_env env) {
-  if (event_ >= 0) return true;
+  if (event_) return true;
   env_ = env;
-  event_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (event_ < 0 || !watch_.start(env, event_, [this] { drain(); })) return false;
+  auto event = std::make_shared<sys::UniqueFd>(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (event->get() < 0 || !watch_.start(env, event->get(), [this] { drain(); })) return false;
+  event_ = std::move(event);
   watch_.unref();
   return true;
 }
@@ -66,18 +67,21 @@ void Completions::unexpect(const std::shared_ptr<bool>& awaited) {
 }
 
 void Completions::post(std::function<void()> done, std::shared_ptr<bool> awaited) {
+  std::shared_ptr<sys::UniqueFd> event;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     done_.push_back({std::move(done), std::move(awaited)});
+    event = event_;
   }
+  if (!event) return;
   // Not under the lock: the loop wakes at once, often on this very CPU, and would wait for it.
   const uint64_t one = 1;
-  (void)!write(event_, &one, sizeof one);
+  (void)!write(event->get(), &one, sizeof one);
 }
 
 void Completions::drain() {
   uint64_t count;
-  (void)!read(event_, &count, sizeof count);
+  (void)!read(event_->get(), &count, sizeof count);
   std::deque<Answer> ready;
   {
     const std::lock_guard<std::mutex> lock(mutex_);

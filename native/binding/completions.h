@@ -9,16 +9,19 @@
 #include <mutex>
 #include <vector>
 
-#include "binding/uv_poll.h"
+#include "binding/fd_watch.h"
+#include "sys/unique_fd.h"
 
 namespace slipway::binding {
+
+// What is thrown where open() has failed.
+inline constexpr char kNoLoop[] = "this JavaScript host has no event loop this addon can use";
 
 class Completions {
  public:
   Completions() = default;
   Completions(const Completions&) = delete;
   Completions& operator=(const Completions&) = delete;
-  ~Completions();
 
   bool open(napi_env env);
   // The environment is going away: nothing is delivered any more.
@@ -35,7 +38,9 @@ class Completions {
   void drain();
 
   napi_env env_ = nullptr;
-  int event_ = -1;
+  // An eventfd. A thread that posts shares it for that long, since the environment may end
+  // meanwhile.
+  std::shared_ptr<sys::UniqueFd> event_;
   FdWatch watch_;
   std::mutex mutex_;
   struct Answer {

@@ -27,7 +27,7 @@
 
 #include "binding/completions.h"
 #include "binding/exports.h"
-#include "binding/uv_poll.h"
+#include "binding/fd_watch.h"
 #include "launch/command.h"
 #include "launch/launch.h"
 #include "launch/progress.h"
@@ -77,7 +77,7 @@ struct Instance {
     struct stat seen;
     if (fstat(fd, &seen) == 0) held[fd] = seen.st_ino;
   }
-  // Runs before the environment's handles are closed for the last time.
+  // Runs before the environment's handles are closed for the last time; a second time does nothing.
   void end_of_environment();
   ~Instance();
 };
@@ -236,8 +236,7 @@ class Launch : public Napi::ObjectWrap<Launch> {
     }
     Instance& owner = instance(env);
     if (!owner.completions.open(env)) {
-      Napi::Error::New(env, "this JavaScript host has no libuv event loop")
-          .ThrowAsJavaScriptException();
+      Napi::Error::New(env, kNoLoop).ThrowAsJavaScriptException();
       return;
     }
     on_event_ = Napi::Persistent(info[3].As<Napi::Function>());
@@ -251,6 +250,7 @@ class Launch : public Napi::ObjectWrap<Launch> {
     job->queued_ns = launch::now_ns();
     this->Ref();
     owner.live.insert(this);
+    owner_ = &owner;
     owner.completions.expect();
     job_ = job;
     const bool beside = launch::expect_beside(job.get());
@@ -266,7 +266,12 @@ class Launch : public Napi::ObjectWrap<Launch> {
     }
   }
 
-  ~Launch() override { release(); }
+  // One that lives is referenced, so its environment is at its end: Deno finalizes objects first,
+  // and runs cleanup hooks then.
+  ~Launch() override {
+    if (owner_ != nullptr) owner_->end_of_environment();
+    release();
+  }
 
   // The environment is going away: what has not begun does not begin.
   void cancel() { cancelled_ = true; }
@@ -275,6 +280,7 @@ class Launch : public Napi::ObjectWrap<Launch> {
   // One that does not keep the loop alive is the guardian: it ends by itself, when the descriptors
   // held for it are closed. Gives the pidfd of a process that still has to be waited for, or -1.
   int end_of_environment() {
+    owner_ = nullptr;
     if (job_ && job_->failed_phase == launch::Phase::kNone) {
       pidfd_ = job_->pidfd;  // it was started, and JavaScript has not heard of it
       ctl_ = job_->ctl;
@@ -514,7 +520,7 @@ class Launch : public Napi::ObjectWrap<Launch> {
     finished_ = true;
     give_back_cell();
     release();
-    instance(Env()).live.erase(this);
+    std::exchange(owner_, nullptr)->live.erase(this);
     on_event_.Reset();
     this->Unref();
   }
@@ -571,6 +577,7 @@ class Launch : public Napi::ObjectWrap<Launch> {
     return Napi::Number::New(info.Env(), pidfd_);
   }
 
+  Instance* owner_ = nullptr;  // while this is one of its live ones
   Napi::FunctionReference on_event_;
   FdWatch exit_watch_, ctl_watch_;
   int pidfd_ = -1;
@@ -728,8 +735,7 @@ Napi::Value answer_from(Threads Instance::* threads, Napi::Env env, const std::s
                         const Napi::Function& function) {
   Instance& owner = instance(env);
   if (!owner.completions.open(env)) {
-    Napi::Error::New(env, "this JavaScript host has no libuv event loop")
-        .ThrowAsJavaScriptException();
+    Napi::Error::New(env, kNoLoop).ThrowAsJavaScriptException();
     return env.Undefined();
   }
   auto done = std::make_shared<Napi::FunctionReference>(Napi::Persistent(function));
@@ -796,18 +802,30 @@ Napi::Value time_command(const Napi::CallbackInfo& info) {
   return answer_from(&Instance::lookups, info.Env(), command, info[4].As<Napi::Function>());
 }
 
-// pipe(): [read end, write end], both close-on-exec; the flags of either are set by the caller's
-// choice of `nonblocking`.
+// pipe(thisProcessReads, owner): [read end, write end], both close-on-exec; this process's end is
+// non-blocking, the other one belongs to the uid `owner`.
 Napi::Value pipe(const Napi::CallbackInfo& info) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return Napi::Number::New(info.Env(), -errno);
-  const int mine = info[0].ToBoolean() ? 0 : 1;  // pipe(true): this process reads
+  const int mine = info[0].ToBoolean() ? 0 : 1;
+  const uint32_t owner = info[1].IsNumber() ? info[1].As<Napi::Number>().Uint32Value() : 0;
+  if (owner != 0 && fchown(ends[1 - mine], owner, static_cast<gid_t>(-1)) != 0) {
+    const int error = errno;
+    for (const int end : ends) close(end);
+    return Napi::Number::New(info.Env(), -error);
+  }
   for (const int end : ends) instance(info.Env()).hold(end);
   (void)fcntl(ends[mine], F_SETFL, O_NONBLOCK);
   Napi::Array result = Napi::Array::New(info.Env(), 2);
   result.Set(0u, ends[0]);
   result.Set(1u, ends[1]);
   return result;
+}
+
+// watchDescriptors(byThread): how everything of this process is watched from now on. False when
+// this host has not got it.
+Napi::Value watch_descriptors(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), choose_watch(info.Env(), info[0].ToBoolean()));
 }
 
 Napi::Value close_fds(const Napi::CallbackInfo& info) {
@@ -870,6 +888,7 @@ void register_launch(Napi::Env env, Napi::Object exports) {
   exports.Set("executeLater", Napi::Function::New(env, execute_later));
   exports.Set("executeApart", Napi::Function::New(env, execute_apart));
   exports.Set("timeCommand", Napi::Function::New(env, time_command));
+  exports.Set("watchDescriptors", Napi::Function::New(env, watch_descriptors));
   exports.Set("pipe", Napi::Function::New(env, pipe));
   exports.Set("closeFds", Napi::Function::New(env, close_fds));
   exports.Set("readFiles", Napi::Function::New(env, read_files));

@@ -38,6 +38,8 @@ struct Layers {
   std::shared_ptr<Completions> completions = std::make_shared<Completions>();
   std::set<LayerApplier*> live;
   sys::Workers tasks;  // long jobs, side by side; nobody waits for a thread's end on the loop
+  // None where a thread watches: what it calls runs in a scope of its host's, and Deno cannot
+  // destroy one of ours at its end.
   std::unique_ptr<Napi::AsyncContext> context;
 
   // A thread's answer, back on the JavaScript thread: promises settle, and what waits for them
@@ -45,6 +47,7 @@ struct Layers {
   template <typename Body>
   void deliver(Napi::Env env, Body body) {
     if (!runs_javascript(env)) return;
+    if (!context) return body();
     const Napi::CallbackScope scope(env, *context);
     body();
   }
@@ -68,11 +71,10 @@ Napi::Object failure_object(Napi::Env env, const Failure& failure) {
 }
 
 bool open_completions(Napi::Env env, Layers* layers) {
-  if (!layers->context)
+  if (!layers->context && !watches_by_thread())
     layers->context = std::make_unique<Napi::AsyncContext>(env, "slipway.layer");
   if (layers->completions->open(env)) return true;
-  Napi::Error::New(env, "this JavaScript host has no libuv event loop")
-      .ThrowAsJavaScriptException();
+  Napi::Error::New(env, kNoLoop).ThrowAsJavaScriptException();
   return false;
 }
 
@@ -121,6 +123,14 @@ class LayerApplier : public Napi::ObjectWrap<LayerApplier> {
         [this, completions] {
           completions->post([this] { layers_->deliver(Env(), [this] { finished(); }); });
         });
+  }
+
+  // One that has not finished is referenced, so its environment is at its end: Deno finalizes
+  // objects first, and runs cleanup hooks then.
+  ~LayerApplier() override {
+    if (!thread_) return;
+    stop();
+    layers_->live.erase(this);
   }
 
   // The environment is going away.

@@ -10,11 +10,8 @@
 #include <utility>
 
 namespace slipway::sys {
-namespace {
 
-// A new thread that takes no signal.
-template <typename Body>
-std::thread quiet_thread(Body body) {
+std::thread quiet_thread(std::function<void()> body) {
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -22,8 +19,6 @@ std::thread quiet_thread(Body body) {
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   return thread;
 }
-
-}  // namespace
 
 void Worker::post(std::function<void()> task) {
   std::unique_lock<std::mutex> lock(mutex_);

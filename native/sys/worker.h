@@ -10,6 +10,9 @@
 
 namespace slipway::sys {
 
+// A new thread that takes no signal: the host's handlers never run on it.
+std::thread quiet_thread(std::function<void()> body);
+
 class Worker {
  public:
   // `nice`: of the thread, and of the processes it makes.

@@ -1,5 +1,5 @@
 // The cgroup directories containers are made in: made once, opened once, configured once. A container costs one mkdir each.
-import { closeSync, constants, mkdirSync, openSync, readdirSync, rmdirSync } from 'node:fs'
+import { constants, mkdirSync, readdirSync, rmdirSync } from 'node:fs'
 import path from 'node:path'
 import type { EngineError } from '../model/errors.ts'
 import type { CgroupController, CgroupFacts, HostFacts } from '../model/host-facts.ts'
@@ -10,6 +10,7 @@ import { compileDeviceProgram } from '../plan/device-program.ts'
 import { limitedControllers, neededControllers } from '../plan/launch/cgroup.ts'
 import type { CgroupParent } from '../plan/launch/index.ts'
 import { allowDevices, attachDevices, type HandedDown, handDown, inheritCpuset } from './cgroup-setup.ts'
+import { closeForEngine, openForEngine } from './engine-descriptors.ts'
 
 export interface OpenParent extends CgroupParent {
   /** O_DIRECTORY descriptor, open as long as the engine. */
@@ -78,7 +79,7 @@ export class CgroupParents {
   }
 
   close(): void {
-    for (const { fd } of this.#open.values()) closeSync(fd)
+    for (const { fd } of this.#open.values()) closeForEngine(this.#addon, fd)
     this.#open.clear()
     this.#sets.clear()
   }
@@ -140,7 +141,8 @@ export class CgroupParents {
     if (known !== undefined) return known
     const parent = attempt(directory, () => {
       const made = make(directory)
-      return { ...made, fd: openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY) }
+      const flags = constants.O_RDONLY | constants.O_DIRECTORY
+      return { ...made, fd: openForEngine(this.#addon, directory, flags) }
     })
     this.#open.set(directory, parent)
     return parent

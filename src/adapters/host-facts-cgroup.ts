@@ -1,6 +1,7 @@
 // Reads the cgroup layout of a host out of /proc/self/mountinfo: which controller lives in which hierarchy, and where.
-import { accessSync, constants } from 'node:fs'
+import { accessSync, closeSync, constants, openSync } from 'node:fs'
 import type { CgroupController, CgroupFacts } from '../model/host-facts.ts'
+import { jsHost } from '../native/js-host.ts'
 
 interface CgroupMount {
   readonly mountpoint: string
@@ -52,14 +53,16 @@ const modeOf = (v1: boolean, v2: boolean): CgroupFacts['mode'] => {
   return v1 ? 'v1' : v2 ? 'v2' : 'none'
 }
 
-const permits = (path: string): boolean => {
+const works = (attempt: () => void): boolean => {
   try {
-    accessSync(path, constants.W_OK)
+    attempt()
     return true
   } catch {
     return false
   }
 }
+const permits = (path: string): boolean => works(() => accessSync(path, constants.W_OK))
+const opens = (path: string): boolean => works(() => closeSync(openSync(path, constants.O_WRONLY)))
 
 /**
  * True when every hierarchy can be written to by this process; access(2) also tells a read-only mount. One that another
@@ -67,9 +70,10 @@ const permits = (path: string): boolean => {
  */
 export const cgroupWritable = (mountpoints: readonly string[], root: string): boolean =>
   mountpoints.length > 0 &&
-  mountpoints.every(
-    (mountpoint) => permits(root + mountpoint) && permits(`${root}${mountpoint}/cgroup.procs`),
-  )
+  mountpoints.every((mountpoint) => {
+    const processes = `${root}${mountpoint}/cgroup.procs`
+    return jsHost.accessAsksKernel ? permits(root + mountpoint) && permits(processes) : opens(processes)
+  })
 
 /**
  * The cgroup layout as seen by the process whose mountinfo is given. `readController` gives the text of a v2

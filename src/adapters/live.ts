@@ -1,4 +1,5 @@
 // Assembles the ports on this machine: the one place where an engine's parts meet.
+import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import * as E from '#fp/Either'
 import { pipe } from '#fp/function'
@@ -12,6 +13,7 @@ import type { ImageSource } from '../model/options.ts'
 import { decodeEngineOptions } from '../model/options-decode.ts'
 import type { PreparedImage } from '../model/prepared-image.ts'
 import type { Addon } from '../native/addon.ts'
+import { jsHost } from '../native/js-host.ts'
 import type { LayerAddon } from '../native/layer-addon.ts'
 import { loadAddon } from '../native/load.ts'
 import { CgroupParents } from './cgroup-parents.ts'
@@ -55,7 +57,8 @@ export const openEngine = (
   environment: { readonly SLIPWAY_ROOT?: string },
 ): E.Either<EngineError, LiveEngine> =>
   pipe(
-    decodeEngineOptions<EngineOptions>(options),
+    E.tryCatch(demandPermissions, asError),
+    E.flatMap(() => decodeEngineOptions<EngineOptions>(options)),
     E.flatMap((decoded) => {
       const root = path.resolve(decoded.root ?? environment.SLIPWAY_ROOT ?? DEFAULT_ROOT)
       const runtime = decoded.runtime ?? (root === DEFAULT_ROOT ? DEFAULT_RUNTIME : path.join(root, 'run'))
@@ -71,7 +74,7 @@ const assemble = (root: string, runtime: string): LiveEngine => {
   const state = new StateDir({ root, runtime }, addon)
   const cgroups = new CgroupParents(facts, addon, cgroupNameOf(root))
   const guardian = new Guardian(addon, facts, cgroups.forGuardian())
-  const nothing = new Nothing()
+  const nothing = new Nothing(addon)
   let loaded: Promise<Images> | undefined
   const images = (): Promise<Images> => {
     loaded ??= openImages(root, addon, state)
@@ -106,6 +109,25 @@ const assemble = (root: string, runtime: string): LiveEngine => {
     })
   }
   return { ports, addon, facts, root, runtime, images, guardianPid: () => guardian.pid, close }
+}
+
+/**
+ * Deno keeps a program that has not all permissions from files of the kernel's and from addons, one by one: an engine would take what
+ * it cannot read for what is not there.
+ */
+const demandPermissions = (): void => {
+  if (jsHost.name !== 'Deno') return
+  try {
+    readFileSync('/proc/self/status')
+  } catch (error) {
+    if ((error as Error).name !== 'NotCapable') return
+    throw {
+      _tag: 'HostUnfit',
+      need: 'all permissions of Deno',
+      why: 'this process was started without them, and a container engine needs the files of the kernel and a native addon',
+      remedy: 'start it with deno run --allow-all',
+    } satisfies EngineError
+  }
 }
 
 /** Who may not write here is told first whether it is for want of rights altogether. */

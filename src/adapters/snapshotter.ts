@@ -1,6 +1,5 @@
 // Unpacked layers and flattened stacks on disk. A snapshot is made in a locked staging directory and renamed into place,
 // so it is there whole or not at all, whatever dies when.
-import { closeSync } from 'node:fs'
 import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises'
 import * as TE from '#fp/TaskEither'
 import type {
@@ -178,7 +177,7 @@ class Store {
     } finally {
       // What cannot be removed now is the next sweep's; the result counts.
       await this.#native.removeTree(staging.path)
-      closeSync(staging.lockFd)
+      this.#native.closeFds(Int32Array.of(staging.lockFd))
     }
   }
 

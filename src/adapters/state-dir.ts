@@ -15,6 +15,7 @@ import path from 'node:path'
 import type { EngineError } from '../model/errors.ts'
 import { type ContainerRecord, parseRecord } from '../model/record.ts'
 import type { Addon } from '../native/addon.ts'
+import { closeForEngine, openForEngine } from './engine-descriptors.ts'
 import { makeFolders } from './make-folders.ts'
 
 const LOCK_SH = 1
@@ -65,9 +66,9 @@ export class StateDir {
       makeFolders(folder, OWN_MODE)
     }
     for (const folder of [this.root, this.runtime]) demandOwn(folder)
-    this.containersFd = openSync(this.containers, constants.O_RDONLY | constants.O_DIRECTORY)
-    this.recordsFd = openSync(this.records, constants.O_RDONLY | constants.O_DIRECTORY)
-    this.#company = openSync(this.engines, constants.O_RDONLY | constants.O_DIRECTORY)
+    this.containersFd = openForEngine(addon, this.containers, constants.O_RDONLY | constants.O_DIRECTORY)
+    this.recordsFd = openForEngine(addon, this.records, constants.O_RDONLY | constants.O_DIRECTORY)
+    this.#company = openForEngine(addon, this.engines, constants.O_RDONLY | constants.O_DIRECTORY)
     this.#join()
     this.#lockFd = this.#lock()
   }
@@ -161,13 +162,13 @@ export class StateDir {
   /** To be called once, at the very end: `body` runs unless another engine of this root lives, and none begins meanwhile. */
   leave(body: () => void): void {
     if (this.#addon.flock(this.#company, LOCK_EX) === 0) body()
-    closeSync(this.#company)
+    closeForEngine(this.#addon, this.#company)
   }
 
   close(): void {
     if (this.#lockFd < 0) return
     unlinkQuietly(path.join(this.engines, this.engine))
-    for (const fd of [this.containersFd, this.recordsFd, this.#lockFd]) closeSync(fd)
+    for (const fd of [this.containersFd, this.recordsFd, this.#lockFd]) closeForEngine(this.#addon, fd)
     this.#lockFd = -1
   }
 
@@ -190,7 +191,8 @@ export class StateDir {
   /** Locked before it appears under its name: no other engine ever sees it unlocked while this process lives. */
   #lock(): number {
     const temporary = path.join(this.runtime, `.engine-${this.engine}`)
-    const fd = openSync(temporary, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o600)
+    const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL
+    const fd = openForEngine(this.#addon, temporary, flags, 0o600)
     this.#addon.flock(fd, LOCK_EX)
     renameSync(temporary, path.join(this.engines, this.engine))
     return fd

@@ -1,7 +1,6 @@
 // Standard streams on real descriptors: a file, a given descriptor and an inherited one never pass through JavaScript.
-import { closeSync, fchownSync, fstatSync, openSync, statSync, writeSync } from 'node:fs'
-import type { Readable, Writable } from 'node:stream'
-import type { ReadStream, WriteStream } from 'node:tty'
+import { closeSync, fchownSync, fstatSync, openSync, statSync } from 'node:fs'
+import type { Duplex, Readable, Writable } from 'node:stream'
 import * as E from '#fp/Either'
 import type { OpenStdio, OutputStream, StdioPort } from '../engine/ports/stdio.ts'
 import type { EngineError } from '../model/errors.ts'
@@ -10,6 +9,8 @@ import type { Addon } from '../native/addon.ts'
 import { builtin } from '../native/builtin.ts'
 import type { Arch } from '../plan/program.ts'
 import { planWindowSize } from '../plan/terminal.ts'
+import { type Directions, pipeStream, terminalStream } from './descriptor-stream.ts'
+import { closeForEngine, openForEngine } from './engine-descriptors.ts'
 import { mergeOutputs, outputStream } from './output-stream.ts'
 
 /** Written before the child exists: fits an empty pipe whole (pipe(7), capacity of one page less than 64 KiB at least). */
@@ -35,6 +36,9 @@ interface Opener {
   /** The descriptor of this process's end belongs to what is made of it; the other one is the child's. */
   readonly pipe: (thisProcessReads: boolean) => readonly [theirs: number, mine: number]
   readonly closePipe: (fd: number) => void
+  readonly stream: (fd: number, directions: Directions) => Duplex
+  /** What an empty pipe has room for. */
+  readonly fill: (fd: number, bytes: Uint8Array) => void
   /** The caller's own stream failed. */
   readonly broken: (error: unknown) => void
 }
@@ -43,19 +47,24 @@ interface Opener {
 export class Nothing {
   #input: number | undefined
   #output: number | undefined
+  readonly #addon: Addon
+
+  constructor(addon: Addon) {
+    this.#addon = addon
+  }
 
   get input(): number {
-    this.#input ??= openSync('/dev/null', 'r')
+    this.#input ??= openForEngine(this.#addon, '/dev/null', 'r')
     return this.#input
   }
 
   get output(): number {
-    this.#output ??= openSync('/dev/null', 'w')
+    this.#output ??= openForEngine(this.#addon, '/dev/null', 'w')
     return this.#output
   }
 
   close(): void {
-    for (const fd of [this.#input, this.#output]) if (fd !== undefined) closeSync(fd)
+    for (const fd of [this.#input, this.#output]) if (fd !== undefined) closeForEngine(this.#addon, fd)
     this.#input = undefined
     this.#output = undefined
   }
@@ -75,13 +84,17 @@ export const nativeStdio = (addon: Addon, arch: Arch, nothing: Nothing): StdioPo
       nothing,
       pipe: (reads) => pipeEnds(addon, reads, owner),
       closePipe: (fd) => addon.closeFds(Int32Array.of(fd)),
+      stream: (fd, directions) => pipeStream(addon, fd, directions),
+      fill: (fd, bytes) => void addon.writeFd(fd, bytes),
       broken: trouble.broken,
     }
     try {
       const stdin = keep(openInput(opener, options.stdin))
       const stdout = keep(openOutput(opener, options.stdout, 'stdout'))
       const stderr = keep(
-        options.stderr === 'stdout' ? borrowed(stdout.fd) : openOutput(opener, options.stderr, 'stderr'),
+        options.stderr === 'stdout'
+          ? { fd: stdout.fd, stream: null }
+          : openOutput(opener, options.stderr, 'stderr'),
       )
       for (const end of opened) if (end.foreign === true) refuseFolder(end.fd)
       for (const end of opened) if (end.foreign === true && end.close === undefined) shareFifo(end.fd, owner)
@@ -92,11 +105,11 @@ export const nativeStdio = (addon: Addon, arch: Arch, nothing: Nothing): StdioPo
     }
   },
   terminal: (fd) => {
-    const stream = new (builtin('node:tty').ReadStream)(fd)
+    const stream = terminalStream(addon, fd)
     const resize = (columns: number, rows: number): void => {
       if (!stream.destroyed) addon.execute(planWindowSize(arch, columns, rows), Int32Array.of(fd))
     }
-    return { stdin: stream as unknown as WriteStream, stdout: outputStream(withoutHangup(stream)), resize }
+    return { stdin: stream, stdout: outputStream(stream), resize }
   },
   merge: mergeOutputs,
 })
@@ -169,11 +182,11 @@ const openInput = (opener: Opener, option: StdinOption): End<Writable> => {
   const [theirs, mine] = opener.pipe(false)
   const small = smallContent(option)
   if (small !== undefined) {
-    writeSync(mine, small)
+    opener.fill(mine, small)
     opener.closePipe(mine)
     return { fd: theirs, close: opener.closePipe, stream: null }
   }
-  const socket = new (builtin('node:net').Socket)({ fd: mine, readable: false, writable: true })
+  const socket = opener.stream(mine, { readable: false, writable: true })
   // A payload that stops reading is no error of the caller's: what is written into the void is lost.
   socket.on('error', () => {})
   const end = { fd: theirs, close: opener.closePipe }
@@ -245,7 +258,7 @@ const openOutput = (opener: Opener, option: OutputOption, name: 'stdout' | 'stde
       ? borrowed(option.fd)
       : openFile(name, option.file, option.append === true ? 'a' : 'w')
   const [theirs, mine] = opener.pipe(true)
-  const socket = new (builtin('node:net').Socket)({ fd: mine, readable: true, writable: false })
+  const socket = opener.stream(mine, { readable: true, writable: false })
   const end = { fd: theirs, close: opener.closePipe, drop: () => void socket.destroy() }
   if (option === 'pipe') return { ...end, stream: outputStream(socket) }
   return { ...end, stream: null, copy: copyOutput(opener, socket, option) }
@@ -294,20 +307,10 @@ const openFile = (option: string, file: string, flags: string): End<never> => {
 
 /** A payload that is not root could not open its own /dev/stdout if the pipe stayed root's. */
 const pipeEnds = (addon: Addon, reads: boolean, owner: number): [theirs: number, mine: number] => {
-  const ends = addon.pipe(reads)
+  const ends = addon.pipe(reads, owner)
   if (typeof ends === 'number')
     throw { _tag: 'SyscallFailed', step: 'make pipe', errno: -ends } satisfies EngineError
-  const [theirs, mine] = reads ? [ends[1], ends[0]] : ends
-  if (owner !== 0) fchownSync(theirs, owner, -1)
-  return [theirs, mine]
-}
-
-/** The kernel answers EIO on a terminal's engine end once its last user is gone: that is its end of file (pty(7)). */
-const withoutHangup = (stream: ReadStream): Readable => {
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EIO') stream.push(null)
-  })
-  return stream
+  return reads ? [ends[1], ends[0]] : ends
 }
 
 const asError = (error: unknown): EngineError => {

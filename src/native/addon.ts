@@ -93,6 +93,16 @@ export interface NativeLaunch {
   ref(): void
 }
 
+/** Counts are bytes, or a negative errno. */
+export interface NativeChannel {
+  /** 0 at the end of file. */
+  read(buffer: Uint8Array): number
+  write(bytes: Uint8Array): number
+  /** Keeps the event loop alive until `ready` is called. Returns 0 or a positive errno. */
+  wait(toWrite: boolean): number
+  close(): void
+}
+
 export interface Execution {
   readonly ok: boolean
   /** The operation that failed. */
@@ -146,10 +156,22 @@ export interface Addon {
     done: (result: TimedCommand) => void,
   ): () => void
   /**
-   * A pipe as [read end, write end], close-on-exec; this process's end is non-blocking. Both are held, as by `holdFds`.
-   * A negative errno on failure.
+   * A pipe as [read end, write end], close-on-exec; this process's end is non-blocking, the other one belongs to the uid `owner`.
+   * Both are held, as by `holdFds`. A negative errno on failure.
    */
-  pipe(thisProcessReads: boolean): [number, number] | number
+  pipe(thisProcessReads: boolean, owner: number): [number, number] | number
+  /** How many bytes were written, or a negative errno. */
+  writeFd(fd: number, bytes: Uint8Array): number
+  /**
+   * How this process is told of descriptors from now on: from a thread of ours, or by the host's own event loop. False when this host
+   * has not got it.
+   */
+  watchDescriptors(byThread: boolean): boolean
+  /** A non-blocking descriptor, borrowed until `close`. `ready` is called once for each `wait`. */
+  readonly Channel: new (
+    fd: number,
+    ready: (readable: boolean, writable: boolean) => void,
+  ) => NativeChannel
   closeFds(fds: Int32Array): void
   /** The first KiB of each file as one character for each byte; undefined for one that cannot be read, e.g. -1. */
   readFiles(fds: Int32Array): (string | undefined)[]

@@ -5,7 +5,6 @@ interface Builtins {
   'node:net': typeof import('node:net')
   'node:stream': typeof import('node:stream')
   'node:stream/promises': typeof import('node:stream/promises')
-  'node:tty': typeof import('node:tty')
 }
 
 let load: NodeJS.Require | undefined

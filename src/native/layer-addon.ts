@@ -62,6 +62,7 @@ export interface LayerAddon {
   removeTree(path: string): Promise<{ readonly ok: true; readonly entries: number } | LayerFailure>
   /** Removes the staging directories below `folder` whose makers are dead. */
   sweepStaging(folder: string): Promise<{ readonly ok: true; readonly entries: number } | LayerFailure>
+  closeFds(fds: Int32Array): void
   /** A new directory below `folder`, locked as long as `lockFd` is open. */
   openStaging(
     folder: string,

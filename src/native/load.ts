@@ -4,6 +4,7 @@ import { createRequire } from 'node:module'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Addon } from './addon.ts'
+import { jsHost } from './js-host.ts'
 
 let loaded: Addon | undefined
 
@@ -15,6 +16,8 @@ export const loadAddon = (): Addon => {
   process.dlopen(module, file)
   const addon = module.exports as Addon
   const helper = path.join(path.dirname(file), 'slipway-init')
+  if (!addon.watchDescriptors(!jsHost.takesDescriptors))
+    throw new Error(`${jsHost.name} ${jsHost.version} has no event loop the addon can use`)
   const sealed = addon.sealHelper(readFileSync(helper))
   if (sealed !== 0) throw new Error(`cannot keep ${helper} in a sealed memfd: errno ${sealed}`)
   loaded = addon

@@ -277,4 +277,22 @@ test('streams of every kind leave no descriptor and no process behind', async ()
   assert.equal(await box().unchanged(before), [])
 })
 
+test('what a terminal was last told is never lost', async () => {
+  const last = async (): Promise<string> => {
+    const running = await box().engine.start(
+      { rootfs: box().rootfs },
+      ['sh', '-c', 'read x; echo "last $x"'],
+      {
+        tty: true,
+      },
+    )
+    const chunks = running.stdout?.toArray()
+    running.stdin?.write('word\n')
+    return ((await chunks) ?? []).join('')
+  }
+  for (let round = 0; round < 30; round++)
+    for (const text of await Promise.all([last(), last(), last(), last(), last()]))
+      assert.match(text, /last word\r\n$/)
+})
+
 run()

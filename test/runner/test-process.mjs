@@ -17,14 +17,20 @@ export const killRunning = () => {
   for (const run of running) killPids(findLeftovers(run).map(({ pid }) => pid))
 }
 
-/** @returns code, signal, timedOut, ms, text, records, leftBehind (processes), leftFiles (names in its TMPDIR) */
-export const runFile = async (script, { scratch, env, timeoutMs }) => {
+const NODE = [process.execPath, '--enable-source-maps']
+
+/**
+ * `command`: the program that runs scripts, and its own arguments.
+ * @returns code, signal, timedOut, ms, text, records, leftBehind (processes), leftFiles (names in its TMPDIR)
+ */
+export const runFile = async (script, { scratch, env, timeoutMs, command = NODE }) => {
   const started = Date.now()
   const id = `${process.pid}-${++count}`
   const folder = path.join(scratch, String(count))
   const recordFile = `${folder}.records`
   mkdirSync(folder)
-  const child = spawn(process.execPath, ['--enable-source-maps', script], {
+  const [program, ...args] = command
+  const child = spawn(program, [...args, script], {
     env: { ...env, SLIPWAY_TEST_RECORD: recordFile, SLIPWAY_TEST_ID: id, TMPDIR: folder },
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -71,7 +71,7 @@ export const isAlive = (pid: number): boolean => {
 export const restingCensus = async (box: TestEngine): Promise<Census> => {
   const containers = ({ cgroups, files }: Census): number =>
     cgroups.filter((name) => /\/[0-9a-f]{64}/.test(name)).length +
-    files.filter((name) => /\/(records|containers)\/[0-9a-f]{64}/.test(name)).length
+    files.filter((name) => /\/(records|containers|trash)\/[0-9a-f]{64}/.test(name)).length
   await until('earlier containers are gone', () => containers(box.census()) === 0)
   return box.census()
 }

@@ -1,6 +1,6 @@
 // The ten lines of libuv's interface this addon needs (uv_poll_t, docs.libuv.org), without its
 // header.
-#include "binding/uv_poll.h"
+#include "binding/uv_watch.h"
 
 #include <dlfcn.h>
 
@@ -53,9 +53,14 @@ const Uv& uv() {
   return found;
 }
 
+struct uv_loop_s* loop_of(napi_env env) {
+  struct uv_loop_s* loop = nullptr;
+  return napi_get_uv_event_loop(env, &loop) == napi_ok ? loop : nullptr;
+}
+
 }  // namespace
 
-struct FdWatch::Handle {
+struct UvWatch::Handle {
   void* poll;
   std::function<void()> ready;
 
@@ -74,10 +79,11 @@ struct FdWatch::Handle {
   }
 };
 
-bool FdWatch::start(napi_env env, int fd, std::function<void()> ready) {
-  struct uv_loop_s* loop = nullptr;
-  if (!uv().whole() || napi_get_uv_event_loop(env, &loop) != napi_ok || loop == nullptr)
-    return false;
+bool UvWatch::available(napi_env env) { return uv().whole() && loop_of(env) != nullptr; }
+
+bool UvWatch::start(napi_env env, int fd, std::function<void()> ready) {
+  if (!available(env)) return false;
+  struct uv_loop_s* loop = loop_of(env);
   void* poll = calloc(1, uv().handle_size(kUvPollType));
   if (poll == nullptr) return false;
   if (uv().poll_init(loop, poll, fd) != 0) {
@@ -89,7 +95,7 @@ bool FdWatch::start(napi_env env, int fd, std::function<void()> ready) {
   return uv().poll_start(poll, kUvReadable | kUvDisconnect, &Handle::on_ready) == 0;
 }
 
-void FdWatch::stop() {
+void UvWatch::stop() {
   if (handle_ == nullptr) return;
   Handle* handle = std::exchange(handle_, nullptr);
   handle->ready = nullptr;
@@ -97,11 +103,11 @@ void FdWatch::stop() {
   uv().close(handle->poll, &Handle::on_closed);
 }
 
-void FdWatch::unref() {
+void UvWatch::unref() {
   if (handle_ != nullptr) uv().unref(handle_->poll);
 }
 
-void FdWatch::ref() {
+void UvWatch::ref() {
   if (handle_ != nullptr) uv().ref(handle_->poll);
 }
 

@@ -1,0 +1,2 @@
+export const PAGE: string
+export const withMatrix: (text: string) => string
