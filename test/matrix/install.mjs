@@ -4,11 +4,15 @@ import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { CACHE } from './table.mjs'
 
-/** The program's path. Throws with npm's own words when it cannot be had. */
+const ATTEMPTS = 3
+
+/** `{ program }`, its path, or `{ why }` it cannot be had, in npm's own words. */
 export const install = (runtime) => {
   const folder = path.resolve(CACHE, `${runtime.id}-${runtime.version}`)
-  if (!existsSync(folder)) download(runtime, folder)
-  return path.join(folder, 'node_modules', runtime.package, runtime.program)
+  let why
+  for (let attempt = 0; attempt < ATTEMPTS && !existsSync(folder); attempt++) why = download(runtime, folder)
+  if (!existsSync(folder)) return { why }
+  return { program: path.join(folder, 'node_modules', runtime.package, runtime.program) }
 }
 
 /** Under another name first: a download that is cut short leaves nothing that looks whole. */
@@ -30,7 +34,8 @@ const download = (runtime, folder) => {
   const { status, stdout, stderr, error } = spawnSync('npm', args, { encoding: 'utf8', cwd: made })
   if (error !== undefined || status !== 0) {
     rmSync(made, { recursive: true, force: true })
-    throw new Error(`npm install ${wanted}: ${error?.message ?? `${stdout}${stderr}`.trim()}`)
+    return `npm install ${wanted}: ${error?.message ?? `${stdout}${stderr}`.trim()}`
   }
   renameSync(made, folder)
+  return undefined
 }
