@@ -37,6 +37,8 @@ const channelStream = (addon: Addon, fd: number, directions: Directions): Duplex
   })
   const stream = new (builtin('node:stream').Duplex)({
     ...directions,
+    // A terminal that has ended takes no input any more.
+    allowHalfOpen: false,
     // Never at once, however much there is: a payload that writes without end would keep the event loop for itself.
     read: () => wait(false),
     write: (chunk, _encoding, done) => give(chunk, done),
