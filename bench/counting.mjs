@@ -6,9 +6,10 @@ import { nameOf } from './floor/trace.mjs'
 /** A call that is only made again: the kernel gave up because something else on the machine was in its way. */
 const isRepeated = ({ text }) => /= (-1 (EAGAIN|EINTR)\b|\? ERESTART)/.test(text)
 
-/** How often the loop wakes up, and reads that it was woken, depends on who is faster. */
+/** How often the loop wakes up, and looks what woke it, depends on who is faster. */
+const WAITING = new Set(['epoll_wait', 'epoll_pwait', 'epoll_pwait2', 'epoll_ctl', 'recvmsg', 'waitid'])
 const isWaiting = (call) =>
-  nameOf(call).startsWith('epoll_pwait') || /^read\(\d+, "\\\d+\\0\\0\\0\\0\\0\\0\\0", /.test(call.text)
+  WAITING.has(nameOf(call)) || /^read\(\d+, "\\\d+\\0\\0\\0\\0\\0\\0\\0", /.test(call.text)
 
 const tally = (names) => {
   const counts = {}
