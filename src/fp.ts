@@ -13,6 +13,7 @@ import { run as runProgram } from './engine/run.ts'
 import { Session } from './engine/session.ts'
 import { type Prepared, prepare, start as startProgram } from './engine/start.ts'
 import { Turns } from './engine/turns.ts'
+import { decodeOnce } from './model/decode-once.ts'
 import type { EngineError } from './model/errors.ts'
 import type { RunResult } from './model/exit.ts'
 import type { HostFacts } from './model/host-facts.ts'
@@ -199,16 +200,14 @@ export const createEngine = (options: EngineOptions = {}): Engine => {
       })
       return () => turns.take(task)
     }
+    const decodeRun = decodeOnce((wanted) => decodePoolRun(wanted, facts))
+    const decodeStart = decodeOnce((wanted) => decodePoolStart(wanted, facts))
     return {
       run: <E extends Encoding, A extends boolean>(
         argv?: readonly string[],
         wanted?: PoolRunOptionsFor<E, A>,
-      ) =>
-        asked('run', argv, decodePoolRun(wanted, facts), program.run) as TaskEither<
-          EngineError,
-          ResultFor<E, A>
-        >,
-      start: (argv, wanted) => asked('start', argv, decodePoolStart(wanted, facts), program.start),
+      ) => asked('run', argv, decodeRun(wanted), program.run) as TaskEither<EngineError, ResultFor<E, A>>,
+      start: (argv, wanted) => asked('start', argv, decodeStart(wanted), program.start),
       stats: () => program.stats,
       close: () => {
         forget()

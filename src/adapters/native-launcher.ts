@@ -116,7 +116,7 @@ const scriptOf = (plan: LaunchPlan): LaunchScript => ({
 
 const stageScript = ({ bytes, fds, base, when }: PlannedStage): StageScript => ({
   plan: bytes,
-  fds: Uint16Array.from(fds),
+  fds: new Uint16Array(fds),
   base,
   when,
 })
@@ -127,7 +127,10 @@ const stageScript = ({ bytes, fds, base, when }: PlannedStage): StageScript => (
  */
 class Attempt {
   readonly #addon: Addon
-  #plan: LaunchPlan
+  readonly #begun: LaunchPlan
+  /** Of a sandbox that was fired. */
+  #last: PlannedStage | undefined
+  #stageCount: number
   readonly #own: string
   readonly #guardian: number
   #options: FireOptions = { command: '' }
@@ -157,7 +160,8 @@ class Attempt {
 
   constructor(addon: Addon, plan: LaunchPlan, own: string, guardian: number) {
     this.#addon = addon
-    this.#plan = plan
+    this.#begun = plan
+    this.#stageCount = plan.stages.length
     this.#own = own
     this.#guardian = guardian
     this.over = new Promise((done) => {
@@ -219,7 +223,7 @@ class Attempt {
       case 'timings':
         this.#childTimes.push(event[2])
         if (event[3] >= 0) this.#take(event[3])
-        this.#lastStageDone = this.#hasPayload() && event[1] === this.#plan.stages.length - 1
+        this.#lastStageDone = this.#hasPayload() && event[1] === this.#stageCount - 1
         return
       case 'fd':
         if (this.#settled) this.#addon.closeFds(Int32Array.of(event[2]))
@@ -279,19 +283,25 @@ class Attempt {
     }
     this.wanted(options, resolve)
     this.#firedNs = this.#addon.nowNs()
-    this.#plan = { ...this.#plan, stages: [...this.#plan.stages, stage] }
+    this.#last = stage
+    this.#stageCount++
     this.#lastStageDone = false
     this.#heed(options.signal)
     if (options.signal?.aborted === true) return
     // A sandbox that cannot be sent its stage is one that dies: its end tells.
-    if (this.#native?.send(stageScript(stage), Int32Array.of(stdin, stdout, stderr, ...mounts)) !== 0)
-      this.#native?.kill(SIGKILL)
+    const fds = new Int32Array([stdin, stdout, stderr, ...mounts])
+    if (this.#native?.send(stageScript(stage), fds) !== 0) this.#native?.kill(SIGKILL)
+  }
+
+  get #plan(): LaunchPlan {
+    if (this.#last === undefined) return this.#begun
+    return { ...this.#begun, stages: [...this.#begun.stages, this.#last] }
   }
 
   #times(atNs: number): LaunchTimes {
     const fired = this.#firedNs
     if (fired !== undefined) {
-      const stage = this.#plan.stages.length - 1
+      const stage = this.#stageCount - 1
       const children = this.#childTimes
       return {
         queuedNs: () => fired,

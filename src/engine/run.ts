@@ -33,8 +33,10 @@ export const collect = async (
   const stdout = gather(container, container.stdout, 'stdout', limit, merged)
   const stderr = gather(container, container.stderr, 'stderr', limit, merged)
   const ended = await container.exit
-  const [out, err] = [await stdout, await stderr]
+  const out = stdout === undefined ? NOTHING : await stdout
+  const err = stderr === undefined ? NOTHING : await stderr
   const decode = (chunks: readonly Buffer[]): string | Buffer => {
+    if (chunks.length === 0 && options.encoding !== 'buffer') return ''
     const whole = chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)
     return options.encoding === 'buffer' ? whole : whole.toString('utf8')
   }
@@ -46,15 +48,20 @@ export const collect = async (
   }
 }
 
-/** What arrived until the stream's end. Past the limit the container is killed, and only `limit` bytes are kept. */
+const NOTHING: readonly Buffer[] = []
+
+/**
+ * What arrived until the stream's end; undefined where there is no stream. Past the limit the container is killed, and only `limit`
+ * bytes are kept.
+ */
 const gather = (
   container: Container,
   stream: Readable | null,
   name: 'stdout' | 'stderr',
   limitBytes: number,
   merged: Buffer[] | undefined,
-): Promise<readonly Buffer[]> => {
-  if (stream === null) return Promise.resolve([])
+): Promise<readonly Buffer[]> | undefined => {
+  if (stream === null) return undefined
   const chunks: Buffer[] = []
   let sizeBytes = 0
   return new Promise((resolve) => {
