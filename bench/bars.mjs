@@ -24,7 +24,7 @@ const launchCold = (samples) => {
       seen,
       median(samples, 'all|floor', 'inside'),
       'at most',
-      1.3,
+      1.15,
     ),
     ...command('crun run', 0.35),
     ...command('bwrap --unshare-all', 0.9),
@@ -40,7 +40,7 @@ const residentSize = (samples) => {
       time(500, 'child_process.spawn'),
       time(500, 'slipway'),
       'at least',
-      4,
+      5,
     ),
   ]
 }

@@ -66,7 +66,7 @@ test('every curve ends in a label with its last ratio', () => {
   const svg = draw(run(0), run(2))
   for (const label of ['÷ floor: 1.20', '÷ crun: 0.25', '÷ child_process: 0.50', '÷ a cold start: 0.25'])
     assert.match(svg, `>${label}</text>`)
-  assert.match(svg, '>wanted: at most 1.3</text>')
+  assert.match(svg, '>wanted: at most 1.15</text>')
   assert.not.match(svg, 'docker')
 })
 
