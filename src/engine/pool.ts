@@ -27,6 +27,7 @@ import {
 } from '../plan/launch/index.ts'
 import { isBind } from '../plan/launch/mounts.ts'
 import { idPlaces, ownText } from '../plan/launch/own-text.ts'
+import { STREAM_NAMES } from '../plan/launch/process.ts'
 import { askedMounts } from '../plan/spec/mounts.ts'
 import { specProcess } from '../plan/spec/process.ts'
 import { specResources } from '../plan/spec/resources.ts'
@@ -79,8 +80,7 @@ interface Firing {
   readonly process: Process
   /** The uid, as the host counts, that it runs as. */
   readonly owner: number
-  readonly stage: PlannedStage
-  readonly bytes: Buffer
+  readonly stage: PlannedStage & { readonly bytes: Buffer }
   /** Those of its mounts whose sources have to be opened. */
   readonly binds: readonly Mount[]
   /** Where its limits are not those of the pool. */
@@ -128,7 +128,6 @@ const UNWRITTEN_MS = 5
 /** Without a start for so long, the next sandbox is made. */
 const QUIET_MS = 5
 const CAP_SYS_NICE = 1n << 23n
-const STREAMS = ['stdin', 'stdout', 'stderr'] as const
 /** A sandbox's own program, which never runs. */
 const PLACEHOLDER = ['true']
 
@@ -233,7 +232,7 @@ export class Pool {
     const shape = known === undefined ? await this.#currentShape(signal) : E.right(known)
     if (E.isLeft(shape)) return shape
     const streams = streamsOf(request.options)
-    const given = STREAMS.map((name) => streams[name] !== 'ignore')
+    const given = STREAM_NAMES.map((name) => streams[name] !== 'ignore')
     const key = firingKey(request, given)
     const made = shape.right.firings.get(key)
     const firing =
@@ -343,13 +342,13 @@ export class Pool {
   }
 
   async #fire(entry: Entry, shot: Shot): Promise<E.Either<EngineError, Container>> {
-    const { stage, bytes, ids, process, limits } = shot.firing
+    const { stage, ids, process, limits } = shot.firing
     const set = limits.length === 0 ? E.right(undefined) : this.#setLimits(entry, limits)
     if (E.isLeft(set)) {
       this.#drop(entry)
       return set
     }
-    for (const { at, length } of ids) bytes.write(entry.id.slice(0, length), at, 'latin1')
+    for (const { at, length } of ids) stage.bytes.write(entry.id.slice(0, length), at, 'latin1')
     let late: Promise<void> | undefined
     const fired = entry.process.fire(
       stage,
@@ -446,13 +445,12 @@ export class Pool {
     if (E.isLeft(process)) return process
     const mounts = askedMounts(own.mounts, input)
     const planned = planFire(template.plan, process.right, given, mounts)
-    const bytes = Buffer.from(planned.bytes)
-    const stage = { ...planned, bytes }
+    const stage = { ...planned, bytes: Buffer.from(planned.bytes) }
     const owner = ownerOf({ ...template.spec, process: process.right })
     const before = template.spec.linux?.resources ?? {}
     const limits = lateWrites(template.parents, before, specResources(input))
     const binds = mounts.filter(isBind)
-    const firing = { process: process.right, owner, stage, bytes, ids: idPlaces(bytes, id), binds, limits }
+    const firing = { process: process.right, owner, stage, ids: idPlaces(stage.bytes, id), binds, limits }
     // Of a directory the user database may change.
     if (image.rootfs.kind === 'directory') return E.right(firing)
     remember(firings, key, firing)

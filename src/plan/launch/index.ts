@@ -25,7 +25,6 @@ import { type CgroupParent, hasNew, LaunchBuild, type LaunchInput, type Received
 import { type CgroupWrite, killFile, limitWrites } from './cgroup.ts'
 import { makeDetached } from './detached.ts'
 import { layerNames, overlayCount, overlaysOf } from './layer-names.ts'
-import { parseMountOptions } from './mount-options.ts'
 import {
   attachStores,
   isBind,
@@ -163,7 +162,7 @@ export const planFire = (
 /** On the engine's side: the sources of binds, each into a slot of its own. */
 export const planOpenBinds = (arch: Arch, binds: readonly Mount[]): PlannedProgram => {
   const program = new Program(arch, new SlotSpace())
-  for (const mount of binds) openBind(program, mount, parseMountOptions(mount.options))
+  for (const mount of binds) openBind(program, mount)
   return planned(program)
 }
 

@@ -38,14 +38,14 @@ export const isBind = ({ type, options }: Mount): boolean =>
 export const openBinds = (build: LaunchBuild): ReadonlyMap<Mount, OpenedBind> => {
   const opened = new Map<Mount, OpenedBind>()
   for (const mount of build.input.spec.mounts ?? []) {
-    const options = parseMountOptions(mount.options)
-    if (isBind(mount)) opened.set(mount, openBind(build.arm, mount, options))
+    if (isBind(mount)) opened.set(mount, openBind(build.arm, mount))
   }
   return opened
 }
 
 /** A tree of its own, attached nowhere. */
-export const openBind = (program: Program, mount: Mount, options: MountOptions): OpenedBind => {
+export const openBind = (program: Program, mount: Mount): OpenedBind => {
+  const options = parseMountOptions(mount.options)
   const tree = program.slots.next()
   const source = mount.source ?? ''
   const flags = OPEN_TREE_CLONE | O_CLOEXEC | (options.recursiveBind ? AT_RECURSIVE : 0)
@@ -85,7 +85,7 @@ export const mountAll = (build: LaunchBuild, root: Slot, binds: ReadonlyMap<Moun
 }
 
 /** `noDevices`: device nodes in it do not work. */
-export const mountBind = (
+const mountBind = (
   program: Program,
   root: Slot,
   { mount, options, tree }: OpenedBind,
