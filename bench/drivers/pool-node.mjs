@@ -1,7 +1,7 @@
 // Resident driver: starts from a pool of sandboxes made ahead. Arguments: stage directory, shape as JSON, MiB resident, `exit` or
 // `exec`: until when, `ignore` or `pipe` for the payload's output.
 import { growTo, serve } from './resident.mjs'
-import { openShape, rightOf } from './slipway-shape.mjs'
+import { openPool, openShape, rightOf } from './slipway-shape.mjs'
 
 const WARM_UP_RUNS = 300
 /** More than a block of runs takes, so that no measured start has to make its sandbox. */
@@ -10,8 +10,7 @@ const SIZE = { min: 12, max: 12 }
 const [stageDir, shape, megabytes, until, output] = process.argv.slice(2)
 const held = growTo(Number(megabytes))
 const box = await openShape(stageDir, JSON.parse(shape))
-const { stdin: _in, stdout: _out, stderr: _err, ...options } = box.options
-const pool = rightOf(await box.engine.pool({ image: box.image, ...options }, SIZE)())
+const pool = await openPool(box, SIZE)
 
 const work = async () => {
   const begin = process.hrtime.bigint()

@@ -57,10 +57,15 @@ export const openShape = async (stageDir, shape) => {
   return { run: runOnce, close: () => engine.close(), engine, image, options }
 }
 
-/** `run()` makes one start from a pool of this shape. */
-export const startsFromPool = async ({ engine, image, options }, size = { min: 2, max: 2 }) => {
+/** A pool of an opened shape: streams are each start's own. */
+export const openPool = async ({ engine, image, options }, size) => {
   const { stdin: _in, stdout: _out, stderr: _err, ...shared } = options
-  const pool = rightOf(await engine.pool({ image, ...shared }, size)())
+  return rightOf(await engine.pool({ image, ...shared }, size)())
+}
+
+/** The result makes one start from a pool of this shape. */
+export const startsFromPool = async (box, size = { min: 2, max: 2 }) => {
+  const pool = await openPool(box, size)
   return async () => rightOf(await pool.run(['/true'], { stdout: 'ignore', stderr: 'ignore' })())
 }
 

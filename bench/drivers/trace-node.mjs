@@ -1,7 +1,7 @@
 // Starts to be traced, each between two marks: failing calls of access(2). Arguments: stage directory, shape as JSON, both marks,
 // how many starts, `cold` or `pool`.
 import { accessSync } from 'node:fs'
-import { openShape, rightOf } from './slipway-shape.mjs'
+import { openPool, openShape, rightOf } from './slipway-shape.mjs'
 
 /** What earlier starts left for later is done by then. */
 const QUIET_MS = 300
@@ -18,9 +18,8 @@ const mark = (name) => {
 const [stageDir, shape, begin, end, starts, kind] = process.argv.slice(2)
 const box = await openShape(stageDir, JSON.parse(shape))
 
-const openPool = async () => {
-  const { stdin: _in, stdout: _out, stderr: _err, ...options } = box.options
-  const pool = rightOf(await box.engine.pool({ image: box.image, ...options }, SIZE)())
+const fromPool = async () => {
+  const pool = await openPool(box, SIZE)
   const full = async () => {
     while (pool.stats().waiting < SIZE.min) await pause(10)
     await pause(QUIET_MS)
@@ -33,7 +32,7 @@ const openPool = async () => {
 }
 
 const cold = { full: () => pause(QUIET_MS), run: () => box.run() }
-const { full, run } = kind === 'pool' ? await openPool() : cold
+const { full, run } = kind === 'pool' ? await fromPool() : cold
 
 // The first starts of an engine also make what is there ever after.
 for (let start = 0; start < 2; start++) await run()

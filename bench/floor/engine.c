@@ -271,19 +271,23 @@ static int begin_start(void) {
 
 static int waiting_pidfd, held_ipc = -1, held_network = -1;
 
+/* <linux/pidfd.h>: PIDFD_GET_IPC_NAMESPACE, PIDFD_GET_NET_NAMESPACE. */
+static void hold_namespaces(int pidfd) {
+  held_ipc = ioctl(pidfd, _IO(0xff, 2), 0);
+  held_network = ioctl(pidfd, _IO(0xff, 4), 0);
+}
+
 static void make_sandbox(void) {
   waiting_pidfd = begin_start();
   read_reports();
-  held_ipc = ioctl(waiting_pidfd, _IO(0xff, 2), 0); /* <linux/pidfd.h>: PIDFD_GET_IPC_NAMESPACE, PIDFD_GET_NET_NAMESPACE */
-  held_network = ioctl(waiting_pidfd, _IO(0xff, 4), 0);
+  hold_namespaces(waiting_pidfd);
 }
 
 static uint64_t run_once(void) {
   uint64_t begin = now_ns();
   int pidfd = waits ? waiting_pidfd : begin_start();
 #ifdef HOLD_NAMESPACES
-  held_ipc = ioctl(pidfd, _IO(0xff, 2), 0);
-  held_network = ioctl(pidfd, _IO(0xff, 4), 0);
+  hold_namespaces(pidfd);
 #endif
   if (waits) send_stages(kLater);
   read_reports();

@@ -1,6 +1,5 @@
 // Whether counts that go up and down keep going up.
-
-const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]
+import { median } from '../statistics.mjs'
 
 /** Kendall's tau: 1 when each value is larger than all before it, 0 when there is no order. */
 export const tau = (values) => {
