@@ -186,22 +186,22 @@ export const createEngine = (options: EngineOptions = {}): Engine => {
     const task = tracked(what, use)
     return () => turns.take(task)
   }
-  const poolOf = (program: PoolProgram, facts: HostFacts, forget: () => void): Pool => {
+  const poolOf = (program: PoolProgram, facts: HostFacts, imaged: boolean, forget: () => void): Pool => {
     const asked = <A, B>(
       what: string,
       argv: unknown,
-      options: E.Either<EngineError, A>,
-      use: (request: { readonly argv: readonly string[]; readonly options: A }) => TaskEither<EngineError, B>,
+      wanted: E.Either<EngineError, A>,
+      use: (request: A & { readonly argv: readonly string[] }) => TaskEither<EngineError, B>,
     ): TaskEither<EngineError, B> => {
       const task = session.track(what, async () => {
         const words = decodeArgv(argv)
         if (E.isLeft(words)) return words
-        return E.isLeft(options) ? options : use({ argv: words.right, options: options.right })()
+        return E.isLeft(wanted) ? wanted : use({ ...wanted.right, argv: words.right })()
       })
       return () => turns.take(task)
     }
-    const decodeRun = decodeOnce((wanted) => decodePoolRun(wanted, facts))
-    const decodeStart = decodeOnce((wanted) => decodePoolStart(wanted, facts))
+    const decodeRun = decodeOnce((wanted) => decodePoolRun(wanted, facts, imaged))
+    const decodeStart = decodeOnce((wanted) => decodePoolStart(wanted, facts, imaged))
     return {
       run: <E extends Encoding, A extends boolean>(
         argv?: readonly string[],
@@ -259,10 +259,11 @@ export const createEngine = (options: EngineOptions = {}): Engine => {
         if (E.isLeft(bounds)) return TE.fromEither(bounds)
         const program = new PoolProgram(ports, spec.right, bounds.right, session.started)
         const forget = known(program, session.pooled(program))
+        const imaged = spec.right.image !== undefined
         return async () => {
           const made = await program.open()
           if (E.isLeft(made)) forget()
-          return E.isLeft(made) ? made : E.right(poolOf(program, facts, forget))
+          return E.isLeft(made) ? made : E.right(poolOf(program, facts, imaged, forget))
         }
       }),
     list: tracked('list', ({ ports }) =>

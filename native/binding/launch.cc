@@ -192,7 +192,7 @@ void append(std::vector<char>* bytes, const T* values, size_t count) {
 }
 
 // As src/native/times.ts reads it.
-Napi::Value engine_times(Napi::Env env, const Job& job) {
+std::vector<char> engine_times(const Job& job) {
   const uint64_t head[] = {job.queued_ns,
                            job.begun_ns,
                            job.prepared_ns,
@@ -210,7 +210,7 @@ Napi::Value engine_times(Napi::Env env, const Job& job) {
   for (const auto* stamps :
        {&job.prepare_stamps, &job.after_stamps, &job.layers.stamps, &job.network.stamps})
     append(&bytes, stamps->data(), stamps->size());
-  return byte_string(env, bytes);
+  return bytes;
 }
 
 double as_number(uint64_t value) { return static_cast<double>(value); }
@@ -222,8 +222,9 @@ class Launch : public Napi::ObjectWrap<Launch> {
     return DefineClass(
         env, "Launch",
         {InstanceMethod("kill", &Launch::kill), InstanceMethod("send", &Launch::send),
-         InstanceMethod("abandon", &Launch::abandon), InstanceMethod("pidfd", &Launch::pidfd),
-         InstanceMethod("ref", &Launch::ref), InstanceMethod("unref", &Launch::unref)});
+         InstanceMethod("goOn", &Launch::go_on), InstanceMethod("abandon", &Launch::abandon),
+         InstanceMethod("pidfd", &Launch::pidfd), InstanceMethod("ref", &Launch::ref),
+         InstanceMethod("unref", &Launch::unref)});
   }
 
   // new Launch(script, slots, ownText, onEvent, background)
@@ -350,7 +351,8 @@ class Launch : public Napi::ObjectWrap<Launch> {
 
   void cloned(const Job& job) {
     const Napi::Env env = Env();
-    std::vector<napi_value> values{Napi::Number::New(env, job.pid), engine_times(env, job)};
+    std::vector<napi_value> values{Napi::Number::New(env, job.pid),
+                                   byte_string(env, engine_times(job))};
     for (const uint16_t slot : job.script->keep)
       values.push_back(Napi::Number::New(env, static_cast<double>(job.slots[slot])));
     call("cloned", values);
@@ -539,21 +541,72 @@ class Launch : public Napi::ObjectWrap<Launch> {
 
   // send(stage, fds): one more stage to a sandbox that waits. Returns 0 or a positive errno.
   Napi::Value send(const Napi::CallbackInfo& info) {
-    const launch::Stage stage = read_stage(info[0].As<Napi::Object>());
-    const auto fds = info[1].As<Napi::Int32Array>();
-    const std::vector<int64_t> slots(fds.Data(), fds.Data() + fds.ElementLength());
-    if (stage.fds.size() > launch::kMaxStageFds || !launch::slots_below(stage.fds, slots.size()))
-      return Napi::Number::New(info.Env(), EINVAL);
-    if (ctl_ >= 0) {
-      exit_watch_.ref();
-      ctl_watch_.ref();
+    launch::Stage stage;
+    std::vector<int64_t> slots;
+    int error = read_last(info[0], info[1], &stage, &slots);
+    if (error == 0) {
       launch::make_room(ctl_, stage.bytes.size());
+      error = launch::send_stage(ctl_, stage, stage.bytes, false, slots);
     }
-    // From now on somebody waits for it: it runs as what asks for it does.
+    return Napi::Number::New(info.Env(), error);
+  }
+
+  // The last stage of a sandbox that waits, from now on wanted. Returns 0 or a positive errno.
+  int read_last(const Napi::Value& from, const Napi::Value& with, launch::Stage* stage,
+                std::vector<int64_t>* slots) {
+    *stage = read_stage(from.As<Napi::Object>());
+    const auto fds = with.As<Napi::Int32Array>();
+    slots->assign(fds.Data(), fds.Data() + fds.ElementLength());
+    if (stage->fds.size() > launch::kMaxStageFds || !launch::slots_below(stage->fds, slots->size()))
+      return EINVAL;
+    // Somebody waits for it: it runs as what asks for it does.
     if (background_ && pidfd_ >= 0)
       (void)setpriority(PRIO_PROCESS, pid_, getpriority(PRIO_PROCESS, 0));
-    const int error = ctl_ < 0 ? ESRCH : launch::send_stage(ctl_, stage, stage.bytes, false, slots);
-    return Napi::Number::New(info.Env(), error);
+    if (ctl_ < 0) return ESRCH;
+    exit_watch_.ref();
+    ctl_watch_.ref();
+    return 0;
+  }
+
+  // goOn(script, slots, ownText, stage, fds): for a sandbox that lacks more than its program. The
+  // script's `after` runs on the launch thread, then its stages are sent, and this one behind them.
+  // Returns 0 or a positive errno; how it went is told by `wentOn` or `failed`.
+  Napi::Value go_on(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    auto job = std::make_shared<Job>();
+    int error = read_job(info, job.get()) ? 0 : EINVAL;
+    if (error == 0) error = read_last(info[3], info[4], &job->last, &job->last_slots);
+    // This side's end may be closed before the thread is done with it.
+    if (error == 0 && (job->ctl = fcntl(ctl_, F_DUPFD_CLOEXEC, 0)) < 0) error = errno;
+    if (error != 0) return Napi::Number::New(env, error);
+    job->pid = pid_;
+    job->cancelled = &cancelled_;
+    job->queued_ns = launch::now_ns();
+    this->Ref();
+    Instance& owner = instance(env);
+    owner.completions.expect();
+    owner.launcher.post([this, job, &owner] {
+      launch::go_on(job.get());
+      owner.completions.post([this, job] { went_on(*job); });
+    });
+    return Napi::Number::New(env, 0);
+  }
+
+  void went_on(const Job& job) {
+    if (!finished_ && job.failed_phase != launch::Phase::kNone) {
+      emit_failed(static_cast<uint32_t>(job.failed_phase), 0, job.failed_op, job.error);
+      if (pidfd_ >= 0) sys::raw_syscall(nr::pidfd_send_signal, pidfd_, SIGKILL, 0, 0);
+    } else if (!finished_) {
+      const auto tell = [this, times = engine_times(job)] {
+        call("wentOn", {byte_string(Env(), times)});
+      };
+      // The payload may have been executed meanwhile, and no event come for long.
+      if (ctl_ >= 0)
+        tell_later(tell);
+      else
+        tell();
+    }
+    this->Unref();
   }
 
   // abandon(): closes the engine's end; a sandbox that waits exits, and that is waited for.

@@ -234,14 +234,27 @@ int open_ctl(Job* job, int* child_end) {
 
 // EPIPE and ECONNRESET: the child has died or refused a stage, and its own report tells more than
 // this error would.
+bool all_was_sent(int error) { return error == 0 || error == EPIPE || error == ECONNRESET; }
+
 bool send_on(Job* job, When when) {
   // One that was cancelled waits for what it would need to go on, and is killed by whoever waits
   // for it.
   if (is_cancelled(*job)) return true;
   const int error = send_stages(job, when);
-  if (error == 0 || error == EPIPE || error == ECONNRESET) return true;
+  if (all_was_sent(error)) return true;
   fail(job, Phase::kSend, 0, error);
   return false;
+}
+
+// To a child that waited. Returns 0 or a positive errno.
+int send_rest(Job* job) {
+  make_room(job->ctl, total_size(*job) + job->last.bytes.size());
+  const std::vector<Stage>& stages = job->script->stages;
+  for (size_t i = 0; i < stages.size(); i++) {
+    const int error = send_stage(job->ctl, stages[i], job->stage_bytes[i], true, job->slots);
+    if (error != 0) return error;
+  }
+  return send_stage(job->ctl, job->last, job->last.bytes, false, job->last_slots);
 }
 
 void clone_and_send(Job* job) {
@@ -490,6 +503,25 @@ void launch(Job* job) {
   }
   close_slots(job->script->close, &job->slots);
   close_all_opened(job, job->script->keep);
+  job->done_ns = now_ns();
+  job->done_cycles = sys::cycles();
+}
+
+void go_on(Job* job) {
+  job->begun_ns = job->prepared_ns = job->cloned_ns = now_ns();
+  job->begun_cycles = sys::cycles();
+  const Ran ran = assemble(job) ? run_plan(&job->after, &job->slots, &job->after_stamps,
+                                           job->begun_cycles, job->pid)
+                                : Ran{false, kOpProtocol, kErrProtocol};
+  if (!ran.ok) {
+    fail(job, Phase::kAfter, ran.op, ran.error);
+  } else if (const int error = send_rest(job); !all_was_sent(error)) {
+    fail(job, Phase::kSend, 0, error);
+  }
+  if (job->ctl >= 0) close(job->ctl);
+  job->ctl = -1;
+  close_slots(job->script->close, &job->slots);
+  close_all_opened(job, {});
   job->done_ns = now_ns();
   job->done_cycles = sys::cycles();
 }

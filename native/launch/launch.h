@@ -116,6 +116,10 @@ struct Job {
 
   Beside layers, network;
 
+  // Of a child that goes on: its last stage, with slots of its own.
+  Stage last;
+  std::vector<int64_t> last_slots;
+
   // Results. With a failure, `pidfd` is that of a child that has been sent SIGKILL and is yet to be
   // waited for.
   Phase failed_phase = Phase::kNone;
@@ -133,6 +137,10 @@ bool slots_below(const std::vector<uint16_t>& which, size_t count);
 
 // Runs on the launch thread only: PDEATHSIG of the child is tied to the thread that calls it.
 void launch(Job* job);
+
+// A child that waits goes on: `after` runs, then the stages are sent and `last` behind them. The
+// job has a `ctl` and a `pid`; the first is closed, and killing the child is left to the caller.
+void go_on(Job* job);
 
 // Before the job is given to both threads. False when the second one has nothing to do.
 bool expect_beside(Job* job);

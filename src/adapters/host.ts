@@ -25,7 +25,7 @@ import type { Addon, Execution } from '../native/addon.ts'
 import type { LayerAddon } from '../native/layer-addon.ts'
 import { type Cleanup, MAX_HELD, planCleanup } from '../plan/cleanup.ts'
 import { planMakeDirectory, planReadInRoot, type ReadPlan } from '../plan/host-files.ts'
-import { type PlannedProgram, planOpenBinds, type UsageFile } from '../plan/launch/index.ts'
+import { type PlannedProgram, planOpenTrees, type UsageFile } from '../plan/launch/index.ts'
 import { idPlaces } from '../plan/launch/own-text.ts'
 import { makeBindSources } from './bind-sources.ts'
 import { killAtOnce } from './cgroup-kill.ts'
@@ -64,7 +64,7 @@ export const realHost = (parts: HostParts): HostPort => {
     makeBindSources: makeBindSources((path, signal) =>
       apart(addon, planMakeDirectory(facts.arch, path), signal).then(({ ok, errno }) => (ok ? 0 : errno)),
     ),
-    openBinds: openBinds(addon, facts),
+    openTrees: openTrees(addon, facts),
     devices: (options) => attempt(() => lookUpDevices(options)),
     killGroup,
     ranOutOfMemory,
@@ -115,12 +115,12 @@ const apart = (addon: Addon, bytes: Uint8Array, signal: AbortSignal | undefined)
     if (signal.aborted) leave()
   })
 
-const openBinds =
-  (addon: Addon, { arch }: HostFacts): HostPort['openBinds'] =>
-  (binds, signal) =>
+const openTrees =
+  (addon: Addon, { arch }: HostFacts): HostPort['openTrees'] =>
+  (trees, signal) =>
   () =>
     new Promise((resolve) => {
-      const plan = planOpenBinds(arch, binds)
+      const plan = planOpenTrees(arch, trees)
       let given = false
       const give = (result: Parameters<typeof resolve>[0]): void => {
         given = true
@@ -132,7 +132,7 @@ const openBinds =
         const close = (): void => addon.closeFds(fds)
         if (given) close()
         else if (ok) give(E.right({ fds: [...fds], close }))
-        else give(E.left({ _tag: 'SyscallFailed', step: 'open bind source', errno, ...pathOf(plan, op) }))
+        else give(E.left(failureAt(plan, op, errno)))
       })
       const abort = (): void => {
         leave()
@@ -142,9 +142,9 @@ const openBinds =
       if (signal?.aborted === true) abort()
     })
 
-const pathOf = ({ infos }: PlannedProgram, op: number): { readonly path?: string } => {
-  const path = infos[op]?.path
-  return path === undefined ? {} : { path }
+const failureAt = ({ infos }: PlannedProgram, op: number, errno: number): EngineError => {
+  const { step = 'decode plan', path } = infos[op] ?? {}
+  return { _tag: 'SyscallFailed', step, errno, ...(path === undefined ? {} : { path }) }
 }
 
 const textOf = (plan: ReadPlan, index: number, result: Execution): string | undefined => {

@@ -8,6 +8,7 @@ import type {
   Launcher,
   LaunchTimes,
   ProcessEnd,
+  Rest,
   StartFds,
   StreamFds,
 } from '../engine/ports/launcher.ts'
@@ -64,10 +65,10 @@ export const nativeLauncher = (addon: Addon, guardian: { lease(): GuardianLease 
   ): E.Either<EngineError, void> => {
     const lease = leaseOf(guardian)
     if (E.isLeft(lease)) return lease
-    const made = new Attempt(addon, plan, own, lease.right.guardian)
+    const made = new Attempt(addon, scriptFor, plan, own, lease.right.guardian)
     made.over.then(lease.right.release)
     begun(made)
-    made.begin(() => scriptFor(plan), slotsOf(lease.right.socket, fds), background)
+    made.begin(slotsOf(lease.right.socket, fds), background)
     return E.right(undefined)
   }
   return {
@@ -94,9 +95,9 @@ const leaseOf = (guardian: { lease(): GuardianLease }): E.Either<EngineError, Gu
   }
 }
 
-const slotsOf = (guardian: number, fds: StreamFds & StartFds): Int32Array => {
+const slotsOf = (guardian: number, fds: StreamFds & StartFds, trees: readonly number[] = []): Int32Array => {
   const { stdin, stdout, stderr, containers, records, cgroups } = fds
-  return Int32Array.of(guardian, stdin, stdout, stderr, containers, records, ...cgroups)
+  return Int32Array.of(guardian, stdin, stdout, stderr, containers, records, ...cgroups, ...trees)
 }
 
 const scriptOf = (plan: LaunchPlan): LaunchScript => ({
@@ -127,9 +128,11 @@ const stageScript = ({ bytes, fds, base, when }: PlannedStage): StageScript => (
  */
 class Attempt {
   readonly #addon: Addon
+  readonly #scriptFor: (plan: LaunchPlan) => NativeScript
   readonly #begun: LaunchPlan
   /** Of a sandbox that was fired. */
   #last: PlannedStage | undefined
+  #rest: LaunchPlan | undefined
   #stageCount: number
   readonly #own: string
   readonly #guardian: number
@@ -158,8 +161,15 @@ class Attempt {
     this.#ended = resolve
   })
 
-  constructor(addon: Addon, plan: LaunchPlan, own: string, guardian: number) {
+  constructor(
+    addon: Addon,
+    scriptFor: (plan: LaunchPlan) => NativeScript,
+    plan: LaunchPlan,
+    own: string,
+    guardian: number,
+  ) {
     this.#addon = addon
+    this.#scriptFor = scriptFor
     this.#begun = plan
     this.#stageCount = plan.stages.length
     this.#own = own
@@ -183,7 +193,7 @@ class Attempt {
     }
   }
 
-  begin(script: () => NativeScript, slots: Int32Array, background: boolean): void {
+  begin(slots: Int32Array, background: boolean): void {
     const { signal } = this.#options
     if (signal?.aborted === true) {
       this.#abortReason = reasonOf(signal)
@@ -192,7 +202,7 @@ class Attempt {
     }
     try {
       const told = (...event: LaunchEvent): void => this.#onEvent(event)
-      this.#native = new this.#addon.Launch(script(), slots, this.#own, told, background)
+      this.#native = new this.#addon.Launch(this.#scriptFor(this.#begun), slots, this.#own, told, background)
     } catch {
       // The addon throws for a plan that is not whole: a bug of ours, or somebody else's bytes.
       this.#endEarly({ _tag: 'SyscallFailed', step: 'decode plan', errno: EPROTO })
@@ -231,7 +241,11 @@ class Attempt {
         return
       case 'failed':
         this.#failure = failureOf(this.#plan, this.#own, this.#options.command, event)
-        if (event[1] !== PHASE.child) this.#endEarly(this.#failure)
+        // Of a sandbox that had been made the end is yet to come.
+        if (event[1] !== PHASE.child && this.#firedNs === undefined) this.#endEarly(this.#failure)
+        return
+      case 'wentOn':
+        this.#engineTimes = event[1]
         return
       case 'waiting':
         for (const fd of [event[1], event[2]]) if (fd >= 0) this.#take(fd)
@@ -262,9 +276,9 @@ class Attempt {
   #asArmed(): ArmedProcess {
     return {
       pid: this.#pid,
-      fire: (stage, fds, options) => () =>
+      fire: (stage, fds, options, rest) => () =>
         new Promise((resolve) => {
-          this.#fire(stage, fds, options, resolve)
+          this.#fire(stage, fds, options, rest, resolve)
         }),
       abandon: () => this.#native?.abandon(),
       end: this.#end,
@@ -275,6 +289,7 @@ class Attempt {
     stage: PlannedStage,
     { stdin, stdout, stderr, mounts }: FireFds,
     options: FireOptions,
+    rest: Rest | undefined,
     resolve: (result: Result) => void,
   ): void {
     if (this.#settled) {
@@ -284,35 +299,33 @@ class Attempt {
     this.wanted(options, resolve)
     this.#firedNs = this.#addon.nowNs()
     this.#last = stage
-    this.#stageCount++
+    this.#rest = rest?.plan
+    this.#engineTimes = ''
+    this.#stageCount += 1 + (rest?.plan.stages.length ?? 0)
     this.#lastStageDone = false
     this.#heed(options.signal)
     if (options.signal?.aborted === true) return
     // A sandbox that cannot be sent its stage is one that dies: its end tells.
     const fds = new Int32Array([stdin, stdout, stderr, ...mounts])
-    if (this.#native?.send(stageScript(stage), fds) !== 0) this.#native?.kill(SIGKILL)
+    if (this.#send(stageScript(stage), fds, rest) !== 0) this.#native?.kill(SIGKILL)
+  }
+
+  #send(stage: StageScript, fds: Int32Array, rest: Rest | undefined): number | undefined {
+    if (rest === undefined) return this.#native?.send(stage, fds)
+    const slots = slotsOf(-1, { ...NO_STREAMS, ...rest.fds }, rest.trees)
+    return this.#native?.goOn(this.#scriptFor(rest.plan), slots, this.#own, stage, fds)
   }
 
   get #plan(): LaunchPlan {
     if (this.#last === undefined) return this.#begun
-    return { ...this.#begun, stages: [...this.#begun.stages, this.#last] }
+    const [begun, rest] = [this.#begun, this.#rest]
+    return { ...begun, ...rest, stages: [...begun.stages, ...(rest?.stages ?? []), this.#last] }
   }
 
   #times(atNs: number): LaunchTimes {
     const fired = this.#firedNs
-    if (fired !== undefined) {
-      const stage = this.#stageCount - 1
-      const children = this.#childTimes
-      return {
-        queuedNs: () => fired,
-        executedNs: atNs,
-        steps: () =>
-          children
-            .map(readChildTimes)
-            .filter((times) => times.stage === stage)
-            .flatMap((times) => childSteps(this.#plan, times, fired)),
-      }
-    }
+    if (fired !== undefined)
+      return { queuedNs: () => fired, executedNs: atNs, steps: () => this.#stepsSince(fired) }
     let engine: EngineTimes | undefined
     const engineTimes = (): EngineTimes => {
       engine ??= readEngineTimes(this.#engineTimes)
@@ -323,6 +336,16 @@ class Attempt {
       executedNs: atNs,
       steps: () => stepsOf(this.#plan, engineTimes(), this.#childTimes.map(readChildTimes)),
     }
+  }
+
+  /** Of a sandbox that was fired: what it waited for. */
+  #stepsSince(firedNs: number): readonly StepTiming[] {
+    const [plan, rest, told] = [this.#plan, this.#rest, this.#engineTimes]
+    // The payload may have been executed before the engine's part was told of.
+    const engine = rest === undefined || told === '' ? [] : laterSteps(rest, readEngineTimes(told), firedNs)
+    const children = this.#childTimes.map(readChildTimes)
+    const since = children.filter(({ stage }) => stage >= this.#begun.stages.length)
+    return [...engine, ...since.flatMap((times) => childSteps(plan, times, firedNs))]
   }
 
   #executed(atNs: number): void {
@@ -487,6 +510,15 @@ const stepsOf = (plan: LaunchPlan, engine: EngineTimes, children: readonly Child
     ...timeline('beside', plan.network?.infos ?? [], engine.network, scale, engine.networkNs - zero, 0),
     ...own(plan.after.infos, engine.after, engine.clonedNs),
     ...children.flatMap((times) => childSteps(plan, times, zero)),
+  ]
+}
+
+const laterSteps = (rest: LaunchPlan, engine: EngineTimes, zeroNs: number): StepTiming[] => {
+  const scale = (engine.doneNs - engine.begunNs) / Math.max(engine.cycles, 1)
+  const fromNs = engine.begunNs - zeroNs
+  return [
+    step('engine', 'wait for launch thread', 0, fromNs),
+    ...timeline('engine', rest.after.infos, engine.after, scale, fromNs, 0),
   ]
 }
 

@@ -4,7 +4,7 @@ import type { TaskEither } from '#fp/TaskEither'
 import { cancelled } from '../model/abort.ts'
 import type { EngineError } from '../model/errors.ts'
 import type { RunResult } from '../model/exit.ts'
-import type { Mount, Process } from '../model/oci-spec.ts'
+import type { Process } from '../model/oci-spec.ts'
 import type { ImageSource } from '../model/options.ts'
 import { conflictOf } from '../model/options-decode-conflicts.ts'
 import type {
@@ -16,7 +16,7 @@ import type {
 import { POOL_CHOICES, POOL_LIMITS, type PoolSize, type PoolStats } from '../model/pool.ts'
 import type { PreparedImage } from '../model/prepared-image.ts'
 import type { ContainerRecord } from '../model/record.ts'
-import type { ResolvedUser } from '../model/user-db.ts'
+import { type ResolvedUser, resolveUser } from '../model/user-db.ts'
 import { type LateWrite, lateWrites } from '../plan/launch/cgroup.ts'
 import {
   type ArmedPlan,
@@ -24,10 +24,12 @@ import {
   type PlannedStage,
   planArmed,
   planFire,
+  servesAs,
+  type TreeSource,
 } from '../plan/launch/index.ts'
-import { isBind } from '../plan/launch/mounts.ts'
 import { idPlaces, ownText } from '../plan/launch/own-text.ts'
 import { STREAM_NAMES } from '../plan/launch/process.ts'
+import { isBind, sourceOf } from '../plan/launch/trees.ts'
 import { askedMounts } from '../plan/spec/mounts.ts'
 import { specProcess } from '../plan/spec/process.ts'
 import { specResources } from '../plan/spec/resources.ts'
@@ -54,13 +56,15 @@ import {
 } from './start.ts'
 
 export interface PoolSpec {
-  readonly image: ImageSource
+  /** Without one the sandboxes wait without a root, and each start brings its image. */
+  readonly image: ImageSource | undefined
   readonly lateMounts: boolean
   readonly options: DecodedOptions
 }
 
 /** What a program of the pool may choose for itself; the rest is the pool's. */
 export interface FireRequest<Options extends DecodedStartOptions = DecodedStartOptions> {
+  readonly image: ImageSource | undefined
   readonly argv: readonly string[]
   readonly options: Options
 }
@@ -71,6 +75,8 @@ interface Shape {
   readonly image: PreparedImage
   readonly user: ResolvedUser
   readonly template: Template<ArmedPlan>
+  /** Whether the sandboxes that wait can become one of these. */
+  readonly isServed: boolean
   /** Last stages made before, by what the caller chose. */
   readonly firings: Map<string, Firing>
 }
@@ -81,8 +87,8 @@ interface Firing {
   /** The uid, as the host counts, that it runs as. */
   readonly owner: number
   readonly stage: PlannedStage & { readonly bytes: Buffer }
-  /** Those of its mounts whose sources have to be opened. */
-  readonly binds: readonly Mount[]
+  /** What has to be opened for it: what its shape needs, then the sources of its own binds. */
+  readonly trees: readonly TreeSource[]
   /** Where its limits are not those of the pool. */
   readonly limits: readonly LateWrite[]
   readonly ids: ReturnType<typeof idPlaces>
@@ -90,8 +96,9 @@ interface Firing {
 
 /** One start, up to the sandbox it gets. */
 interface Shot extends FireRequest {
+  readonly shape: Shape
   readonly firing: Firing
-  /** Sources of its binds. */
+  /** As the firing has them. */
   readonly trees: readonly number[]
   readonly stdio: OpenStdio
   readonly signal: AbortSignal | undefined
@@ -108,6 +115,7 @@ const NO_SOURCES: E.Either<never, Sources> = E.right({ fds: [], close: () => {} 
 interface Entry {
   readonly id: string
   readonly createdMs: number
+  /** As which it was made. */
   readonly shape: Shape
   readonly process: ArmedProcess
 }
@@ -130,6 +138,19 @@ const QUIET_MS = 5
 const CAP_SYS_NICE = 1n << 23n
 /** A sandbox's own program, which never runs. */
 const PLACEHOLDER = ['true']
+/** What a sandbox without a root is made as: nothing of it is used before its start. */
+const NO_IMAGE: PreparedImage = {
+  reference: '',
+  id: '',
+  config: {},
+  rootfs: { kind: 'directory', path: '/' },
+}
+
+/** When something was looked at. */
+interface Looked {
+  readonly shape: Shape
+  readonly atMs: number
+}
 
 export class Pool {
   readonly #ports: Ports
@@ -143,8 +164,12 @@ export class Pool {
   readonly #unwritten = new Map<Container, ContainerRecord>()
   /** Containers that have ended and are being removed. */
   #removing = 0
-  #shape: Shape | undefined
-  #lookedMs = 0
+  /** As which sandboxes are made now. */
+  #made: Looked | undefined
+  /** Where they have no root: what they become, by the image of the start. Of `#made` as it is now. */
+  readonly #served = new Map<string, Looked>()
+  /** The id all plans of this pool are told with, so that they can be compared. */
+  readonly #templateId: string
   #target: number
   #arming: Promise<unknown> | undefined
   #firing = 0
@@ -165,11 +190,12 @@ export class Pool {
     this.#size = size
     this.#target = size.min
     this.#started = started
+    this.#templateId = ports.host.randomId()
   }
 
   /** Makes the smallest number of sandboxes. Fails as a start of this image with these options does, and leaves nothing. */
   async open(): Promise<E.Either<EngineError, this>> {
-    const shape = await this.#currentShape(undefined)
+    const shape = await this.#lookAgain(undefined)
     if (E.isLeft(shape)) return shape
     while (this.#waiting.length < this.#size.min && !this.#closed) {
       const entry = await this.#arm(shape.right, false)
@@ -228,20 +254,22 @@ export class Pool {
     if (this.#closed) return E.left({ _tag: 'Cancelled', what: 'start', why: 'the pool is closed' })
     // Before a sandbox is taken for nothing.
     if (signal?.aborted === true) return E.left(cancelled(signal.reason))
-    const known = Date.now() - this.#lookedMs < TRUST_MS ? this.#shape : undefined
-    const shape = known === undefined ? await this.#currentShape(signal) : E.right(known)
+    const made = trusted(this.#made) ?? (await this.#lookAgain(signal))
+    if (E.isLeft(made)) return made
+    const shape =
+      this.#spec.image === undefined ? await this.#shapeOf(request.image, made.right, signal) : made
     if (E.isLeft(shape)) return shape
     const streams = streamsOf(request.options)
     const given = STREAM_NAMES.map((name) => streams[name] !== 'ignore')
     const key = firingKey(request, given)
-    const made = shape.right.firings.get(key)
+    const known = shape.right.firings.get(key)
     const firing =
-      made === undefined ? await this.#decide(shape.right, key, request, given, signal) : E.right(made)
+      known === undefined ? await this.#decide(shape.right, key, request, given, signal) : E.right(known)
     if (E.isLeft(firing)) return firing
     const sources =
-      firing.right.binds.length === 0
+      firing.right.trees.length === 0
         ? NO_SOURCES
-        : await this.#openSources(request, firing.right.binds, signal)
+        : await this.#openSources(request, firing.right.trees, signal)
     if (E.isLeft(sources)) return sources
     const stdio = this.#ports.stdio.open(streams, firing.right.owner)
     if (E.isLeft(stdio)) {
@@ -250,8 +278,16 @@ export class Pool {
     }
     this.#firing++
     const trees = sources.right.fds
-    const shot = { ...request, firing: firing.right, trees, stdio: stdio.right, signal, calledNs }
-    const container = await this.#fireOne(shape.right, shot)
+    const shot = {
+      ...request,
+      shape: shape.right,
+      firing: firing.right,
+      trees,
+      stdio: stdio.right,
+      signal,
+      calledNs,
+    }
+    const container = await this.#fireOne(shot)
     this.#firing--
     sources.right.close()
     if (E.isLeft(container)) stdio.right.abandon()
@@ -261,16 +297,17 @@ export class Pool {
 
   async #openSources(
     { options }: FireRequest,
-    binds: readonly Mount[],
+    trees: readonly TreeSource[],
     signal: AbortSignal | undefined,
   ): Promise<E.Either<EngineError, Sources>> {
     const { host } = this.#ports
     const made = await abortable(signal, host.makeBindSources(options, signal))()
-    return E.isLeft(made) ? made : host.openBinds(binds, signal)()
+    return E.isLeft(made) ? made : host.openTrees(trees, signal)()
   }
 
-  async #fireOne(shape: Shape, shot: Shot): Promise<E.Either<EngineError, Container>> {
-    const waiting = this.#take(shape)
+  async #fireOne(shot: Shot): Promise<E.Either<EngineError, Container>> {
+    const { shape } = shot
+    const waiting = shape.isServed ? this.#take() : undefined
     if (waiting !== undefined) {
       const fired = await this.#fire(waiting, shot)
       // It had been killed while it waited: no program has run, so another sandbox may.
@@ -288,40 +325,80 @@ export class Pool {
   }
 
   /** The oldest that is still as it should be. */
-  #take(shape: Shape): Entry | undefined {
+  #take(): Entry | undefined {
     for (;;) {
       const entry = this.#waiting.shift()
-      if (entry === undefined || this.#isFresh(entry, shape)) return entry
+      if (entry === undefined || this.#isFresh(entry)) return entry
       this.#drop(entry)
     }
   }
 
-  #isFresh(entry: Entry, shape: Shape): boolean {
-    return entry.shape === shape && Date.now() - entry.createdMs < MAX_AGE_MS
+  #isFresh(entry: Entry): boolean {
+    return entry.shape === this.#made?.shape && Date.now() - entry.createdMs < MAX_AGE_MS
   }
 
   /** The image may have been pulled anew, and the host's files been written. What waits then is dropped. */
-  async #currentShape(signal: AbortSignal | undefined): Promise<E.Either<EngineError, Shape>> {
-    const { image: source, options } = this.#spec
-    const image = await this.#ports.host.prepareImage(source)()
-    if (E.isLeft(image)) return image
-    const user = await userOf(this.#ports, image.right, options, signal)
-    if (E.isLeft(user)) return user
-    const request = { image: source, argv: PLACEHOLDER, options, keep: false }
-    const key = templateKey(this.#ports, request, image.right, user.right)
-    this.#lookedMs = Date.now()
-    if (this.#shape?.key === key) return E.right(this.#shape)
-    if (options.mounts !== undefined) {
+  async #lookAgain(signal: AbortSignal | undefined): Promise<E.Either<EngineError, Shape>> {
+    const { image, options } = this.#spec
+    const before = this.#made?.shape
+    const shape = await this.#look(image, before, () => true, signal)
+    if (E.isLeft(shape)) return shape
+    if (shape.right !== before && options.mounts !== undefined) {
       const sources = await abortable(signal, this.#ports.host.makeBindSources(options, signal))()
       if (E.isLeft(sources)) return sources
     }
-    const planOf = planArmed(this.#spec.lateMounts)
-    const template = decideTemplate(this.#ports, request, image.right, user.right, planOf, true)
-    if (E.isLeft(template)) return template
-    const firings = new Map<string, Firing>()
-    this.#shape = { key, image: image.right, user: user.right, template: template.right, firings }
+    this.#made = { shape: shape.right, atMs: Date.now() }
+    if (shape.right === before) return shape
+    this.#served.clear()
     for (const entry of this.#waiting.splice(0)) this.#drop(entry)
-    return E.right(this.#shape)
+    return shape
+  }
+
+  /** Of a start that brings its image. */
+  async #shapeOf(
+    image: ImageSource | undefined,
+    made: Shape,
+    signal: AbortSignal | undefined,
+  ): Promise<E.Either<EngineError, Shape>> {
+    if (image === undefined) return E.left(NEEDS_IMAGE)
+    const name = JSON.stringify(image)
+    const known = this.#served.get(name)
+    const recent = trusted(known)
+    if (recent !== undefined) return recent
+    const isServed = ({ plan }: Template<ArmedPlan>): boolean => servesAs(made.template.plan, plan)
+    const shape = await this.#look(image, known?.shape, isServed, signal)
+    if (E.isRight(shape) && made === this.#made?.shape)
+      remember(this.#served, name, { shape: shape.right, atMs: Date.now() })
+    return shape
+  }
+
+  /** `before`, unless something that shapes a sandbox of this image has changed. */
+  async #look(
+    source: ImageSource | undefined,
+    before: Shape | undefined,
+    isServed: (template: Template<ArmedPlan>) => boolean,
+    signal: AbortSignal | undefined,
+  ): Promise<E.Either<EngineError, Shape>> {
+    const { options, lateMounts, image: own } = this.#spec
+    const image = source === undefined ? E.right(NO_IMAGE) : await this.#ports.host.prepareImage(source)()
+    if (E.isLeft(image)) return image
+    const user =
+      source === undefined
+        ? resolveUser('', undefined, undefined)
+        : await userOf(this.#ports, image.right, options, signal)
+    if (E.isLeft(user)) return user
+    const request = { image: source ?? '', argv: PLACEHOLDER, options, keep: false }
+    const key = templateKey(this.#ports, request, image.right, user.right)
+    if (before?.key === key) return E.right(before)
+    const planOf = planArmed(lateMounts, own === undefined ? 'half' : 'armed')
+    return E.map((template: Template<ArmedPlan>) => ({
+      key,
+      image: image.right,
+      user: user.right,
+      template,
+      isServed: isServed(template),
+      firings: new Map<string, Firing>(),
+    }))(decideTemplate(this.#ports, request, image.right, user.right, planOf, this.#templateId))
   }
 
   async #arm(shape: Shape, ahead: boolean): Promise<E.Either<EngineError, Entry>> {
@@ -343,6 +420,11 @@ export class Pool {
 
   async #fire(entry: Entry, shot: Shot): Promise<E.Either<EngineError, Container>> {
     const { stage, ids, process, limits } = shot.firing
+    const {
+      plan: { rest },
+      parents,
+    } = shot.shape.template
+    const own = rest?.trees.length ?? 0
     const set = limits.length === 0 ? E.right(undefined) : this.#setLimits(entry, limits)
     if (E.isLeft(set)) {
       this.#drop(entry)
@@ -352,7 +434,7 @@ export class Pool {
     let late: Promise<void> | undefined
     const fired = entry.process.fire(
       stage,
-      { ...shot.stdio.fds, mounts: shot.trees },
+      { ...shot.stdio.fds, mounts: shot.trees.slice(own) },
       {
         command: process.args?.[0] ?? '',
         ...(shot.signal === undefined ? {} : { signal: shot.signal }),
@@ -360,9 +442,12 @@ export class Pool {
           late = end
         },
       },
+      rest && { plan: rest, fds: startFds(this.#ports, parents), trees: shot.trees.slice(0, own) },
     )()
     // While the sandbox turns into the program.
-    const prepared = this.#prepared(entry, shot.argv, this.#merged(shot.options), shot.calledNs, process)
+    const { id, createdMs } = entry
+    const one = { id, createdMs, shape: shot.shape }
+    const prepared = this.#prepared(one, shot.argv, this.#merged(shot.options), shot.calledNs, process)
     const result = await fired
     if (E.isLeft(result)) return E.left(await afterFailure(this.#ports, prepared, result.left, late))
     const container = running(this.#ports, prepared, shot.stdio, result.right)
@@ -449,8 +534,8 @@ export class Pool {
     const owner = ownerOf({ ...template.spec, process: process.right })
     const before = template.spec.linux?.resources ?? {}
     const limits = lateWrites(template.parents, before, specResources(input))
-    const binds = mounts.filter(isBind)
-    const firing = { process: process.right, owner, stage, ids: idPlaces(stage.bytes, id), binds, limits }
+    const trees = [...(template.plan.rest?.trees ?? []), ...mounts.filter(isBind).map(sourceOf)]
+    const firing = { process: process.right, owner, stage, ids: idPlaces(stage.bytes, id), trees, limits }
     // Of a directory the user database may change.
     if (image.rootfs.kind === 'directory') return E.right(firing)
     remember(firings, key, firing)
@@ -478,7 +563,7 @@ export class Pool {
     calledNs: number,
     process?: Process,
   ): Prepared {
-    const request = { image: this.#spec.image, argv, options, keep: false }
+    const request = { image: shape.image.reference, argv, options, keep: false }
     const prepared = preparedFrom(shape.template, { id, createdMs, request, image: shape.image, calledNs })
     if (process === undefined) return prepared
     const { parked: _, ...record } = prepared.record
@@ -547,8 +632,8 @@ export class Pool {
   /** One at a time, and not beside a start: a sandbox for later takes nothing from one that is wanted now. */
   #refill(): void {
     if (this.#closed || this.#arming !== undefined || this.#firing > 0) return
-    const shape = this.#shape
-    if (shape === undefined || this.#waiting.length >= this.#target) return
+    const made = this.#made
+    if (made === undefined || this.#waiting.length >= this.#target) return
     if (!this.#isQuiet && this.#waiting.length * 2 > this.#target) return
     // What leaves still has its namespaces and groups; those that come must not outrun it.
     if (this.#leaving.size + this.#removing > 2 * this.#size.max) return
@@ -560,19 +645,19 @@ export class Pool {
       this.#pause.unref()
       return
     }
-    this.#arming = this.#armNext(shape).then((entry) => {
+    this.#arming = this.#armNext(made).then((entry) => {
       this.#arming = undefined
       // One that cannot be made now is asked for again by the next start, which then tells why.
       if (E.isLeft(entry)) return
-      if (entry.right.shape === this.#shape) this.#keep(entry.right)
+      if (entry.right.shape === this.#made?.shape) this.#keep(entry.right)
       else this.#drop(entry.right)
       this.#refill()
     })
   }
 
-  async #armNext(known: Shape): Promise<E.Either<EngineError, Entry>> {
-    if (Date.now() - this.#lookedMs < LOOK_AGAIN_MS) return this.#arm(known, true)
-    const shape = await this.#currentShape(undefined)
+  async #armNext({ shape: known, atMs }: Looked): Promise<E.Either<EngineError, Entry>> {
+    if (Date.now() - atMs < LOOK_AGAIN_MS) return this.#arm(known, true)
+    const shape = await this.#lookAgain(undefined)
     return E.isLeft(shape) ? shape : this.#arm(shape.right, true)
   }
 
@@ -586,6 +671,16 @@ export class Pool {
     }
     this.#refill()
   }
+}
+
+const trusted = (looked: Looked | undefined): E.Either<never, Shape> | undefined =>
+  looked !== undefined && Date.now() - looked.atMs < TRUST_MS ? E.right(looked.shape) : undefined
+
+const NEEDS_IMAGE: EngineError = {
+  _tag: 'InvalidOption',
+  option: 'image',
+  value: 'undefined',
+  why: 'is needed: the pool was made without one',
 }
 
 /** On cgroup v1 a sandbox has the groups that its pool has limits for. */

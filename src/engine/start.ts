@@ -205,18 +205,18 @@ export const remember = <A>(known: Map<string, A>, key: string, value: A): void 
   known.set(key, value)
 }
 
-/** `planOf`: what becomes of the input, a start or a sandbox that waits. */
+/** `planOf`: what becomes of the input, a start or a sandbox that waits. `parked`: the id it is told with. */
 export const decideTemplate = <Plan extends LaunchPlan>(
   ports: Ports,
   request: StartRequest,
   image: PreparedImage,
   user: ResolvedUser,
   planOf: (input: LaunchInput) => Plan,
-  parked = false,
+  parked?: string,
 ): E.Either<EngineError, Template<Plan>> => {
   const { host } = ports
   const { options, argv } = request
-  const id = host.randomId()
+  const id = parked ?? host.randomId()
   const own = { options, id, facts: host.facts, image, user, argv }
   const files = host.hostFiles(options)
   const named = files.hostname === undefined ? {} : { hostHostname: files.hostname }
@@ -242,7 +242,7 @@ export const decideTemplate = <Plan extends LaunchPlan>(
       const engineFiles = buildEngineFiles(options, id, files)
       const record = {
         ...recordOf(ports, request, image, spec, id, parents),
-        ...(parked ? { parked, command: [] } : {}),
+        ...(parked === undefined ? {} : { parked: true, command: [] }),
       }
       const text = JSON.stringify(record)
       const plan = planOf({

@@ -171,18 +171,36 @@ export const decodePoolOptions = (
   limits: OptionLimits,
 ): Either<
   EngineError,
-  { readonly image: ImageSource; readonly lateMounts: boolean; readonly options: DecodedOptions }
+  { readonly image: ImageSource | undefined; readonly lateMounts: boolean; readonly options: DecodedOptions }
 > => {
-  if (!isObject(options)) return E.left(problem('', { where: '', why: 'expected an object', value: options }))
-  const { image, ...rest } = options
-  const from = decodeImage(image)
-  if (E.isLeft(from)) return from
   type Pooled = DecodedOptions & { readonly lateMounts?: boolean }
-  return E.map(({ lateMounts = false, ...decoded }: Pooled) => ({
-    image: from.right,
+  if (!isObject(options)) return E.left(problem('', { where: '', why: 'expected an object', value: options }))
+  // One that was meant to be there, as from a variable that is not set.
+  const meant = Object.hasOwn(options, 'image') ? decodeImage(options.image) : E.right(undefined)
+  if (E.isLeft(meant)) return meant
+  return E.map(({ image, options: { lateMounts = false, ...decoded } }: WithImage<Pooled>) => ({
+    image,
     lateMounts,
     options: decoded,
-  }))(decode<Pooled>(POOL, rest, limits))
+  }))(withImage(options, (rest) => decode<Pooled>(POOL, rest, limits)))
+}
+
+interface WithImage<Options> {
+  readonly image: ImageSource | undefined
+  readonly options: Options
+}
+
+/** Options among which there may be an image. */
+const withImage = <Options>(
+  wanted: unknown,
+  rest: (options: unknown) => Either<EngineError, Options>,
+): Either<EngineError, WithImage<Options>> => {
+  const { image: source, ...others } = isObject(wanted) ? wanted : {}
+  const image = source === undefined ? E.right(undefined) : decodeImage(source)
+  if (E.isLeft(image)) return image
+  return E.map((options: Options) => ({ image: image.right, options }))(
+    rest(isObject(wanted) ? others : wanted),
+  )
 }
 
 const MAX_POOL = 1024
@@ -201,26 +219,29 @@ const poolSize = exactObject({
 })
 
 /**
- * What one start from a pool chooses; how it goes with what the pool has, the pool tells. Fails: InvalidOption, also for what the pool
- * alone decides.
+ * What one start from a pool chooses, `imaged` or not; how it goes with what the pool has, the pool tells. Fails: InvalidOption, also
+ * for what the pool alone decides.
  */
 export const decodePoolStart = (
   options: unknown,
   limits: OptionLimits,
-): Either<EngineError, DecodedStartOptions> =>
-  poolsAlone(options) ?? decode<DecodedStartOptions>(FIRE, options, limits)
+  imaged: boolean,
+): Either<EngineError, WithImage<DecodedStartOptions>> =>
+  poolsAlone(options, imaged) ?? withImage(options, (rest) => decode<DecodedStartOptions>(FIRE, rest, limits))
 
 export const decodePoolRun = (
   options: unknown,
   limits: OptionLimits,
-): Either<EngineError, DecodedRunOptions> =>
-  poolsAlone(options) ?? collectable(decode<DecodedRunOptions>(FIRE_RUN, options, limits))
+  imaged: boolean,
+): Either<EngineError, WithImage<DecodedRunOptions>> =>
+  poolsAlone(options, imaged) ??
+  withImage(options, (rest) => collectable(decode<DecodedRunOptions>(FIRE_RUN, rest, limits)))
 
-const poolsAlone = (options: unknown): Either<EngineError, never> | undefined => {
+const poolsAlone = (options: unknown, imaged: boolean): Either<EngineError, never> | undefined => {
   if (!isObject(options)) return undefined
-  const fixed = Object.keys(options).find(
-    (name) => options[name] !== undefined && Object.hasOwn(POOL, name) && !Object.hasOwn(FIRE, name),
-  )
+  const isFixed = (name: string): boolean =>
+    name === 'image' ? imaged : Object.hasOwn(POOL, name) && !Object.hasOwn(FIRE, name)
+  const fixed = Object.keys(options).find((name) => options[name] !== undefined && isFixed(name))
   if (fixed === undefined) return undefined
   return E.left(problem(fixed, { where: '', why: 'is decided when the pool is made', value: options[fixed] }))
 }

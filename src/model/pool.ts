@@ -3,7 +3,11 @@ import type { ContainerOptions, ImageSource, RunOptions, StartOptions } from './
 
 /** What all sandboxes of a pool have in common. A name and a terminal belong to one container alone. */
 export interface PoolOptions extends Omit<ContainerOptions, 'name' | 'tty'> {
-  readonly image: ImageSource
+  /**
+   * Without one the sandboxes wait without a root, with all else that these options ask for, and each start brings its image: slower
+   * than with a root, faster than without a pool, and for any image.
+   */
+  readonly image?: ImageSource
   /** Starts may bring mounts of their own. The seccomp filter is loaded at the start then, since it would refuse them. */
   readonly lateMounts?: boolean
 }
@@ -34,7 +38,10 @@ export const POOL_CHOICES: readonly ('env' | 'cwd' | 'user' | 'groups' | 'mounts
 export type PoolStartOptions = Pick<
   StartOptions,
   'stdin' | 'stdout' | 'stderr' | 'signal' | 'timeout' | 'grace' | (typeof POOL_CHOICES)[number]
->
+> & {
+  /** Of a pool that has none. */
+  readonly image?: ImageSource
+}
 export type PoolRunOptions = PoolStartOptions & Pick<RunOptions, 'maxOutput' | 'encoding' | 'all'>
 
 export interface PoolStats {

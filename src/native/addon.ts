@@ -51,6 +51,8 @@ export type LaunchEvent =
   | readonly ['cancelled']
   /** With the container's own ipc and network namespaces, or -1. */
   | readonly ['waiting', ipc: number, network: number]
+  /** The engine's part of what `goOn` asked for is done. */
+  | readonly ['wentOn', times: string]
   | readonly ['timings', stage: number, times: string, fd: number]
   | readonly ['fd', tag: number, fd: number]
   | readonly ['executed', atNs: number]
@@ -83,6 +85,11 @@ export interface NativeLaunch {
   kill(signal: number): number
   /** One more stage for a sandbox that waits; `fds` are the engine-side slots of this call. Returns 0 or errno. */
   send(stage: StageScript, fds: Int32Array): number
+  /**
+   * For one that lacks more than its last stage: the script's `after` runs on the launch thread, its stages are sent, and the last one
+   * behind them. `slots` and `own` are as of a launch. Returns 0 or errno.
+   */
+  goOn(script: NativeScript, slots: Int32Array, own: string, last: StageScript, fds: Int32Array): number
   /** Closes the engine's end of the control socket: a sandbox that waits exits. */
   abandon(): void
   /** Borrowed; -1 before the clone and after the end. */

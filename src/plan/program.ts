@@ -75,11 +75,24 @@ const KIND = {
 const MAGIC = 0x31504c53
 const VERSION = 1
 const HEADER_BYTES = 24
+/** Where the header says how many slots there are: an upper bound alone. */
+const SLOT_COUNT = { at: 12, bytes: 4 } as const
 const OP_BYTES = 80
 const OP_WORDS = OP_BYTES / 4
 /** Places in an operation, in words: struct Op of native/launch/plan.h. Words are in the machine's own order. */
 const WORD = { kind: 0, number: 1, into: 2, argKinds: 3, tolerate: 4, skips: 6, args: 8 } as const
 const NO_SLOT = 0xffffffff
+
+/** Whether two encoded programs do the same: how many slots those have that come after them makes no difference. */
+export const doTheSame = (one: Uint8Array, other: Uint8Array): boolean => {
+  const { at, bytes } = SLOT_COUNT
+  const parts = (program: Uint8Array): Buffer[] => {
+    const all = Buffer.from(program.buffer, program.byteOffset, program.byteLength)
+    return [all.subarray(0, at), all.subarray(at + bytes)]
+  }
+  const others = parts(other)
+  return parts(one).every((part, index) => others[index]?.equals(part))
+}
 
 /** A program under construction. Errors of use are thrown: they are bugs of the planner, not of its input. */
 export class Program {

@@ -1,6 +1,6 @@
 // Pools: every operation a sandbox waits behind, and every one of its last stage, fails once by its own name and leaves nothing.
 import type { Pool } from '../../src/index.ts'
-import type { ArmedPlan, LaunchPlan, PlannedStage } from '../../src/plan/launch/index.ts'
+import type { ArmedPlan, LaunchPlan, PlannedStage, RestPlan } from '../../src/plan/launch/index.ts'
 import { failingAt, type Spot, spotsOf } from '../support/fault.ts'
 import { failure, librarySuite, restingCensus, until } from '../support/library.ts'
 import { assert } from '../support/suite.ts'
@@ -9,16 +9,23 @@ const { test, box, run } = librarySuite('fault/pool')
 
 const EREMOTEIO = 121
 const OPTIONS = { memory: '64MiB', security: { noNewPrivileges: true } } as const
+const MAP = [{ containerId: 0, hostId: 100_000, size: 65_536 }]
 const openPool = (): Promise<Pool> =>
   box().engine.pool({ image: { rootfs: box().rootfs }, ...OPTIONS }, { min: 1, max: 1 })
 
 interface Edits {
   readonly arm?: (plan: ArmedPlan) => ArmedPlan
+  /** What a sandbox without a root lacks. */
+  readonly rest?: (plan: RestPlan) => RestPlan
   readonly fire?: (plan: LaunchPlan, stage: PlannedStage) => PlannedStage
 }
 
 /** The result undoes it. */
-const edited = async ({ arm = (plan) => plan, fire = (_, stage) => stage }: Edits): Promise<() => void> => {
+const edited = async ({
+  arm = (plan) => plan,
+  rest = (plan) => plan,
+  fire = (_, stage) => stage,
+}: Edits): Promise<() => void> => {
   const { ports } = await box().engine.open()
   const open = ports as { launcher: typeof ports.launcher }
   const real = open.launcher
@@ -32,7 +39,8 @@ const edited = async ({ arm = (plan) => plan, fire = (_, stage) => stage }: Edit
         ...made,
         right: {
           ...right,
-          fire: (stage, streams, options) => right.fire(fire(plan, stage), streams, options),
+          fire: (stage, streams, options, more) =>
+            right.fire(fire(plan, stage), streams, options, more && { ...more, plan: rest(more.plan) }),
         },
       }
     },
@@ -113,5 +121,48 @@ test('the last stage', async () => {
     assert.equal(await box().unchanged(before), [], step)
   }
 })
+
+/** Its stages come after those of the first half. */
+const restSpots = (plan: LaunchPlan): readonly Spot[] => spotsOf(plan).filter(({ skippable }) => !skippable)
+
+for (const [name, options] of [
+  ['what a sandbox without a root is given', {}],
+  ['what one in a user namespace is given', { security: { userns: { uidMap: MAP, gidMap: MAP } } }],
+] as const)
+  test(
+    name,
+    async () => {
+      const image = 'host'
+      const open = (): Promise<Pool> => box().engine.pool({ ...OPTIONS, ...options }, { min: 1, max: 1 })
+      let spots: readonly Spot[] = []
+      const look = await edited({
+        rest: (plan) => {
+          spots = restSpots(plan)
+          return plan
+        },
+      })
+      const pool = await open()
+      await pool.run(['/bin/true'], { image })
+      await until('another one waits', () => pool.stats.waiting === 1)
+      await pool.close()
+      look()
+      const before = await restingCensus(box())
+      assert.ok(new Set(spots.map(({ part }) => part)).size === 2 && spots.length > 80, String(spots.length))
+      for (const spot of spots) {
+        const undo = await edited({ rest: (plan) => ({ ...plan, ...failingAt(plan, spot, EREMOTEIO) }) })
+        const failing = await open()
+        const { step } = spot.info
+        const { error } = await failure(failing.run(['/bin/true'], { image }), step)
+        undo()
+        assert.equal('step' in error && 'errno' in error ? [error.step, error.errno] : error, [
+          step,
+          EREMOTEIO,
+        ])
+        await failing.close()
+        assert.equal(await box().unchanged(before), [], step)
+      }
+    },
+    'linux:6.15',
+  )
 
 run()

@@ -14,6 +14,7 @@ import { getPriority } from 'node:os'
 import path from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { createEngine, type Pool, type PoolOptions, type RunOptions } from '../../src/index.ts'
+import { AUDIT } from '../support/audit.ts'
 import { descendants } from '../support/fault.ts'
 import { failure, isAlive, librarySuite, restingCensus, until } from '../support/library.ts'
 import { assert } from '../support/suite.ts'
@@ -65,20 +66,6 @@ const parked = async (): Promise<readonly number[]> => {
   const others = await guardian()
   return descendants(process.pid).filter((pid) => pid !== others && commandOf(pid) !== 'esbuild')
 }
-
-const AUDIT = `
-echo '# status'; grep -E '^(Uid|Gid|Groups|Cap...|NoNewPrivs|Seccomp|Seccomp_filters|SigIgn|SigBlk|SigCgt|Umask)' /proc/self/status
-echo '# limits'; cat /proc/self/limits
-echo '# fds'; ls /proc/self/fd
-echo '# env'; env | sed 's/^HOSTNAME=.*/HOSTNAME/' | sort
-echo '# devices'; ls -la /dev | awk '{print $1, $3, $4, $5, $6, $10, $11, $12}' | sort; ls -l /dev/pts /dev/shm
-echo '# mounts'; awk '{print $2, $3, $4}' /proc/self/mounts | sed 's/upperdir=[^,]*,workdir=[^,]*//'
-echo '# groups'; sed 's/[0-9a-f]\\{64\\}/ID/' /proc/self/cgroup
-echo '# place'; pwd; cut -d' ' -f5-7 /proc/1/stat; cat /proc/self/oom_score_adj
-echo '# network'; ls /sys/class/net; cat /proc/sys/net/ipv4/ip_unprivileged_port_start
-echo '# root'; ls /
-echo '# limit'; cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/pids/pids.max /sys/fs/cgroup/memory.max /sys/fs/cgroup/pids.max 2>/dev/null
-true`
 
 for (const [name, options, own] of [
   ['as root', LIMITS, {}],
@@ -270,7 +257,8 @@ test('what the pool decides cannot be decided again, and what it cannot have is 
   assert.match(await refusal(engine.pool({ image, tty: true } as never)), /^tty: no such option/)
   assert.match(await refusal(engine.pool({ image }, { min: 3, max: 2 })), /^size\.max: is less than/)
   assert.match(await refusal(engine.pool({ image }, { min: -1 })), /^size\.min: is not between/)
-  assert.match(await refusal(engine.pool({} as never)), /^image: /)
+  assert.match(await refusal(engine.pool({ image: undefined as never })), /^image: expected a reference/)
+  assert.is(await given({ image: 'host' }), 'image: is decided when the pool is made')
   assert.is(await refusal(engine.pool({ image: { rootfs: '/nowhere' } })), 'SyscallFailed')
   await pool.close()
 })

@@ -48,14 +48,14 @@ export const librarySuite = (title: string): LibrarySuite => {
 }
 
 /** The failure an attempt must have. */
-export const failure = async (attempt: Promise<unknown>): Promise<SlipwayError> => {
+export const failure = async (attempt: Promise<unknown>, what = 'a failure'): Promise<SlipwayError> => {
   try {
     await attempt
   } catch (error) {
     if (error instanceof SlipwayError) return error
     throw error
   }
-  throw new Error('expected a failure')
+  throw new Error(`expected ${what}`)
 }
 
 /** A zombie is dead: whoever adopted it may be slow to reap it. */

@@ -4,13 +4,13 @@ import type { TaskEither } from '#fp/TaskEither'
 import type { HostDevice } from '../../model/devices.ts'
 import type { EngineError } from '../../model/errors.ts'
 import type { HostFacts } from '../../model/host-facts.ts'
-import type { LinuxResources, Mount } from '../../model/oci-spec.ts'
+import type { LinuxResources } from '../../model/oci-spec.ts'
 import type { ImageSource } from '../../model/options.ts'
 import type { DecodedOptions } from '../../model/options-decoded.ts'
 import type { PreparedImage, Rootfs } from '../../model/prepared-image.ts'
 import type { ContainerRecord } from '../../model/record.ts'
 import type { Cleanup } from '../../plan/cleanup.ts'
-import type { CgroupParent, UsageFile } from '../../plan/launch/index.ts'
+import type { CgroupParent, TreeSource, UsageFile } from '../../plan/launch/index.ts'
 import type { CompiledFilter } from '../../plan/seccomp/compile.ts'
 import type { HostFiles } from '../../plan/spec/index.ts'
 
@@ -57,11 +57,10 @@ export interface HostPort {
     signal: AbortSignal | undefined,
   ) => TaskEither<EngineError, void>
   /**
-   * The sources of binds, each a descriptor of a tree that is attached nowhere, for the receiver to give back. Fails: SyscallFailed,
-   * Cancelled.
+   * Each a descriptor of a tree that is attached nowhere, for the receiver to give back. Fails: SyscallFailed, Cancelled.
    */
-  readonly openBinds: (
-    binds: readonly Mount[],
+  readonly openTrees: (
+    trees: readonly TreeSource[],
     signal: AbortSignal | undefined,
   ) => TaskEither<EngineError, { readonly fds: readonly number[]; readonly close: () => void }>
   readonly devices: (options: DecodedOptions) => Either<EngineError, readonly HostDevice[]>

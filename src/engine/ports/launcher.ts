@@ -2,7 +2,7 @@
 import type { TaskEither } from '#fp/TaskEither'
 import type { EngineError } from '../../model/errors.ts'
 import type { StepTiming } from '../../model/exit.ts'
-import type { ArmedPlan, LaunchPlan, PlannedStage } from '../../plan/launch/index.ts'
+import type { ArmedPlan, LaunchPlan, PlannedStage, RestPlan } from '../../plan/launch/index.ts'
 
 /** Descriptors of this process that become the payload's standard streams. They are borrowed. */
 export interface StreamFds {
@@ -55,17 +55,26 @@ export interface LaunchedProcess {
   readonly guardian: number
 }
 
+/** What a sandbox without a root lacks besides its payload. Its descriptors are borrowed until the payload runs. */
+export interface Rest {
+  readonly plan: RestPlan
+  readonly fds: StartFds
+  /** In the order of the plan's. */
+  readonly trees: readonly number[]
+}
+
 /** A sandbox that waits for its payload. */
 export interface ArmedProcess {
   readonly pid: number
   /**
-   * Sends the last stage, at once; resolves when the payload has been executed. Once only: a sandbox never gets a second payload.
-   * Fails as `launch` does.
+   * Sends the last stage, at once, `rest` before it; resolves when the payload has been executed. Once only: a sandbox never gets a
+   * second payload. Fails as `launch` does.
    */
   readonly fire: (
     stage: PlannedStage,
     fds: FireFds,
     options: FireOptions,
+    rest?: Rest,
   ) => TaskEither<EngineError, LaunchedProcess>
   /** Gives it up: the sandbox ends. */
   readonly abandon: () => void
@@ -99,7 +108,7 @@ export interface Launcher {
     fds: StreamFds & StartFds,
     options: FireOptions,
   ) => TaskEither<EngineError, LaunchedProcess>
-  /** Makes a sandbox that waits; `background`: at a low priority until it is fired. Fails: SyscallFailed, LaunchDied. */
+  /** Makes a sandbox that waits, without a root where the plan has a rest; `background`: at a low priority until it is fired. Fails: SyscallFailed, LaunchDied. */
   readonly arm: (
     plan: ArmedPlan,
     own: string,

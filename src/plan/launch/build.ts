@@ -59,10 +59,14 @@ export interface LaunchInput {
   readonly init: boolean
 }
 
+/** Where a start stops to wait: nowhere, before its payload, or before its root already. */
+export type Waits = 'nowhere' | 'armed' | 'half'
+
 /**
- * The launch under construction: `begin` makes namespaces and file systems, while the engine makes the layers; `arm` builds the
- * sandbox of both; `settle` is the rest of it, which waits for the network namespace (the same program where nothing waits); `park`
- * is what all payloads have in common (the same program as `fire` unless the sandbox is to wait); `fire` makes one of it.
+ * The launch under construction: `begin` makes namespaces and file systems, while the engine makes the layers; `join` enters what the
+ * engine has made; `arm` builds the sandbox of all; `settle` is the rest of it, which waits for the network namespace (the same program
+ * where nothing waits); `park` is what all payloads have in common; `fire` makes one of it. A stage is sent for each of them, and those
+ * that need not be apart are one program: what has no pause between its parts costs one message.
  */
 export class LaunchBuild {
   readonly input: LaunchInput
@@ -70,6 +74,7 @@ export class LaunchBuild {
   /** Slots of the child; 0 is the control socket. */
   readonly slots = new SlotSpace()
   readonly begin: Program
+  readonly join: Program
   readonly arm: Program
   readonly settle: Program
   readonly park: Program
@@ -78,11 +83,12 @@ export class LaunchBuild {
   received: readonly ReceivedLayers[] | undefined
   /** Set where the engine mounts the overlays beside the child: their descriptors, the root's first. */
   overlays: readonly Slot[] | undefined
+  /** What came as descriptors in place of a path, see treesOf. */
+  trees: readonly Slot[] = []
   /** Where the new root is attached: a directory even an unmapped user can reach. */
   readonly scratch: string
   readonly hasUserns: boolean
-  /** The sandbox waits for its payload. */
-  readonly parked: boolean
+  readonly waits: Waits
   /** The engine makes the network namespace; one of a new user namespace only the child can make. */
   readonly networkComesLater: boolean
   /** The mount namespace, once it is open: the engine holds it past the payload's end. */
@@ -102,9 +108,9 @@ export class LaunchBuild {
   /** Further mounts the root consists of: the host image's directories. */
   readonly rootParts: { readonly destination: string; readonly fd: Slot }[] = []
 
-  constructor(input: LaunchInput, parked: boolean) {
+  constructor(input: LaunchInput, waits: Waits) {
     this.input = input
-    this.parked = parked
+    this.waits = waits
     this.arch = input.facts.arch
     this.slots.next()
     this.hasUserns = hasNew(input.spec, 'user')
@@ -113,11 +119,13 @@ export class LaunchBuild {
       !allowsEveryDevice(deviceList(input.spec.linux?.resources?.devices ?? []))
     this.networkComesLater = !this.hasUserns && hasNew(input.spec, 'network')
     this.scratch = this.hasUserns ? '/sys' : input.scratch
-    this.begin = new Program(this.arch, this.slots)
-    this.arm = new Program(this.arch, this.slots)
-    this.settle = this.networkComesLater ? new Program(this.arch, this.slots) : this.arm
-    this.fire = new Program(this.arch, this.slots)
-    this.park = parked ? new Program(this.arch, this.slots) : this.fire
+    const next = (): Program => new Program(this.arch, this.slots)
+    this.begin = next()
+    this.arm = next()
+    this.join = waits === 'half' ? next() : this.arm
+    this.settle = this.networkComesLater && waits !== 'half' ? next() : this.arm
+    this.fire = next()
+    this.park = waits === 'nowhere' ? this.fire : waits === 'half' ? this.arm : next()
   }
 }
 

@@ -19,21 +19,26 @@ import {
   oDirectory,
   SIOCGSKNS,
 } from '../kernel.ts'
-import { type Arch, type OpInfo, Program, Slot, SlotSpace } from '../program.ts'
+import { type Arch, doTheSame, type OpInfo, Program, Slot, SlotSpace } from '../program.ts'
 import { makeTerminal } from '../terminal.ts'
-import { type CgroupParent, hasNew, LaunchBuild, type LaunchInput, type ReceivedLayers } from './build.ts'
+import {
+  type CgroupParent,
+  hasNew,
+  LaunchBuild,
+  type LaunchInput,
+  type ReceivedLayers,
+  type Waits,
+} from './build.ts'
 import { type CgroupWrite, killFile, limitWrites } from './cgroup.ts'
 import { makeDetached } from './detached.ts'
 import { layerNames, overlayCount, overlaysOf } from './layer-names.ts'
 import {
   attachStores,
-  isBind,
   makeReadonly,
   maskPaths,
   mountAll,
   mountFiles,
   mountLate,
-  openBind,
   openBinds,
 } from './mounts.ts'
 import { patchesOf } from './own-text.ts'
@@ -45,13 +50,23 @@ import {
   parkPayload,
   type Sandbox,
   STREAM_NAMES,
+  type Streams,
   waitForPayload,
 } from './process.ts'
 import { detachPropagation, engineOverlays, enterRoot, makeRootReadonly, mountRoot } from './rootfs.ts'
+import { isBind, openTree, type TreeSource, treesOf } from './trees.ts'
 import { openUsageFiles, type UsageFile } from './usage.ts'
-import { becomeRoot, mapLayer, openPrivateLayers, planCarriedCapabilities, writeMaps } from './userns.ts'
+import {
+  becomeRoot,
+  mapLayer,
+  openPrivateLayers,
+  openUserNamespace,
+  planCarriedCapabilities,
+  writeMaps,
+} from './userns.ts'
 
 export type { CgroupParent, LaunchInput } from './build.ts'
+export type { TreeSource } from './trees.ts'
 export type { UsageFile } from './usage.ts'
 
 /** What one engine-side or child-side program is, for errors and `explain`. */
@@ -115,6 +130,8 @@ interface EngineHalf {
   readonly mapped: Slot[]
   /** Without one, where the engine can: the overlays, mounted. */
   overlays: readonly Slot[] | undefined
+  /** Of a sandbox that gets its root later: descriptors the caller hands in then. */
+  readonly trees: readonly Slot[]
   /** The network namespace, where the engine makes it. */
   readonly network: { readonly program: Program; readonly namespace: Slot } | undefined
   cgroupSlot: number | undefined
@@ -122,20 +139,50 @@ interface EngineHalf {
 
 /** A sandbox that is made ahead: all but the last stage, and what `planFire` needs to make that. */
 export interface ArmedPlan extends LaunchPlan {
+  readonly rest?: RestPlan
   readonly sandbox: Sandbox
   /** Slots of the child that are taken. */
   readonly takenSlots: number
 }
 
-export const planLaunch = (input: LaunchInput): LaunchPlan => assemble(input, false)
+/** What makes a sandbox without a root one that only lacks its payload: `after` is carried out first, then the stages are sent. */
+export interface RestPlan extends LaunchPlan {
+  /** What the caller opens and hands in behind the groups' parents: a thread that others wait for must not wait for a dead file system. */
+  readonly trees: readonly TreeSource[]
+}
+
+export const planLaunch = (input: LaunchInput): LaunchPlan => assemble(input, 'nowhere')
 
 /** `lateMounts`: a start may bring mounts, which the filter of most profiles would refuse. */
 export const planArmed =
-  (lateMounts: boolean) =>
+  (lateMounts: boolean, waits: Exclude<Waits, 'nowhere'> = 'armed') =>
   (input: LaunchInput): ArmedPlan => {
     if (input.spec.process?.terminal === true) throw new Error('a sandbox that waits has no terminal')
-    return assemble(input, true, lateMounts)
+    return assemble(input, waits, lateMounts)
   }
+
+/**
+ * Whether a sandbox made by `made` may go on as one of `wanted`: both say the very same up to there, but for what the record tells.
+ * Of plans for the same id alone.
+ */
+export const servesAs = (made: LaunchPlan, wanted: LaunchPlan): boolean => {
+  const programs = ({ after, inChild, network, stages }: LaunchPlan): (PlannedProgram | undefined)[] => [
+    after,
+    inChild,
+    network,
+    ...stages,
+  ]
+  const others = programs(wanted)
+  return (
+    made.id === wanted.id &&
+    made.cloneFlags === wanted.cloneFlags &&
+    made.cgroupSlot === wanted.cgroupSlot &&
+    programs(made).every((program, index) => isSame(program, others[index]))
+  )
+}
+
+const isSame = (one: PlannedProgram | undefined, other: PlannedProgram | undefined): boolean =>
+  one === undefined || other === undefined ? one === other : doTheSame(one.bytes, other.bytes)
 
 /**
  * The stage that makes `process` the payload of a sandbox that waits. `given`: of the streams in their order, those that come with
@@ -159,27 +206,24 @@ export const planFire = (
   return { ...planned(fire), fds, base: takenSlots, when: 'later' }
 }
 
-/** On the engine's side: the sources of binds, each into a slot of its own. */
-export const planOpenBinds = (arch: Arch, binds: readonly Mount[]): PlannedProgram => {
+/** On the engine's side: each into a slot of its own. */
+export const planOpenTrees = (arch: Arch, trees: readonly TreeSource[]): PlannedProgram => {
   const program = new Program(arch, new SlotSpace())
-  for (const mount of binds) openBind(program, mount)
+  for (const tree of trees) openTree(program, tree)
   return planned(program)
 }
 
-const assemble = (input: LaunchInput, parked: boolean, lateMounts = false): ArmedPlan => {
+const assemble = (input: LaunchInput, waits: Waits, lateMounts = false): ArmedPlan => {
   const process = input.spec.process
   if (process === undefined) throw new Error('a launch needs a process')
-  const build = new LaunchBuild(input, parked)
-  const engine = planEngine(input, build.hasUserns)
+  const build = new LaunchBuild(input, waits)
+  const engine = planEngine(build)
   const guardian = build.slots.next()
-  const tasks = engine.tasks.map(() => build.slots.next())
-  build.received = receiveLayers(build, engine)
-  build.overlays = engine.overlays?.map(() => build.slots.next())
-  build.network = engine.network && build.slots.next()
-  const streams = { stdin: build.slots.next(), stdout: build.slots.next(), stderr: build.slots.next() }
   planBegin(build, guardian)
-  const { root, proc, terminal } = planArm(build, tasks)
+  const taken = takeSlots(build, engine, guardian)
+  const { root, proc, terminal } = planArm(build, taken.tasks)
   parkPayload(build, proc, process)
+  const { streams } = taken
   const made: Sandbox = {
     arch: build.arch,
     lastCap: input.facts.lastCap,
@@ -194,47 +238,123 @@ const assemble = (input: LaunchInput, parked: boolean, lateMounts = false): Arme
     filter: input.filter,
     noNewPrivileges: process.noNewPrivileges === true,
   }
-  const sandbox = parked ? waitForPayload(build, made, lateMounts) : made
-  if (!parked) firePayload(build.fire, sandbox, process)
-  const handed = [...engine.tasks, ...engine.mapped, ...(engine.overlays ?? [])]
-  const handedAt = handed.map((slot) => slot.index)
-  const { guardian: socket, stdin, stdout, stderr } = ENGINE_SLOTS
+  const sandbox = waits === 'nowhere' ? made : waitForPayload(build, made, lateMounts)
+  if (waits === 'nowhere') firePayload(build.fire, sandbox, process)
+  const parts = (waits === 'half' ? halves : whole)(build, engine, taken)
+  return { ...parts, sandbox, takenSlots: build.slots.count }
+}
+
+/** Slots of the child for what comes with its stages, after those of `begin`, which knows nothing of image or groups. */
+interface TakenSlots {
+  readonly guardian: Slot
+  readonly tasks: readonly Slot[]
+  /** The first one for layers or overlays. */
+  readonly layers: Slot
+  readonly streams: Required<Streams>
+}
+
+/** What comes with one stage has slots that follow one another: the network namespace, the groups, the layers, the streams. */
+const takeSlots = (build: LaunchBuild, engine: EngineHalf, guardian: Slot): TakenSlots => {
+  const { slots } = build
+  build.network = engine.network && slots.next()
+  const tasks = engine.tasks.map(() => slots.next())
+  const layers = slotAt(slots.count)
+  build.received = receiveLayers(build, engine)
+  build.overlays = engine.overlays?.map(() => slots.next())
+  build.trees = engine.trees.map(() => slots.next())
+  const streams = { stdin: slots.next(), stdout: slots.next(), stderr: slots.next() }
+  return { guardian, tasks, layers, streams }
+}
+
+type Parts = Omit<ArmedPlan, 'sandbox' | 'takenSlots'>
+
+/** All in one go, or up to the payload. */
+const whole = (
+  build: LaunchBuild,
+  engine: EngineHalf,
+  { guardian, tasks, layers, streams }: TakenSlots,
+): Parts => {
   const waits = engine.after.opCount > 0 || engine.layers.opCount > 0
   const when = waits ? 'after' : 'early'
   const last = engine.network === undefined ? when : 'last'
-  const programs = {
-    prepare: planned(engine.prepare),
-    after: planned(engine.after),
-    ...(build.hasUserns ? { inChild: planned(planCarriedCapabilities(input, engine.slots)) } : {}),
-    ...(engine.layers.opCount > 0 ? { layers: planned(engine.layers) } : {}),
-    ...(engine.network === undefined ? {} : { network: planned(engine.network.program) }),
-    stages: [
-      stage(build.begin, [socket], guardian, build.hasUserns ? 'after' : 'early'),
-      stage(build.arm, handedAt, new Slot(guardian.index + 1), when),
-      ...(build.network && engine.network
-        ? [stage(build.settle, [engine.network.namespace.index], build.network, last)]
-        : []),
-      parked
-        ? stage(build.park, [], streams.stdin, last)
-        : stage(build.fire, [stdin, stdout, stderr], streams.stdin, last),
-    ],
-  }
+  const { guardian: socket, stdin, stdout, stderr } = ENGINE_SLOTS
+  const handed = handedBy(engine)
   return {
-    ...programs,
-    sandbox,
-    takenSlots: build.slots.count,
-    id: input.id,
-    patches: patchesOf(programs, input.id, input.createdMs),
-    cloneFlags: (hasNew(input.spec, 'pid') ? CLONE_NEWPID : 0) | (build.hasUserns ? CLONE_NEWUSER : 0),
-    ...(engine.cgroupSlot === undefined ? {} : { cgroupSlot: engine.cgroupSlot }),
-    slotCount: engine.slots.count,
-    usage: engine.usage,
-    close: [...engine.groups, ...handed, ...(engine.network ? [engine.network.namespace] : [])].map(
-      (slot) => slot.index,
-    ),
+    ...partsOf(build, engine, {
+      ...(engine.layers.opCount > 0 ? { layers: planned(engine.layers) } : {}),
+      stages: [
+        stage(build.begin, [socket], guardian, build.hasUserns ? 'after' : 'early'),
+        stage(build.arm, at([...engine.tasks, ...handed]), tasks[0] ?? layers, when),
+        ...(build.network && engine.network
+          ? [stage(build.settle, [engine.network.namespace.index], build.network, last)]
+          : []),
+        build.waits === 'armed'
+          ? stage(build.park, [], streams.stdin, last)
+          : stage(build.fire, [stdin, stdout, stderr], streams.stdin, last),
+      ],
+    }),
+    close: at([...engine.groups, ...engine.tasks, ...handed, ...namespaceOf(engine)]),
   }
 }
 
+/** A sandbox without a root, and what gives it one. */
+const halves = (build: LaunchBuild, engine: EngineHalf, { guardian, tasks, layers }: TakenSlots): Parts => {
+  const { input } = build
+  const joined = at([...namespaceOf(engine), ...engine.tasks])
+  const made = handedBy(engine)
+  const rest = {
+    prepare: planned(new Program(build.arch, engine.layers.slots)),
+    after: planned(engine.layers),
+    stages: [stage(build.arm, at([...made, ...engine.trees]), layers, 'after')],
+  }
+  return {
+    ...partsOf(build, engine, {
+      stages: [
+        stage(build.begin, [ENGINE_SLOTS.guardian], guardian, build.hasUserns ? 'after' : 'early'),
+        stage(build.join, joined, build.network ?? tasks[0] ?? layers, engine.network ? 'last' : 'after'),
+      ],
+    }),
+    close: at([...engine.groups, ...engine.tasks, ...namespaceOf(engine)]),
+    rest: {
+      ...rest,
+      id: input.id,
+      patches: patchesOf(rest, input.id, input.createdMs),
+      cloneFlags: 0,
+      slotCount: engine.layers.slots.count,
+      usage: [],
+      close: at(made),
+      trees: treesOf(input),
+    },
+  }
+}
+
+const handedBy = ({ mapped, overlays }: EngineHalf): readonly Slot[] => [...mapped, ...(overlays ?? [])]
+const namespaceOf = ({ network }: EngineHalf): readonly Slot[] => (network ? [network.namespace] : [])
+const at = (slots: readonly Slot[]): readonly number[] => slots.map(({ index }) => index)
+
+/** What every start has of the engine's side, and the stages of this one. */
+const partsOf = (
+  { input, hasUserns }: LaunchBuild,
+  engine: EngineHalf,
+  own: Pick<LaunchPlan, 'layers' | 'stages'>,
+): Omit<Parts, 'close'> => {
+  const programs = {
+    prepare: planned(engine.prepare),
+    after: planned(engine.after),
+    ...(hasUserns ? { inChild: planned(planCarriedCapabilities(input, engine.slots)) } : {}),
+    ...(engine.network === undefined ? {} : { network: planned(engine.network.program) }),
+    ...own,
+  }
+  return {
+    ...programs,
+    id: input.id,
+    patches: patchesOf(programs, input.id, input.createdMs),
+    cloneFlags: (hasNew(input.spec, 'pid') ? CLONE_NEWPID : 0) | (hasUserns ? CLONE_NEWUSER : 0),
+    ...(engine.cgroupSlot === undefined ? {} : { cgroupSlot: engine.cgroupSlot }),
+    slotCount: engine.slots.count,
+    usage: engine.usage,
+  }
+}
 const stage = (
   program: Program,
   fds: readonly number[],
@@ -244,14 +364,17 @@ const stage = (
 
 const planned = (program: Program): PlannedProgram => ({ bytes: program.encode(), infos: program.infos })
 
-const planEngine = (input: LaunchInput, hasUserns: boolean): EngineHalf => {
-  const slots = new SlotSpace()
+const planEngine = ({ input, hasUserns, waits }: LaunchBuild): EngineHalf => {
+  const slots = slotsOfCaller(input)
   const arch = input.facts.arch
-  for (let i = 0; i < ENGINE_SLOTS.cgroups + input.cgroups.length; i++) slots.next()
+  // What is not done in one go with the rest has slots of its own.
+  const laterSlots = waits === 'half' ? slotsOfCaller(input) : slots
+  const trees = waits === 'half' ? treesOf(input).map(() => laterSlots.next()) : []
   const half: EngineHalf = {
     slots,
+    trees,
     prepare: new Program(arch, slots),
-    layers: new Program(arch, slots),
+    layers: new Program(arch, laterSlots),
     after: new Program(arch, slots),
     groups: [],
     usage: [],
@@ -262,14 +385,24 @@ const planEngine = (input: LaunchInput, hasUserns: boolean): EngineHalf => {
     cgroupSlot: undefined,
   }
   writeRecord(half, input)
-  makeLayers(half, input, hasUserns)
-  if (!hasUserns) half.overlays = engineOverlays(half.layers, input)
   input.cgroups.forEach((parent, index) => {
     makeGroup(half, input, parent, ENGINE_SLOTS.cgroups + index)
   })
-  if (hasUserns && overlayCount(input.rootfs) > 0) mapLayers(half, input)
-  else if (hasUserns) half.after.call('close', 'close', [writeMaps(half.after, input)])
+  if (hasUserns) writeMaps(half.after, input)
+  // All that depends on the image comes last. A user namespace's layers are handed over with it, so where that is not done later they
+  // are made first.
+  const early = hasUserns && waits !== 'half'
+  makeLayers(early ? half.prepare : half.layers, input)
+  if (!hasUserns) half.overlays = engineOverlays(half.layers, input)
+  if (hasUserns && overlayCount(input.rootfs) > 0)
+    mapLayers(half, input, early ? [half.prepare, half.after] : [half.layers, half.layers])
   return half
+}
+
+const slotsOfCaller = ({ cgroups }: LaunchInput): SlotSpace => {
+  const slots = new SlotSpace()
+  slots.count = ENGINE_SLOTS.cgroups + cgroups.length
+  return slots
 }
 
 /**
@@ -288,12 +421,15 @@ const makeNetwork = (input: LaunchInput, slots: SlotSpace): EngineHalf['network'
 }
 
 /** The private layers' tree first, then every overlay's lowers. */
-const mapLayers = (half: EngineHalf, input: LaunchInput): void => {
-  half.mapped.push(openPrivateLayers(half.prepare, input, engineSlot('containers')))
-  const namespace = writeMaps(half.after, input)
-  for (const lower of overlaysOf(input.rootfs).flat())
-    half.mapped.push(mapLayer(half.after, lower, namespace))
-  half.after.call('close', 'close', [namespace])
+const mapLayers = (
+  { mapped }: EngineHalf,
+  input: LaunchInput,
+  [own, maps]: readonly [own: Program, maps: Program],
+): void => {
+  mapped.push(openPrivateLayers(own, input, engineSlot('containers')))
+  const namespace = openUserNamespace(maps)
+  for (const lower of overlaysOf(input.rootfs).flat()) mapped.push(mapLayer(maps, lower, namespace))
+  maps.call('close', 'close', [namespace])
 }
 
 /** Slots of the child for what `mapLayers` made, in the same order. */
@@ -317,9 +453,7 @@ const writeRecord = ({ prepare, slots }: EngineHalf, input: LaunchInput): void =
   prepare.call('close', 'close', [fd])
 }
 
-/** A user namespace's layers are handed over with it, so they are made first. */
-const makeLayers = ({ prepare, layers }: EngineHalf, input: LaunchInput, hasUserns: boolean): void => {
-  const program = hasUserns ? prepare : layers
+const makeLayers = (program: Program, input: LaunchInput): void => {
   const overlays = overlayCount(input.rootfs)
   if (overlays === 0) return
   const make = (name: string, mode: number): void => {
@@ -422,13 +556,14 @@ const planArm = (
   build: LaunchBuild,
   tasks: readonly Slot[],
 ): { root: Slot; proc: Slot | undefined; terminal: Slot | undefined } => {
-  const { arm, settle, input, network } = build
-  for (const fd of tasks) arm.call('join cgroup', 'write', [fd, arm.text('0'), 1])
+  const { join, settle, input, network, waits } = build
+  for (const fd of tasks) join.call('join cgroup', 'write', [fd, join.text('0'), 1])
   unshare(
-    arm,
+    join,
     namespacesOf(input, (type) => type === 'cgroup'),
   )
-  if (network !== undefined) settle.call('enter network namespace', 'setns', [network, CLONE_NEWNET])
+  const enter = waits === 'half' ? join : settle
+  if (network !== undefined) enter.call('enter network namespace', 'setns', [network, CLONE_NEWNET])
   const binds = openBinds(build)
   attachStores(build)
   const root = mountRoot(build)

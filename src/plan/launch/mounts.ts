@@ -24,6 +24,7 @@ import { fileName } from './detached.ts'
 import { fillDev } from './devices.ts'
 import { type MountOptions, parseMountOptions } from './mount-options.ts'
 import { ensureDirectory, ensureFile, openInOurs, openInRoot } from './paths.ts'
+import { isBind, openTree, sourceOf } from './trees.ts'
 
 /** A bind mount whose source is already open: sources are opened before the first mount is made (CVE-2021-30465). */
 export interface OpenedBind {
@@ -32,28 +33,16 @@ export interface OpenedBind {
   readonly tree: Slot
 }
 
-export const isBind = ({ type, options }: Mount): boolean =>
-  type === 'bind' || parseMountOptions(options).bind
-
+/** Trees that came as descriptors are those of `treesOf`, in its order. */
 export const openBinds = (build: LaunchBuild): ReadonlyMap<Mount, OpenedBind> => {
-  const opened = new Map<Mount, OpenedBind>()
-  for (const mount of build.input.spec.mounts ?? []) {
-    if (isBind(mount)) opened.set(mount, openBind(build.arm, mount))
-  }
-  return opened
-}
-
-/** A tree of its own, attached nowhere. */
-export const openBind = (program: Program, mount: Mount): OpenedBind => {
-  const options = parseMountOptions(mount.options)
-  const tree = program.slots.next()
-  const source = mount.source ?? ''
-  const flags = OPEN_TREE_CLONE | O_CLOEXEC | (options.recursiveBind ? AT_RECURSIVE : 0)
-  program.call('open bind source', 'open_tree', [AT_FDCWD, program.text(source), flags], {
-    into: tree,
-    path: source,
-  })
-  return { mount, options, tree }
+  const given = build.trees.slice(build.input.rootfs.kind === 'directory' ? 1 : 0)
+  const binds = (build.input.spec.mounts ?? []).filter(isBind)
+  return new Map(
+    binds.map((mount, index) => {
+      const tree = given[index] ?? openTree(build.arm, sourceOf(mount))
+      return [mount, { mount, options: parseMountOptions(mount.options), tree }]
+    }),
+  )
 }
 
 /** What shows the network namespace, and what lies on it or may: it waits until that namespace is there. */

@@ -11,7 +11,6 @@ import {
   MS_SLAVE,
   O_CLOEXEC,
   O_PATH,
-  OPEN_TREE_CLONE,
 } from '../kernel.ts'
 import type { Program, Slot } from '../program.ts'
 import type { Step } from '../steps.ts'
@@ -28,22 +27,34 @@ import {
 } from './build.ts'
 import { layerNames, overlaysOf } from './layer-names.ts'
 import { ensureDirectory } from './paths.ts'
+import { openTree, treesOf } from './trees.ts'
 import { openPrivateLayer } from './userns.ts'
 
-/** No mount event of the host reaches the child's copies, and none of ours reaches the host. */
+/**
+ * No mount event of the host reaches the child's copies, and none of ours reaches the host. One that waits without a root follows the
+ * host meanwhile, where the host shares its mounts: what is unmounted there must not live on in it.
+ */
 export const detachPropagation = (build: LaunchBuild): void => {
-  const { begin } = build
   const propagation = build.input.spec.linux?.rootfsPropagation ?? 'rprivate'
-  const flag = propagation.includes('slave') || propagation.includes('shared') ? MS_SLAVE : MS_PRIVATE
-  const attr = mountAttr(begin, { propagation: flag })
-  const args = [AT_FDCWD, begin.text('/'), AT_RECURSIVE, attr, MOUNT_ATTR_SIZE]
-  begin.call('make mounts private', 'mount_setattr', args, { path: '/' })
+  const follows = propagation.includes('slave') || propagation.includes('shared')
+  setPropagation(build.begin, follows || build.waits === 'half' ? MS_SLAVE : MS_PRIVATE)
+  if (!follows && build.waits === 'half') setPropagation(build.arm, MS_PRIVATE)
+}
+
+const setPropagation = (program: Program, propagation: number): void => {
+  const attr = mountAttr(program, { propagation })
+  const args = [AT_FDCWD, program.text('/'), AT_RECURSIVE, attr, MOUNT_ATTR_SIZE]
+  program.call('make mounts private', 'mount_setattr', args, { path: '/' })
 }
 
 /** Mounts the root and attaches it to the scratch directory. Returns the descriptor every later path is resolved from. */
 export const mountRoot = (build: LaunchBuild): Slot => {
   const { arm, input } = build
-  const root = input.rootfs.kind === 'directory' ? bindRoot(build, input.rootfs.path) : overlayRoot(build)
+  const [tree] = treesOf(input)
+  const root =
+    input.rootfs.kind === 'directory' && tree !== undefined
+      ? (build.trees[0] ?? openTree(arm, tree))
+      : overlayRoot(build)
   const args = [root, arm.text(''), AT_FDCWD, arm.text(build.scratch), MOVE_MOUNT_F_EMPTY_PATH]
   arm.call('attach rootfs', 'move_mount', args, { path: build.scratch })
   if (input.rootfs.kind === 'host') mountHostDirectories(build, root, input.rootfs.directories)
@@ -51,14 +62,6 @@ export const mountRoot = (build: LaunchBuild): Slot => {
     for (const { destination, fd } of [{ destination: '/', fd: root }, ...build.rootParts])
       setMountAttr(arm, 'set mount attributes', fd, { set: MOUNT_ATTR_NODEV }, AT_RECURSIVE, destination)
   }
-  return root
-}
-
-const bindRoot = (build: LaunchBuild, path: string): Slot => {
-  const { arm } = build
-  const root = arm.slots.next()
-  const flags = OPEN_TREE_CLONE | O_CLOEXEC | AT_RECURSIVE
-  arm.call('open rootfs', 'open_tree', [AT_FDCWD, arm.text(path), flags], { into: root, path })
   return root
 }
 

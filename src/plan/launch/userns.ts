@@ -58,11 +58,14 @@ const procPath = (program: Program, name: string): Data => {
   return path
 }
 
-/** Writes both maps. Returns a descriptor of the namespace, for id-mapped mounts. */
-export const writeMaps = (after: Program, input: LaunchInput): Slot => {
+export const writeMaps = (after: Program, input: LaunchInput): void => {
   const { uidMappings, gidMappings } = input.spec.linux ?? {}
   writeMap(after, 'gid_map', gidMappings ?? [])
   writeMap(after, 'uid_map', uidMappings ?? [])
+}
+
+/** For id-mapped mounts. The child lives, or it has no use for them. */
+export const openUserNamespace = (after: Program): Slot => {
   const namespace = after.slots.next()
   const path = procPath(after, 'ns/user')
   after.call('open user namespace', 'openat', [AT_FDCWD, path, O_CLOEXEC, 0], {

@@ -1,7 +1,7 @@
 // What must hold for every plan, whatever was asked for.
 import fc from 'fast-check'
 import { CLONE_NEWNS, RESOLVE_IN_ROOT } from '../../../src/plan/kernel.ts'
-import { type LaunchPlan, planLaunch } from '../../../src/plan/launch/index.ts'
+import { type LaunchPlan, planArmed, planLaunch, servesAs } from '../../../src/plan/launch/index.ts'
 import { ownText, withOwnText } from '../../../src/plan/launch/own-text.ts'
 import { type OpInfo, Slot } from '../../../src/plan/program.ts'
 import { assert, suite } from '../../support/suite.ts'
@@ -298,6 +298,78 @@ Plan('a plan with another own text is the plan made for that container, byte for
       assert.ok(bytesOf(made) === bytesOf(wanted))
     }),
     { numRuns: 40 },
+  )
+})
+
+const IMAGES = {
+  layers: {},
+  host: {
+    rootfs: {
+      kind: 'host',
+      skeleton: '/var/lib/slipway/snapshots/host-1/fs',
+      directories: ['/usr', '/opt'],
+    },
+  },
+  directory: { rootfs: { kind: 'directory', path: '/srv/rootfs' } },
+} as const
+const half = (change: Change) => planArmed(false, 'half')(inputOf(change))
+const map = [{ containerId: 0, hostId: 100_000, size: 65_536 }]
+
+for (const [name, change] of Object.entries({
+  'on v1': {},
+  'on v2': { cgroups: v2Parents },
+  'on the host network': { options: { network: 'host' } },
+  'in a user namespace': { options: { security: { userns: { uidMap: map, gidMap: map } } } },
+  'read-only, with a limit and a mount': {
+    options: {
+      readonly: true,
+      memory: 64 << 20,
+      mounts: [{ type: 'bind', source: '/srv/data', target: '/data' }],
+    },
+  },
+} as const satisfies Record<string, Change>))
+  Plan(`a sandbox without a root serves every image, user and program: ${name}`, () => {
+    const made = half({ ...change, image: IMAGES.directory })
+    for (const image of Object.values(IMAGES)) {
+      const wanted = half({
+        ...change,
+        image,
+        options: { ...('options' in change ? change.options : {}), user: '7:8' },
+      })
+      assert.ok(servesAs(made, wanted))
+      const said = JSON.stringify(
+        [wanted.after, ...wanted.stages].flatMap(({ infos }) => infos.map(({ path }) => path)),
+      )
+      assert.not(/snapshots|srv/.test(said), 'nothing of the image is known to it')
+    }
+  })
+
+Plan('a sandbox without a root serves no container that differs in what it has already', () => {
+  const made = half({})
+  for (const options of [
+    { hostname: 'other' },
+    { network: 'host' },
+    { ipc: 'host' },
+    { memory: 64 << 20 },
+    { shmSize: 1 << 20 },
+    { mounts: [{ type: 'tmpfs', target: '/tmp' }] },
+    { security: { userns: { uidMap: map, gidMap: map } } },
+  ] as const)
+    assert.not(servesAs(made, half({ options })), JSON.stringify(options))
+  assert.not(servesAs(made, { ...made, id: 'another' }))
+})
+
+Plan('what a sandbox without a root gets by path comes as descriptors', () => {
+  const mounts = [{ type: 'bind', source: '/srv/data', target: '/data', recursive: false }] as const
+  const plan = half({ image: IMAGES.directory, options: { mounts } })
+  assert.equal(plan.rest?.trees, [
+    { step: 'open rootfs', path: '/srv/rootfs', recursive: true },
+    { step: 'open bind source', path: '/srv/data', recursive: false },
+  ])
+  const opened = [plan, plan.rest].flatMap((each) => each?.stages ?? []).flatMap(({ infos }) => infos)
+  assert.equal(
+    opened.filter(({ path }) => path?.startsWith('/srv')),
+    [],
   )
 })
 
