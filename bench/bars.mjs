@@ -84,10 +84,31 @@ const pool = (samples) => {
   ]
 }
 
+const throughput = (samples) => {
+  const side = (lanes) => [
+    `slipway ÷ crun run, containers a second, ${lanes} at a time`,
+    median(samples, `crun run, ${lanes} at a time`),
+    median(samples, `slipway, ${lanes} at a time`),
+  ]
+  const single = median(samples, 'one call → exit', 'inside')
+  return [
+    ...bar(...side(1), 'at least', 3.5),
+    ...bar(...side(8), 'at least', 2.5),
+    ...bar(
+      '64 at once: until the last has ended ÷ 64 single ones',
+      median(samples, '64 at once', 'inside'),
+      64 * single,
+      'at most',
+      0.8,
+    ),
+  ]
+}
+
 const TRIALS = {
   'launch-cold': launchCold,
   pool,
   'resident-size': residentSize,
+  throughput,
   'command-line': commandLine,
 }
 

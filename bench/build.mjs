@@ -34,5 +34,9 @@ const compile = (name, flags) => {
 /** Builds what is missing or older than its source; returns the programs' paths by name. */
 export const buildTools = () => {
   mkdirSync(output, { recursive: true })
-  return { timer: compile('timer', HOSTED), payload: compile('true', FREESTANDING) }
+  return {
+    timer: compile('timer', HOSTED),
+    batch: compile('batch', HOSTED),
+    payload: compile('true', FREESTANDING),
+  }
 }

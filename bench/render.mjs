@@ -3,6 +3,7 @@ import { barsOf } from './bars.mjs'
 import { shapes } from './shapes.mjs'
 import { ms, summary } from './statistics.mjs'
 import { SIZES_MIB } from './trials/resident-size.mjs'
+import { BATCH } from './trials/throughput.mjs'
 
 const FLOOR = 'floor'
 const ratio = (ns, base) => (base ? (ns / base).toFixed(ns / base < 10 ? 2 : 0) : '')
@@ -122,6 +123,28 @@ const pool = (samples, environment) => {
   return [conditions(environment), barsTable('pool', samples), table(head, rows)].join('\n\n')
 }
 
+const countOf = (name) => (name === ONE ? 1 : Number(/^(\d+) at once$/.exec(name)?.[1] ?? BATCH))
+const ONE = 'one call → exit'
+
+const throughput = (samples, environment) => {
+  const rows = Object.entries(samples).map(([name, { inside, outside }]) => {
+    const count = countOf(name)
+    const whole = summary(outside)
+    const seen = inside.length > 0 ? ms(summary(inside).p50) : ''
+    return [
+      name,
+      count,
+      seen,
+      ms(whole.p50),
+      ms(whole.p95),
+      Math.round((count * 1e9) / whole.p50),
+      whole.count,
+    ]
+  })
+  const head = ['containers', 'of one run', 'last ended p50', 'nothing left p50', 'p95', 'per second', 'runs']
+  return [conditions(environment), barsTable('throughput', samples), table(head, rows)].join('\n\n')
+}
+
 const commandLine = (samples, environment) => {
   const node = summary(samples['node -e 0'].outside).p50
   const rows = Object.entries(samples).map(([name, { outside }]) => {
@@ -148,5 +171,6 @@ export const renderers = {
   'launch-cold': launchCold,
   pool,
   'resident-size': residentSize,
+  throughput,
   'command-line': commandLine,
 }

@@ -13,8 +13,9 @@ import { commandLine } from './trials/command-line.mjs'
 import { launchCold } from './trials/launch-cold.mjs'
 import { poolTrial } from './trials/pool.mjs'
 import { residentSize } from './trials/resident-size.mjs'
+import { throughput } from './trials/throughput.mjs'
 
-const trials = [launchCold, poolTrial, residentSize, commandLine]
+const trials = [launchCold, poolTrial, residentSize, throughput, commandLine]
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

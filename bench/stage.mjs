@@ -81,7 +81,7 @@ const cgroupOf = (root) => {
  * Makes the stage. `storage` is `ext4-loop` (default journal) or `tmpfs`.
  * `{ dir, store, run, rootfs, mountNamespace, dispose() }`; `store` is on the storage under test, `run` on a tmpfs.
  */
-export const makeStage = ({ payload, storage = 'ext4-loop' }) => {
+export const makeStage = ({ payload, batch, storage = 'ext4-loop' }) => {
   const dir = mkdtempSync(path.join(os.tmpdir(), 'slipway-bench-'))
   const [store, run] = [path.join(dir, 'store'), path.join(dir, 'run')]
   mkdirSync(store)
@@ -91,6 +91,8 @@ export const makeStage = ({ payload, storage = 'ext4-loop' }) => {
   mount('-t', 'tmpfs', 'bench-run', run)
   const rootfs = path.join(store, 'rootfs')
   makeRootfs(rootfs, payload)
+  // Where the peers' own root sees it, too.
+  if (batch) copyFileSync(batch, path.join(dir, 'batch'))
   const hadPodman = existsSync(PODMAN_FOLDER)
   hidePeerFolders()
   const dispose = () => {
@@ -99,7 +101,16 @@ export const makeStage = ({ payload, storage = 'ext4-loop' }) => {
     spawnSync('umount', ['-l', run, store])
     rmSync(dir, { recursive: true, force: true })
   }
-  return { dir, store, run, rootfs, storage, mountNamespace: `/proc/${process.pid}/ns/mnt`, dispose }
+  return {
+    dir,
+    store,
+    run,
+    rootfs,
+    storage,
+    batch: path.join(dir, 'batch'),
+    mountNamespace: `/proc/${process.pid}/ns/mnt`,
+    dispose,
+  }
 }
 
 const CGROUP_ROOT = '/sys/fs/cgroup'

@@ -51,11 +51,11 @@ export const slipwayDriver = (
     { block },
   )
 
-/** Starts from a pool of `shape`. `until`: the payload's `exit`, or the moment it was executed (`exec`). */
+/** Starts from a pool of `shape`. `until`: the payload's `exit`, or the moment it was executed (`exec`). `half`: without a root. */
 export const poolDriver = (
   stage,
   shape,
-  { megabytes = 40, until = 'exit', name = 'pool', block = 10, output = 'ignore' } = {},
+  { megabytes = 40, until = 'exit', name = 'pool', block = 10, output = 'ignore', half = false } = {},
 ) =>
   resident(
     name,
@@ -67,6 +67,22 @@ export const poolDriver = (
       String(megabytes),
       until,
       output,
+      half ? 'half' : 'whole',
     ],
     { block },
+  )
+
+/** `count` containers of `shape` in one go, `lanes` at a time. */
+export const batchDriver = (stage, shape, { name, count, lanes }) =>
+  resident(
+    name,
+    [
+      process.execPath,
+      script('batch-node.mjs'),
+      stage.dir,
+      JSON.stringify(shape),
+      String(count),
+      String(lanes),
+    ],
+    { block: 1, lead: 0 },
   )

@@ -27,6 +27,18 @@ export const plainDriver = (stage) => exec('vfork+exec', [path.join(stage.rootfs
 const bundleFor = (stage, shape, engine) =>
   makeBundle(path.join(stage.store, engine), shape, { rootfs: stage.rootfs, cgroup: `/${CGROUP}/${engine}` })
 
+/** Many of them, `lanes` at a time, each lane with a bundle and a group of its own. */
+export const crunBatchDriver = (stage, shape, { name, count, lanes }) => {
+  const program = which('crun', stage)
+  if (!program) return undefined
+  const bundles = Array.from({ length: lanes }, (_, lane) => bundleFor(stage, shape, `crun-lane${lane}`))
+  const bundle = bundles[0].replace('lane0', 'lane{}')
+  const flags = ['--cgroup-manager=cgroupfs', '--root', path.join(stage.run, 'crun-batch')]
+  const argv = [program, ...flags, 'run', '--bundle', bundle, 'bench-{}']
+  const batch = [stage.batch, String(count), String(lanes), ...argv]
+  return exec(name, batch, { block: 1, lead: 0, peers: stage.peers })
+}
+
 /** `crun run`; without limits it is told to leave cgroups alone, as it would otherwise join every controller. */
 export const crunDriver = (stage, shape) => {
   const program = which('crun', stage)

@@ -57,10 +57,10 @@ export const openShape = async (stageDir, shape) => {
   return { run: runOnce, close: () => engine.close(), engine, image, options }
 }
 
-/** A pool of an opened shape: streams are each start's own. */
-export const openPool = async ({ engine, image, options }, size) => {
+/** A pool of an opened shape: streams are each start's own, and with `half` so is the image. */
+export const openPool = async ({ engine, image, options }, size, half = false) => {
   const { stdin: _in, stdout: _out, stderr: _err, ...shared } = options
-  return rightOf(await engine.pool({ image, ...shared }, size)())
+  return rightOf(await engine.pool({ ...(half ? {} : { image }), ...shared }, size)())
 }
 
 /** The result makes one start from a pool of this shape. */

@@ -23,6 +23,7 @@ export const poolTrial = {
         pool('pool: call → exit', {}),
         pool('pool: call → exit, output collected', { output: 'pipe' }),
         pool('pool at 500 MiB: call → exit', { megabytes: 500 }),
+        pool('pool without an image: call → exit', { half: true }),
         slipwayDriver(stage, all, { name: 'cold: call → exit', block: BLOCK }),
         spawnDriver(stage, { name: 'child_process.spawn', block: BLOCK }),
         spawnDriver(stage, { name: 'child_process.spawn at 500 MiB', megabytes: 500, block: BLOCK }),
