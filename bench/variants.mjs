@@ -36,6 +36,7 @@ const VARIANTS = [
   ['the engine holds the ipc and network namespaces past the end', { flags: ['-DHOLD_NAMESPACES'] }],
   ['layers on a tmpfs', { storage: 'tmpfs' }],
   ['no groups', { shape: '+caps' }],
+  ['the network namespace is made after the start before', { flags: ['-DNETWORK_AHEAD'] }],
   ['no network namespace of its own', { shape: 'all', change: { net: false } }],
   ['a directory as root, no overlay', { shape: 'all', change: { overlay: false } }],
 ]

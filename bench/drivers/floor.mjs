@@ -56,11 +56,18 @@ export const makeFloor = (stage, shape, flags = [], kind = 'cold', { variant = '
   ]
 }
 
-export const floorDriver = (stage, shape, { name = 'floor', block = 10, kind = 'cold' } = {}) =>
+/** `ahead`: as for slipway, what the engine has made before a cold start by default, or nothing (`plain`). */
+export const floorDriver = (
+  stage,
+  shape,
+  { name = 'floor', block = 10, kind = 'cold', ahead = 'default' } = {},
+) =>
   shape.mount && {
     kind: 'resident',
     name,
-    argv: makeFloor(stage, shape, [], kind),
+    argv: makeFloor(stage, shape, ahead === 'default' ? ['-DNETWORK_AHEAD'] : [], kind, {
+      variant: ahead === 'default' ? '' : '-plain',
+    }),
     block,
     lead: 1,
     host: true,

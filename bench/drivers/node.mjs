@@ -29,12 +29,12 @@ export const spawnDriver = (
 
 /**
  * slipway inside a Node process, `shape` as in shapes.mjs. `output`: the payload's streams are thrown away (`ignore`) or
- * collected (`pipe`).
+ * collected (`pipe`). `ahead`: what an engine keeps ready by default, or nothing (`plain`).
  */
 export const slipwayDriver = (
   stage,
   shape,
-  { megabytes = 40, what = 'time', name = 'slipway', block = 10, output = 'ignore' } = {},
+  { megabytes = 40, what = 'time', name = 'slipway', block = 10, output = 'ignore', ahead = 'default' } = {},
 ) =>
   shape.mount &&
   resident(
@@ -47,6 +47,7 @@ export const slipwayDriver = (
       String(megabytes),
       what,
       output,
+      ahead,
     ],
     { block },
   )

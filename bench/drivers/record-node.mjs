@@ -5,8 +5,8 @@ import { recordStarts } from '../floor/record.mjs'
 const [stageDir, shape, kind] = process.argv.slice(2)
 const recordings = []
 recordStarts((recording) => recordings.push(recording))
-const { openShape, startsFromPool, stepsOf } = await import('./slipway-shape.mjs') // only now: the hook has to be there when the addon is loaded
-const box = await openShape(stageDir, JSON.parse(shape))
+const { NOTHING_AHEAD, openShape, startsFromPool, stepsOf } = await import('./slipway-shape.mjs') // only now: the hook has to be there when the addon is loaded
+const box = await openShape(stageDir, JSON.parse(shape), NOTHING_AHEAD)
 const run = kind === 'pool' ? await startsFromPool(box) : box.run
 await run()
 await run() // the first start of an engine also makes directories that are there ever after

@@ -41,11 +41,15 @@ const serveLayer = async (engine, rootfs) => {
     wanted === LAYERED ? async () => ({ _tag: 'Right', right: image }) : others(wanted)
 }
 
+/** For `openShape`: each start makes its own network namespace. */
+export const NOTHING_AHEAD = { networksAhead: 0 }
+
 /** `{ run, close }`: `run()` makes one container of this shape and fails unless its payload succeeded. */
-export const openShape = async (stageDir, shape) => {
+export const openShape = async (stageDir, shape, engineOptions = {}) => {
   const [store, run] = [path.join(stageDir, 'store'), path.join(stageDir, 'run')]
   const rootfs = path.join(store, 'rootfs')
-  const engine = createEngine({ root: path.join(store, 'slipway'), runtime: path.join(run, 'slipway') })
+  const folders = { root: path.join(store, 'slipway'), runtime: path.join(run, 'slipway') }
+  const engine = createEngine({ ...folders, ...engineOptions })
   await serveLayer(engine, rootfs)
   const image = shape.overlay ? LAYERED : { rootfs }
   const options = optionsFor(shape)

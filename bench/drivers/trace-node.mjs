@@ -1,7 +1,7 @@
 // Starts to be traced, each between two marks: failing calls of access(2). Arguments: stage directory, shape as JSON, both marks,
 // how many starts, `cold` or `pool`.
 import { accessSync } from 'node:fs'
-import { openPool, openShape, rightOf } from './slipway-shape.mjs'
+import { NOTHING_AHEAD, openPool, openShape, rightOf } from './slipway-shape.mjs'
 
 /** What earlier starts left for later is done by then. */
 const QUIET_MS = 300
@@ -16,7 +16,7 @@ const mark = (name) => {
 }
 
 const [stageDir, shape, begin, end, starts, kind] = process.argv.slice(2)
-const box = await openShape(stageDir, JSON.parse(shape))
+const box = await openShape(stageDir, JSON.parse(shape), NOTHING_AHEAD)
 
 const fromPool = async () => {
   const pool = await openPool(box, SIZE)

@@ -159,9 +159,21 @@ static void send_stages(enum When when) {
     if (stages[i].when == when) send_stage(&stages[i]);
 }
 
-/* The second thread: it is in the container's network namespace for a moment. */
+/* The second thread: it is in the container's network namespace for a moment. With NETWORK_AHEAD that is the next container's: its
+ * namespace is made after the answer, and only the first start makes its own. */
 static sem_t started, wanted, layers_done, network_done;
 static int home_namespace = -1;
+static int has_ahead;
+#ifdef NETWORK_AHEAD
+enum { makes_ahead = has_network };
+#else
+enum { makes_ahead = 0 };
+#endif
+
+static void make_network(long *into) {
+  if (run_network(into, network_plan + network_plan_data)) give_up("network");
+  if (setns(home_namespace, CLONE_NEWNET) != 0) give_up("setns");
+}
 
 static void *beside(void *nothing) {
   sem_post(&started);
@@ -169,9 +181,8 @@ static void *beside(void *nothing) {
     sem_wait(&wanted);
     if (has_layers && run_layers(slots, layers_plan + layers_plan_data)) give_up("layers");
     sem_post(&layers_done);
-    if (!has_network) continue;
-    if (run_network(slots, network_plan + network_plan_data)) give_up("network");
-    if (setns(home_namespace, CLONE_NEWNET) != 0) give_up("setns");
+    if (!has_network || has_ahead) continue;
+    make_network(slots);
     sem_post(&network_done);
   }
   return nothing;
@@ -253,6 +264,15 @@ static void await_exit(int pidfd) {
   close(pidfd);
 }
 
+/* For the next start, after an answer. */
+static void make_ahead(void) {
+  static long own[slot_count + 1];
+  if (!makes_ahead) return;
+  make_network(own);
+  slots[network_slot] = own[network_slot];
+  has_ahead = 1;
+}
+
 static int begin_start(void) {
   if (has_layers || has_network) sem_post(&wanted);
   if (run_prepare(slots, prepare_plan + prepare_plan_data)) give_up("prepare");
@@ -263,7 +283,8 @@ static int begin_start(void) {
   if (run_after(slots, after_plan + after_plan_data)) give_up("after");
   if (has_layers || has_network) sem_wait(&layers_done);
   send_stages(kAfter);
-  if (has_network) sem_wait(&network_done);
+  if (has_network && !has_ahead) sem_wait(&network_done);
+  has_ahead = 0;
   send_stages(kLast);
   for (unsigned i = 0; i < close_at_end_count; i++) close((int)slots[close_at_end[i]]);
   return pidfd;
@@ -384,6 +405,7 @@ int main(int argc, char **argv) {
     } __attribute__((packed)) answer = {'d', run_once()};
     if (write(1, &answer, sizeof answer) != sizeof answer) return 1;
     clean_up();
+    make_ahead();
     if (waits) make_sandbox();
   }
   return 0;

@@ -111,6 +111,11 @@ const [MKDIRAT, OPENAT] = process.arch === 'x64' ? [258, 257] : [34, 56]
 /** enum When of engine.c. */
 const WHEN = { early: 'kEarly', after: 'kAfter', last: 'kLast', later: 'kLater' }
 
+/** Where the network program leaves its namespace: what its last ioctl(2) gave. */
+const networkSlot = (plan) =>
+  plan?.ops.findLast(({ nr, resultSlot }) => nr === IOCTL && resultSlot !== undefined)?.resultSlot ?? 0
+const IOCTL = process.arch === 'x64' ? 16 : 29
+
 const stageTable = (stages) =>
   stages
     .map(
@@ -132,7 +137,7 @@ const engineSource = (folder, { script, slotFiles, fireFiles = [] }, plans) =>
         list('unsigned short', `stage_${index}_fds`, script.stages[index].fds),
     ),
     `static struct Stage stages[] = {\n${stageTable(script.stages)}\n};`,
-    `enum { stage_count = ${script.stages.length}, slot_count = ${script.slotCount}, cgroup_slot = ${script.cgroupSlot ?? -1} };`,
+    `enum { stage_count = ${script.stages.length}, slot_count = ${script.slotCount}, cgroup_slot = ${script.cgroupSlot ?? -1}, network_slot = ${networkSlot(plans.network)} };`,
     `static const unsigned long clone_flags = ${script.cloneFlags}UL;`,
     list('unsigned short', 'keep', script.keep),
     list('unsigned short', 'close_at_end', script.close),

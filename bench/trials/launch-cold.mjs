@@ -32,6 +32,8 @@ const wholeDrivers = (stage, slow) => {
     filed(none, spawnDriver(stage)),
     filed(none, idleDriver()),
     filed(all, slipwayDriver(stage, all, { name: 'slipway, output collected', output: 'pipe' })),
+    filed(all, slipwayDriver(stage, all, { name: 'slipway, nothing made ahead', ahead: 'plain' })),
+    filed(all, floorDriver(stage, all, { name: 'floor, nothing made ahead', ahead: 'plain' })),
     ...[bwrapAllDriver(stage), ...slow].map((driver) => filed(all, driver)),
   ]
 }

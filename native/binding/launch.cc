@@ -28,6 +28,7 @@
 #include "binding/completions.h"
 #include "binding/exports.h"
 #include "binding/fd_watch.h"
+#include "binding/values.h"
 #include "launch/command.h"
 #include "launch/launch.h"
 #include "launch/progress.h"
@@ -133,6 +134,8 @@ launch::Script read_script(const Napi::Object& from) {
       static_cast<uint64_t>(from.Get("cloneFlags").As<Napi::Number>().Int64Value());
   const Napi::Value cgroup = from.Get("cgroupSlot");
   if (cgroup.IsNumber()) script.cgroup_slot = cgroup.As<Napi::Number>().Uint32Value();
+  const Napi::Value network = from.Get("networkSlot");
+  if (network.IsNumber()) script.network_slot = network.As<Napi::Number>().Uint32Value();
   script.eager = from.Get("eager").ToBoolean();
   script.keep = slot_list(from.Get("keep"));
   script.close = slot_list(from.Get("close"));
@@ -227,7 +230,7 @@ class Launch : public Napi::ObjectWrap<Launch> {
          InstanceMethod("unref", &Launch::unref)});
   }
 
-  // new Launch(script, slots, ownText, onEvent, background)
+  // new Launch(script, slots, ownText, onEvent, background, networkFd)
   explicit Launch(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Launch>(info) {
     const Napi::Env env = info.Env();
     auto job = std::make_shared<Job>();
@@ -254,6 +257,8 @@ class Launch : public Napi::ObjectWrap<Launch> {
     owner_ = &owner;
     owner.completions.expect();
     job_ = job;
+    if (info[5].IsNumber() && job->script->network_slot != launch::kNoSlot)
+      job->network_fd = info[5].As<Napi::Number>().Int32Value();
     const bool beside = launch::expect_beside(job.get());
     background_ = info[4].ToBoolean();
     sys::Worker& launcher = background_ ? owner.later_launcher : owner.launcher;
@@ -729,47 +734,59 @@ struct Execution {
   launch::PlanBytes plan;
   std::vector<int64_t> slots;
   launch::Ran ran{};
+  size_t borrowed = 0;
+  bool in_network = false;
+  bool told = false;  // what is open is JavaScript's now
+
+  Execution() = default;
+  Execution(const Execution&) = delete;
+  Execution& operator=(const Execution&) = delete;
+  ~Execution() {
+    if (!told) launch::close_opened(plan.plan(), &slots, borrowed);
+  }
 
   void run() {
-    const size_t borrowed = slots.size();
-    ran = launch::run_plan(&plan, &slots);
+    const auto body = [this] { return launch::run_plan(&plan, &slots); };
+    ran = in_network ? launch::away_from_home(body) : body();
     if (!ran.ok) launch::close_opened(plan.plan(), &slots, borrowed);
   }
 };
 
-std::shared_ptr<Execution> read_execution(const Napi::CallbackInfo& info) {
+std::shared_ptr<Execution> read_execution(const Napi::CallbackInfo& info, bool in_network = false) {
   auto execution = std::make_shared<Execution>();
+  execution->in_network = in_network;
   const auto slots = info[1].As<Napi::Int32Array>();
   execution->slots.assign(slots.Data(), slots.Data() + slots.ElementLength());
+  execution->borrowed = slots.ElementLength();
   if (!execution->plan.assign(bytes_of(info[0])) ||
-      !execution->plan.uses_only(launch::allowed_in_engine)) {
+      !execution->plan.uses_only(in_network ? launch::allowed_in_network
+                                            : launch::allowed_in_engine)) {
     Napi::TypeError::New(info.Env(), "malformed plan").ThrowAsJavaScriptException();
     return nullptr;
   }
   return execution;
 }
 
-Napi::Value result_of(Napi::Env env, const Execution& execution) {
+Napi::Value result_of(Napi::Env env, Execution& execution) {
+  execution.told = true;
+  for (size_t i = execution.borrowed; execution.in_network && i < execution.slots.size(); i++)
+    if (execution.slots[i] >= 0) instance(env).hold(static_cast<int>(execution.slots[i]));
   Napi::Object result = Napi::Object::New(env);
-  result.Set("ok", execution.ran.ok);
-  result.Set("op", execution.ran.op);
-  result.Set("errno", execution.ran.error);
+  put(result, "ok", execution.ran.ok);
+  put(result, "op", execution.ran.op);
+  put(result, "errno", execution.ran.error);
   const launch::Plan& plan = execution.plan.plan();
-  result.Set("data", Napi::Buffer<uint8_t>::Copy(env, plan.data, plan.data_size));
-  Napi::Float64Array slots = Napi::Float64Array::New(env, execution.slots.size());
-  // A worker thread that is being terminated makes no objects any more.
-  for (size_t i = 0; i < execution.slots.size() && !slots.IsEmpty(); i++)
-    slots[i] = static_cast<double>(execution.slots[i]);
-  result.Set("slots", slots);
+  put(result, "data", buffer_of(env, plan.data, plan.data_size));
+  put(result, "slots", float64_array(env, execution.slots));
   return result;
 }
 
-Napi::Value result_of(Napi::Env env, const launch::Command& command) {
+Napi::Value result_of(Napi::Env env, launch::Command& command) {
   Napi::Object result = Napi::Object::New(env);
-  result.Set("errno", command.error);
-  result.Set("waitStatus", command.wait_status);
-  result.Set("timedOut", command.timed_out);
-  result.Set("elapsedNs", static_cast<double>(command.elapsed_ns));
+  put(result, "errno", command.error);
+  put(result, "waitStatus", command.wait_status);
+  put(result, "timedOut", command.timed_out);
+  put(result, "elapsedNs", static_cast<double>(command.elapsed_ns));
   return result;
 }
 
@@ -811,8 +828,9 @@ Napi::Value answer_from(Threads Instance::* threads, Napi::Env env, const std::s
 }
 
 template <typename Threads>
-Napi::Value execute_on(Threads Instance::* threads, const Napi::CallbackInfo& info) {
-  const std::shared_ptr<Execution> execution = read_execution(info);
+Napi::Value execute_on(Threads Instance::* threads, const Napi::CallbackInfo& info,
+                       bool in_network = false) {
+  const std::shared_ptr<Execution> execution = read_execution(info, in_network);
   if (!execution) return info.Env().Undefined();
   return answer_from(threads, info.Env(), execution, info[2].As<Napi::Function>());
 }
@@ -827,6 +845,12 @@ Napi::Value execute_later(const Napi::CallbackInfo& info) {
 // never return.
 Napi::Value execute_apart(const Napi::CallbackInfo& info) {
   return execute_on(&Instance::lookups, info);
+}
+
+// executeInNetwork(plan, slots, done): the same on the thread of low priority that makes network
+// namespaces ahead; the plan may change the thread's own.
+Napi::Value execute_in_network(const Napi::CallbackInfo& info) {
+  return execute_on(&Instance::later_beside, info, true);
 }
 
 std::vector<std::string> words_of(const Napi::Value& value) {
@@ -870,8 +894,8 @@ Napi::Value pipe(const Napi::CallbackInfo& info) {
   for (const int end : ends) instance(info.Env()).hold(end);
   (void)fcntl(ends[mine], F_SETFL, O_NONBLOCK);
   Napi::Array result = Napi::Array::New(info.Env(), 2);
-  result.Set(0u, ends[0]);
-  result.Set(1u, ends[1]);
+  put_at(result, 0, Napi::Number::New(info.Env(), ends[0]));
+  put_at(result, 1, Napi::Number::New(info.Env(), ends[1]));
   return result;
 }
 
@@ -901,7 +925,7 @@ Napi::Value read_files(const Napi::CallbackInfo& info) {
     const ssize_t size = pread(fds[i], text, sizeof text, 0);
     napi_value value = info.Env().Undefined();
     if (size >= 0) napi_create_string_latin1(info.Env(), text, static_cast<size_t>(size), &value);
-    texts.Set(i, value);
+    put_at(texts, i, value);
   }
   return texts;
 }
@@ -940,6 +964,7 @@ void register_launch(Napi::Env env, Napi::Object exports) {
   exports.Set("execute", Napi::Function::New(env, execute));
   exports.Set("executeLater", Napi::Function::New(env, execute_later));
   exports.Set("executeApart", Napi::Function::New(env, execute_apart));
+  exports.Set("executeInNetwork", Napi::Function::New(env, execute_in_network));
   exports.Set("timeCommand", Napi::Function::New(env, time_command));
   exports.Set("watchDescriptors", Napi::Function::New(env, watch_descriptors));
   exports.Set("pipe", Napi::Function::New(env, pipe));

@@ -9,6 +9,7 @@
 
 #include "binding/completions.h"
 #include "binding/exports.h"
+#include "binding/values.h"
 #include "layer/apply_thread.h"
 #include "layer/flatten.h"
 #include "layer/remove.h"
@@ -59,13 +60,13 @@ double as_number(uint64_t value) { return static_cast<double>(value); }
 
 Napi::Object failure_object(Napi::Env env, const Failure& failure) {
   Napi::Object result = Napi::Object::New(env);
-  result.Set("ok", false);
-  if (!failure.entry.empty()) result.Set("entry", failure.entry);
+  put(result, "ok", false);
+  if (!failure.entry.empty()) put(result, "entry", failure.entry);
   if (failure.step != nullptr) {
-    result.Set("step", failure.step);
-    result.Set("errno", failure.error);
+    put(result, "step", failure.step);
+    put(result, "errno", failure.error);
   } else {
-    result.Set("why", failure.why);
+    put(result, "why", failure.why);
   }
   return result;
 }
@@ -210,13 +211,13 @@ class LayerApplier : public Napi::ObjectWrap<LayerApplier> {
 
   Napi::Object stats_object(const layer::Stats& stats) {
     Napi::Object result = Napi::Object::New(Env());
-    result.Set("ok", true);
-    result.Set("entries", as_number(stats.entries));
-    result.Set("bytes", as_number(stats.bytes));
-    result.Set("whiteouts", as_number(stats.whiteouts));
-    result.Set("pendingLinks", as_number(stats.pending_links));
-    result.Set("implicitDirectories", as_number(stats.implicit_directories));
-    result.Set("skippedXattrs", as_number(stats.skipped_xattrs));
+    put(result, "ok", true);
+    put(result, "entries", as_number(stats.entries));
+    put(result, "bytes", as_number(stats.bytes));
+    put(result, "whiteouts", as_number(stats.whiteouts));
+    put(result, "pendingLinks", as_number(stats.pending_links));
+    put(result, "implicitDirectories", as_number(stats.implicit_directories));
+    put(result, "skippedXattrs", as_number(stats.skipped_xattrs));
     return result;
   }
 
@@ -260,7 +261,7 @@ Napi::Value run(const Napi::CallbackInfo& info, std::shared_ptr<Job> job) {
 
 Napi::Object ok_object(Napi::Env env) {
   Napi::Object result = Napi::Object::New(env);
-  result.Set("ok", true);
+  put(result, "ok", true);
   return result;
 }
 
@@ -272,12 +273,12 @@ struct FlattenJob {
   Failure failure;
 
   void work() { (void)layer::flatten(layers, target, scratch, &stats, &failure, &failed_layer); }
-  void explain(Napi::Object* result) const { result->Set("layer", as_number(failed_layer)); }
+  void explain(Napi::Object* result) const { put(*result, "layer", as_number(failed_layer)); }
   [[nodiscard]] Napi::Object show(Napi::Env env) const {
     Napi::Object result = ok_object(env);
-    result.Set("directories", as_number(stats.directories));
-    result.Set("links", as_number(stats.links));
-    result.Set("copies", as_number(stats.copies));
+    put(result, "directories", as_number(stats.directories));
+    put(result, "links", as_number(stats.links));
+    put(result, "copies", as_number(stats.copies));
     return result;
   }
 };
@@ -310,7 +311,7 @@ struct RemoveJob {
   }
   [[nodiscard]] Napi::Object show(Napi::Env env) const {
     Napi::Object result = ok_object(env);
-    result.Set("entries", as_number(removed));
+    put(result, "entries", as_number(removed));
     return result;
   }
 };
@@ -339,8 +340,8 @@ struct StagingJob {
   void work() { lock = layer::open_staging(folder, &path, &failure); }
   Napi::Object show(Napi::Env env) {
     Napi::Object result = ok_object(env);
-    result.Set("path", path);
-    result.Set("lockFd", lock.release());
+    put(result, "path", path);
+    put(result, "lockFd", lock.release());
     return result;
   }
 };

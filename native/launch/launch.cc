@@ -279,6 +279,16 @@ void clone_and_send(Job* job) {
   (void)send_on(job, When::kLast);
 }
 
+void start(Job* job) {
+  job->begun_ns = now_ns();
+  job->begun_cycles = sys::cycles();
+  const Ran ran = run_plan(&job->prepare, &job->slots, &job->prepare_stamps, job->begun_cycles);
+  job->prepared_ns = now_ns();
+  if (!ran.ok) return fail(job, Phase::kPrepare, ran.op, ran.error);
+  if (is_cancelled(*job)) return dismiss(job);
+  clone_and_send(job);
+}
+
 const std::vector<uint8_t>* program_of(const Script& script, uint32_t index) {
   switch (static_cast<ProgramIndex>(index)) {
     case ProgramIndex::kPrepare:
@@ -320,16 +330,6 @@ Ran run_one_beside(Job* job, Beside* beside, ProgramIndex program) {
   return run_plan(&beside->plan, &job->slots, &beside->stamps, sys::cycles());
 }
 
-// Comes home whatever happens: the next program of this thread is another container's.
-Ran make_network(Job* job) {
-  static thread_local sys::UniqueFd home;
-  if (!home) home.reset(open_network_namespace());
-  if (!home) return {false, kOpProtocol, errno};
-  const Ran ran = run_one_beside(job, &job->network, ProgramIndex::kNetwork);
-  const long back = sys::raw_syscall(nr::setns, home.get(), CLONE_NEWNET);
-  return sys::failed(back) ? Ran{false, kOpProtocol, static_cast<int>(-back)} : ran;
-}
-
 // The script's programs with this start's own text in them. False for what `validate` would not
 // have let through.
 bool assemble(Job* job) {
@@ -358,6 +358,16 @@ bool sound_program(const std::vector<uint8_t>& bytes, bool (*allowed)(uint32_t n
 }
 
 }  // namespace
+
+Ran away_from_home(const std::function<Ran()>& body) {
+  static thread_local sys::UniqueFd home;
+  if (!home) home.reset(open_network_namespace());
+  if (!home) return {false, kOpProtocol, errno};
+  const Ran ran = body();
+  // Whatever happened: what this thread does next is another container's.
+  const long back = sys::raw_syscall(nr::setns, home.get(), CLONE_NEWNET);
+  return sys::failed(back) ? Ran{false, kOpProtocol, static_cast<int>(-back)} : ran;
+}
 
 void make_room(int socket, size_t size) {
   if (size < kRoomySocket) return;
@@ -388,6 +398,7 @@ bool PlanBytes::uses_only(bool (*allowed)(uint32_t nr)) const {
 
 bool Script::validate() {
   if (slot_count > kMaxSlots || (cgroup_slot != kNoSlot && cgroup_slot >= slot_count)) return false;
+  if (network_slot != kNoSlot && network_slot >= slot_count) return false;
   if (!slots_below(keep, slot_count) || !slots_below(close, slot_count)) return false;
   for (const Stage& stage : stages) {
     if (stage.fds.size() > kMaxStageFds || !slots_below(stage.fds, slot_count)) return false;
@@ -487,19 +498,15 @@ int send_stage(int ctl, const Stage& stage, const std::vector<uint8_t>& bytes, b
 }
 
 void launch(Job* job) {
+  if (job->network_fd >= 0)
+    job->slots[job->script->network_slot] = std::exchange(job->network_fd, -1);
   // One that was cancelled before it began is told so by having neither a child nor a failure.
-  if (is_dismissed(job)) return dismiss(job);
-  if (!assemble(job)) return fail(job, Phase::kPrepare, kOpProtocol, kErrProtocol);
-  job->begun_ns = now_ns();
-  job->begun_cycles = sys::cycles();
-  const Ran ran = run_plan(&job->prepare, &job->slots, &job->prepare_stamps, job->begun_cycles);
-  job->prepared_ns = now_ns();
-  if (!ran.ok) {
-    fail(job, Phase::kPrepare, ran.op, ran.error);
-  } else if (is_cancelled(*job)) {
+  if (is_dismissed(job)) {
     dismiss(job);
+  } else if (assemble(job)) {
+    start(job);
   } else {
-    clone_and_send(job);
+    fail(job, Phase::kPrepare, kOpProtocol, kErrProtocol);
   }
   close_slots(job->script->close, &job->slots);
   close_all_opened(job, job->script->keep);
@@ -528,19 +535,21 @@ void go_on(Job* job) {
 
 bool expect_beside(Job* job) {
   if (!job->script->layers.empty()) job->layers.ran = job->layers.done.get_future();
-  if (!job->script->network.empty()) job->network.ran = job->network.done.get_future();
+  job->network.wanted = !job->script->network.empty() && job->network_fd < 0;
+  if (job->network.wanted) job->network.ran = job->network.done.get_future();
   return job->layers.ran.valid() || job->network.ran.valid();
 }
 
 void run_beside(Job* job) {
-  const Script& script = *job->script;
   Ran layers{true, 0, 0};
-  // Which of them there are is asked of the script: the launch thread may have the futures already.
-  if (!script.layers.empty()) {
+  // The launch thread may have the futures already.
+  if (!job->script->layers.empty()) {
     layers = run_one_beside(job, &job->layers, ProgramIndex::kLayers);
     job->layers.done.set_value(layers);
   }
-  if (!script.network.empty()) job->network.done.set_value(layers.ok ? make_network(job) : layers);
+  if (!job->network.wanted) return;
+  const auto network = [job] { return run_one_beside(job, &job->network, ProgramIndex::kNetwork); };
+  job->network.done.set_value(layers.ok ? away_from_home(network) : layers);
 }
 
 bool allowed_in_engine(uint32_t number) {

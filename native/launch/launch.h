@@ -4,6 +4,7 @@
 #include <stdint.h>
 
 #include <atomic>
+#include <functional>
 #include <future>
 #include <memory>
 #include <string>
@@ -73,9 +74,10 @@ struct Script {
   uint32_t own_size = 0;  // bytes of own text the patches reach into
   uint64_t clone_flags = 0;
   uint32_t cgroup_slot = kNoSlot;
-  bool eager = false;           // JavaScript is told of the clone at once
-  std::vector<uint16_t> keep;   // slots whose descriptors outlive a successful launch
-  std::vector<uint16_t> close;  // slots closed at the end, in any case
+  uint32_t network_slot = kNoSlot;  // where `network` leaves its namespace
+  bool eager = false;               // JavaScript is told of the clone at once
+  std::vector<uint16_t> keep;       // slots whose descriptors outlive a successful launch
+  std::vector<uint16_t> close;      // slots closed at the end, in any case
 
   // Checks every count, offset and system call, once for all starts.
   bool validate();
@@ -89,6 +91,7 @@ struct Ran {
 
 // A program of the second thread, which has it to itself until it has told how it went.
 struct Beside {
+  bool wanted = true;
   PlanBytes plan;
   std::promise<Ran> done;
   std::future<Ran> ran;  // invalid for a program without operations, and once it was asked
@@ -102,6 +105,7 @@ struct Job {
   size_t borrowed = 0;  // so many of the first slots belong to the caller
   std::string own;
   int helper_fd = -1;
+  int network_fd = -1;  // a network namespace made before: then `network` does not run
   volatile uint32_t* progress = nullptr;  // see launch/progress.h
   uint32_t progress_cell = 0;
   int progress_fd = -1;
@@ -147,6 +151,9 @@ bool expect_beside(Job* job);
 // On the second thread: what goes on beside the clone. It is in another network namespace
 // meanwhile.
 void run_beside(Job* job);
+
+// On a thread that may be in another network namespace meanwhile, and is back where it was after.
+Ran away_from_home(const std::function<Ran()>& body);
 
 // Before a stage, or several, of so many bytes.
 void make_room(int socket, size_t size);

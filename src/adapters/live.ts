@@ -24,6 +24,7 @@ import { hostFacts } from './host-facts-cache.ts'
 import { prepareHostImage } from './host-image.ts'
 import { makeFolders } from './make-folders.ts'
 import { nativeLauncher } from './native-launcher.ts'
+import { NetworksAhead } from './networks-ahead.ts'
 import { StateDir } from './state-dir.ts'
 import { Nothing, nativeStdio } from './stdio.ts'
 
@@ -35,6 +36,11 @@ export interface EngineOptions {
   readonly root?: string
   /** Runtime directory. Default: `/run/slipway` for the default root, `<root>/run` for any other. */
   readonly runtime?: string
+  /**
+   * How many network namespaces are kept ready for the starts to come, each for one container; made in the background from the first
+   * start on. Default: 1.
+   */
+  readonly networksAhead?: number
 }
 
 export interface LiveEngine {
@@ -62,11 +68,11 @@ export const openEngine = (
     E.flatMap((decoded) => {
       const root = path.resolve(decoded.root ?? environment.SLIPWAY_ROOT ?? DEFAULT_ROOT)
       const runtime = decoded.runtime ?? (root === DEFAULT_ROOT ? DEFAULT_RUNTIME : path.join(root, 'run'))
-      return E.tryCatch(() => assemble(root, path.resolve(runtime)), asError)
+      return E.tryCatch(() => assemble(root, path.resolve(runtime), decoded.networksAhead ?? 1), asError)
     }),
   )
 
-const assemble = (root: string, runtime: string): LiveEngine => {
+const assemble = (root: string, runtime: string, networksAhead: number): LiveEngine => {
   makeRuntime(runtime)
   const facts = hostFacts(runtime)
   demandRights(facts)
@@ -74,6 +80,7 @@ const assemble = (root: string, runtime: string): LiveEngine => {
   const state = new StateDir({ root, runtime }, addon)
   const cgroups = new CgroupParents(facts, addon, cgroupNameOf(root))
   const guardian = new Guardian(addon, facts, cgroups.forGuardian())
+  const networks = new NetworksAhead(addon, facts.arch, networksAhead)
   const nothing = new Nothing(addon)
   let loaded: Promise<Images> | undefined
   const images = (): Promise<Images> => {
@@ -90,7 +97,7 @@ const assemble = (root: string, runtime: string): LiveEngine => {
   })
   const ports: Ports = {
     host,
-    launcher: nativeLauncher(addon, guardian),
+    launcher: nativeLauncher(addon, guardian, networks),
     stdio: nativeStdio(addon, facts.arch, nothing),
     users: new Map(),
     templates: new Map(),
@@ -98,7 +105,7 @@ const assemble = (root: string, runtime: string): LiveEngine => {
     filters: new WeakMap(),
   }
   const close = (): Promise<void> => {
-    const ended = guardian.close()
+    const ended = Promise.all([guardian.close(), networks.close()])
     cgroups.close()
     nothing.close()
     state.close()

@@ -31,6 +31,7 @@ import { type ChildTimes, type EngineTimes, readChildTimes, readEngineTimes } fr
 import type { LaunchPlan, PlannedStage } from '../plan/launch/index.ts'
 import { renamed } from '../plan/launch/own-text.ts'
 import type { OpInfo } from '../plan/program.ts'
+import type { NetworksAhead } from './networks-ahead.ts'
 
 const SIGKILL = 9
 const CLD_EXITED = 1
@@ -48,7 +49,11 @@ export interface GuardianLease {
 }
 
 /** Starts of one shape share one plan, and its bytes are handed to the native side once. */
-export const nativeLauncher = (addon: Addon, guardian: { lease(): GuardianLease }): Launcher => {
+export const nativeLauncher = (
+  addon: Addon,
+  guardian: { lease(): GuardianLease },
+  networks: Pick<NetworksAhead, 'take' | 'refillAfter'>,
+): Launcher => {
   const scripts = new WeakMap<LaunchPlan, NativeScript>()
   const scriptFor = (plan: LaunchPlan): NativeScript => {
     const known = scripts.get(plan) ?? new addon.Script(scriptOf(plan))
@@ -68,7 +73,9 @@ export const nativeLauncher = (addon: Addon, guardian: { lease(): GuardianLease 
     const made = new Attempt(addon, scriptFor, plan, own, lease.right.guardian)
     made.over.then(lease.right.release)
     begun(made)
-    made.begin(slotsOf(lease.right.socket, fds), background)
+    const network = plan.network === undefined ? -1 : networks.take()
+    made.begin(slotsOf(lease.right.socket, fds), background, network)
+    if (plan.network !== undefined) made.over.then(() => networks.refillAfter(made.end))
     return E.right(undefined)
   }
   return {
@@ -111,6 +118,7 @@ const scriptOf = (plan: LaunchPlan): LaunchScript => ({
   patches: plan.patches,
   cloneFlags: plan.cloneFlags,
   ...(plan.cgroupSlot === undefined ? {} : { cgroupSlot: plan.cgroupSlot }),
+  ...(plan.networkSlot === undefined ? {} : { networkSlot: plan.networkSlot }),
   keep: Uint16Array.from(plan.usage, ({ slot }) => slot),
   close: Uint16Array.from(plan.close),
 })
@@ -157,7 +165,7 @@ class Attempt {
   /** Resolves when nothing of the script is needed any more. */
   readonly over: Promise<void>
   #isOver: () => void = () => {}
-  readonly #end = new Promise<ProcessEnd>((resolve) => {
+  readonly end = new Promise<ProcessEnd>((resolve) => {
     this.#ended = resolve
   })
 
@@ -193,18 +201,22 @@ class Attempt {
     }
   }
 
-  begin(slots: Int32Array, background: boolean): void {
+  /** `network`: a namespace made ahead, which is this attempt's from now on, or -1. */
+  begin(slots: Int32Array, background: boolean, network: number): void {
     const { signal } = this.#options
     if (signal?.aborted === true) {
+      this.#addon.closeFds(Int32Array.of(network))
       this.#abortReason = reasonOf(signal)
       this.#endEarly(this.#cancelled())
       return
     }
     try {
       const told = (...event: LaunchEvent): void => this.#onEvent(event)
-      this.#native = new this.#addon.Launch(this.#scriptFor(this.#begun), slots, this.#own, told, background)
+      const script = this.#scriptFor(this.#begun)
+      this.#native = new this.#addon.Launch(script, slots, this.#own, told, background, network)
     } catch {
       // The addon throws for a plan that is not whole: a bug of ours, or somebody else's bytes.
+      this.#addon.closeFds(Int32Array.of(network))
       this.#endEarly({ _tag: 'SyscallFailed', step: 'decode plan', errno: EPROTO })
       return
     }
@@ -281,7 +293,7 @@ class Attempt {
           this.#fire(stage, fds, options, rest, resolve)
         }),
       abandon: () => this.#native?.abandon(),
-      end: this.#end,
+      end: this.end,
     }
   }
 
@@ -358,7 +370,7 @@ class Attempt {
         times: this.#times(atNs),
         ...(terminal === undefined ? {} : { terminal }),
         guardian: this.#guardian,
-        end: this.#end,
+        end: this.end,
         pidfd: () => this.#native?.pidfd() ?? -1,
         kill: (signal) => this.#native?.kill(signal) ?? 0,
       }),
@@ -374,7 +386,7 @@ class Attempt {
   /** The signal takes effect when the file system answers or its connection ends; nobody waits for that. */
   #giveUp(): void {
     if (this.#settled) return
-    this.#options.onLate?.(this.#end.then(() => {}))
+    this.#options.onLate?.(this.end.then(() => {}))
     this.#native?.unref()
     this.#settle(E.left(this.#cancelled()))
   }
@@ -427,7 +439,7 @@ class Attempt {
     if (E.isRight(result)) this.#isOver()
     else {
       this.#release()
-      this.#end.then(() => this.#isOver())
+      this.end.then(() => this.#isOver())
     }
     this.#resolve(result)
   }

@@ -22,7 +22,8 @@ export const liveEngine = (
   onStart: () => void = () => {},
 ): EngineForCli => {
   const chosen = root ?? env.SLIPWAY_ROOT
-  const engine = createEngine(chosen === undefined ? {} : { root: chosen })
+  // A command makes one container: nothing is made for another.
+  const engine = createEngine({ networksAhead: 0, ...(chosen === undefined ? {} : { root: chosen }) })
   return {
     start: (image, argv, options) =>
       pipe(

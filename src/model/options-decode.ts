@@ -130,7 +130,8 @@ const { name: _name, tty: _tty, ...POOLED } = CONTAINER
 const POOL: Table = { ...POOLED, lateMounts: value.flag }
 
 const folder: Decoder<string> = check(text, (path) => (path === '' ? 'is empty' : undefined))
-const ENGINE: Table = { root: folder, runtime: folder }
+const MAX_AHEAD = 64
+const ENGINE: Table = { root: folder, runtime: folder, networksAhead: integer(0, MAX_AHEAD) }
 
 /** Fails: InvalidOption naming the option, its value and what is wrong with it. */
 export const decodeContainerOptions = (

@@ -29,6 +29,8 @@ export interface LaunchScript {
   /** CLONE_* bits besides VM, VFORK, PIDFD and CLEAR_SIGHAND. */
   readonly cloneFlags: number
   readonly cgroupSlot?: number
+  /** Where `network` leaves its namespace. */
+  readonly networkSlot?: number
   /** Slots whose descriptors are handed over after a successful start. */
   readonly keep: Uint16Array
   /** Slots closed at the end of the start, however it went. */
@@ -134,7 +136,8 @@ export interface Addon {
   readonly Script: new (script: LaunchScript) => NativeScript
   /**
    * `slots`: descriptors this process hands in, as slots 0…; `own`: the text the script's patches take from. `background`: made on
-   * threads of low priority, which its process has too until it is sent its last stage; needs CAP_SYS_NICE.
+   * threads of low priority, which its process has too until it is sent its last stage; needs CAP_SYS_NICE. `networkFd`: a network
+   * namespace in place of what `network` makes, or -1; it is the start's from now on.
    */
   readonly Launch: new (
     script: NativeScript,
@@ -142,6 +145,7 @@ export interface Addon {
     own: string,
     onEvent: (...event: LaunchEvent) => void,
     background?: boolean,
+    networkFd?: number,
   ) => NativeLaunch
   /** Keeps the helper in a sealed memfd. Returns 0 or a positive errno. */
   sealHelper(bytes: Uint8Array): number
@@ -151,6 +155,8 @@ export interface Addon {
   executeLater(plan: Uint8Array, slots: Int32Array, done: (result: Execution) => void): () => void
   /** The same on a thread nobody else waits for: for calls that may never return, as on a dead file system. */
   executeApart(plan: Uint8Array, slots: Int32Array, done: (result: Execution) => void): () => void
+  /** The same on a thread of low priority, whose network namespace the plan may change: it is home again afterwards. What it leaves open is held, as by `holdFds`. */
+  executeInNetwork(plan: Uint8Array, slots: Int32Array, done: (result: Execution) => void): () => void
   /**
    * Runs a command by vfork(2), and times it from before that to after waitpid(2). `fds`: standard input, output and error, and a
    * mount namespace to enter first, or -1. `argv[0]` is a path; `env` has entries `NAME=value`.

@@ -28,7 +28,8 @@ const USERNS = {
 
 /** An engine with an image of two layers, directories to bind and a device that has an owner. */
 export const openFaultBox = async (): Promise<FaultBox> => {
-  const box = openTestEngine()
+  // Every start makes its own network namespace, so that its operations can be made to fail.
+  const box = openTestEngine({ networksAhead: 0 })
   await loadLayers(box.engine, path.dirname(box.root))
   const own = path.join(path.dirname(box.root), 'own')
   mkdirSync(own)

@@ -151,12 +151,19 @@ const ownProcesses = ({ cgroup }: CensusScope): readonly Process[] => {
 const namespacesOf = (pids: readonly number[]): readonly string[] =>
   [...new Set(pids.flatMap((pid) => attempt(() => readlinkSync(`/proc/${pid}/ns/net`)) ?? []))].sort()
 
-/** Without the descriptor that lists them. Targets without numbers of their own, so that a re-opened one is the same. */
-const ownDescriptors = (): readonly string[] =>
-  readdirSync('/proc/self/fd').flatMap((fd) => {
+/**
+ * Without the descriptor that lists them. Targets without numbers of their own, so that a re-opened one is the same. The one network
+ * namespace that an engine keeps ready for its next start is always another one; a second would be left behind.
+ */
+const ownDescriptors = (): readonly string[] => {
+  const all = readdirSync('/proc/self/fd').flatMap((fd) => {
     const target = attempt(() => readlinkSync(`/proc/self/fd/${fd}`))
     return target === undefined || target.startsWith('/proc/') ? [] : [`${fd} ${target}`]
   })
+  const own = attempt(() => readlinkSync('/proc/self/ns/net')) ?? ''
+  const ready = all.findIndex((entry) => /^\d+ net:/.test(entry) && !entry.endsWith(own))
+  return all.filter((_, index) => index !== ready)
+}
 
 const filesBelow = (directory: string): readonly string[] =>
   (attempt(() => readdirSync(directory, { withFileTypes: true })) ?? []).flatMap((entry) => {

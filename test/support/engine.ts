@@ -3,7 +3,7 @@ import { copyFileSync, mkdirSync, mkdtempSync, rmdirSync, rmSync, symlinkSync, w
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { cgroupNameOf } from '../../src/adapters/live.ts'
-import { createEngine, type Engine } from '../../src/index.ts'
+import { createEngine, type Engine, type EngineOptions } from '../../src/index.ts'
 import { type Census, cgroupDirectories, settledDifferences, takeCensus } from './census.ts'
 import { findProgram, lacking } from './needs.ts'
 
@@ -24,12 +24,12 @@ export interface TestEngine {
   readonly close: () => Promise<void>
 }
 
-export const openTestEngine = (): TestEngine => {
+export const openTestEngine = (options: EngineOptions = {}): TestEngine => {
   const root = mkdtempSync(path.join(tmpdir(), 'slipway-engine-'))
   const rootfs = path.join(root, 'rootfs')
   makeRootfs(rootfs)
   const data = path.join(root, 'data')
-  const engine = createEngine({ root: data })
+  const engine = createEngine({ ...options, root: data })
   const scope = { directories: [data], cgroup: cgroupNameOf(data) }
   return {
     engine,

@@ -106,6 +106,8 @@ export interface LaunchPlan {
   /** Run on the engine's second thread, while the first one makes the groups and the child. */
   readonly layers?: PlannedProgram
   readonly network?: PlannedProgram
+  /** Where it leaves its namespace. */
+  readonly networkSlot?: number
   readonly stages: readonly PlannedStage[]
   readonly cloneFlags: number
   readonly cgroupSlot?: number
@@ -211,6 +213,12 @@ export const planOpenTrees = (arch: Arch, trees: readonly TreeSource[]): Planned
   const program = new Program(arch, new SlotSpace())
   for (const tree of trees) openTree(program, tree)
   return planned(program)
+}
+
+/** The `network` program of every start, to be carried out before there is one. */
+export const planNetworkAhead = (arch: Arch): PlannedProgram & { readonly namespace: number } => {
+  const { program, namespace } = freshNetwork(arch, new SlotSpace())
+  return { ...planned(program), namespace: namespace.index }
 }
 
 const assemble = (input: LaunchInput, waits: Waits, lateMounts = false): ArmedPlan => {
@@ -347,6 +355,7 @@ const partsOf = (
   }
   return {
     ...programs,
+    ...(engine.network === undefined ? {} : { networkSlot: engine.network.namespace.index }),
     id: input.id,
     patches: patchesOf(programs, input.id, input.createdMs),
     cloneFlags: (hasNew(input.spec, 'pid') ? CLONE_NEWPID : 0) | (hasUserns ? CLONE_NEWUSER : 0),
@@ -409,9 +418,11 @@ const slotsOfCaller = ({ cgroups }: LaunchInput): SlotSpace => {
  * A network namespace takes as long to make as most of a sandbox, and of the sandbox nothing but /sys and /proc/sys/net depends
  * on it. One that belongs to a new user namespace only the child can make.
  */
-const makeNetwork = (input: LaunchInput, slots: SlotSpace): EngineHalf['network'] => {
-  if (!hasNew(input.spec, 'network')) return undefined
-  const program = new Program(input.facts.arch, slots)
+const makeNetwork = ({ spec, facts: { arch } }: LaunchInput, slots: SlotSpace): EngineHalf['network'] =>
+  hasNew(spec, 'network') ? freshNetwork(arch, slots) : undefined
+
+const freshNetwork = (arch: Arch, slots: SlotSpace): NonNullable<EngineHalf['network']> => {
+  const program = new Program(arch, slots)
   unshare(program, ['network'])
   const socket = bringUpLoopback(program)
   const namespace = slots.next()
