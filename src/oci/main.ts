@@ -37,6 +37,10 @@ const inUserNamespace = (): boolean => {
   }
 }
 
+let opened = false
+/** Whether this process has loaded the life cycle: then what V8 compiled is worth keeping. cli/boot.ts asks at the end. */
+export const hasStarted = (): boolean => opened
+
 const world: World = {
   argv: process.argv.slice(2),
   env: process.env,
@@ -53,7 +57,10 @@ const world: World = {
     const { status, stdout, stderr, error } = spawnSync(program, args, { encoding: 'utf8' })
     return { code: status ?? 1, text: error === undefined ? `${stdout}${stderr}` : error.message }
   },
-  openRuntime: async (settings) => (await import('./live.ts')).openRuntime(settings),
+  openRuntime: async (settings) => {
+    opened = true
+    return (await import('./live.ts')).openRuntime(settings)
+  },
 }
 
 // Should the event loop run dry before the command has an answer, that must not look like success.

@@ -48,6 +48,7 @@ const makeTarball = (folder: string): string => {
     'dist/index.js',
     'dist/cli.cjs',
     'dist/oci.cjs',
+    'dist/oci-main.cjs',
     'dist/oci-live.cjs',
   ]) {
     assert.ok(existsSync(path.join(checkout, file)), file)
