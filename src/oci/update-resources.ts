@@ -42,7 +42,28 @@ export type UpdateGiven = Flags<typeof updateFlags>
 
 /** Fails: InvalidSpec. */
 export const decodeResourcesText = (text: string, file: string): Either<EngineError, LinuxResources> =>
-  decodePartText(resources, text, file)
+  E.map(onlyChanges)(decodePartText(resources, text, file))
+
+/** Callers that fill in every field mean no limit of 0 by it: runc writes no file for these. */
+const UNSET_BY_ZERO = {
+  memory: ['limit', 'reservation', 'swap', 'kernel', 'kernelTCP'],
+  cpu: ['shares', 'quota', 'period', 'realtimeRuntime', 'realtimePeriod', 'cpus', 'mems'],
+  blockIO: ['weight', 'leafWeight'],
+} as const satisfies { readonly [K in keyof LinuxResources]?: readonly string[] }
+
+const onlyChanges = (given: LinuxResources): LinuxResources => ({
+  ...given,
+  ...(given.memory === undefined ? {} : { memory: withoutZeros(given.memory, UNSET_BY_ZERO.memory) }),
+  ...(given.cpu === undefined ? {} : { cpu: withoutZeros(given.cpu, UNSET_BY_ZERO.cpu) }),
+  ...(given.blockIO === undefined ? {} : { blockIO: withoutZeros(given.blockIO, UNSET_BY_ZERO.blockIO) }),
+})
+
+const withoutZeros = <T extends object>(part: T, names: readonly (keyof T)[]): T =>
+  Object.fromEntries(
+    Object.entries(part).filter(
+      ([name, value]) => !(names.includes(name as keyof T) && (value === 0 || value === '')),
+    ),
+  ) as T
 
 /** Fails: InvalidOption, Unsupported. */
 export const resourcesOfFlags = (flags: UpdateGiven): Either<EngineError, LinuxResources> => {

@@ -117,6 +117,56 @@ test('a terminal needs a console socket exactly where nobody stays', () =>
     assert.match(await why('create', '--console-socket', '/s'), /is for a process with a terminal/)
   }))
 
+/** containerd's client of runc (go-runc, runc.go) and conmon (runtime_args.c) write these; BUNDLE and FILE stand for paths. */
+const CALLERS: readonly (readonly [line: string, verb: string])[] = [
+  ['--log FILE --log-format json create --bundle BUNDLE --pid-file /p --console-socket /s tty', 'create'],
+  [
+    '--log FILE --log-format json --systemd-cgroup --rootless=false create --bundle BUNDLE --pid-file /p new',
+    'create',
+  ],
+  ['--debug --log FILE run --bundle BUNDLE --detach -no-subreaper new', 'run'],
+  ['--log FILE --log-format json start created', 'start'],
+  ['--log FILE --log-format json kill --all web 9', 'kill'],
+  ['--log FILE --log-format json kill web 15', 'kill'],
+  ['--log FILE --log-format json delete --force web', 'delete'],
+  [
+    '--log FILE --log-format json exec --process PROCESS --console-socket /s --detach --pid-file /p web',
+    'exec',
+  ],
+  ['--log FILE --log-format json update --resources=- web', 'update'],
+  ['--log FILE --log-format json ps --format json web', 'ps'],
+  ['events --stats web', 'events'],
+  ['events --interval=5s web', 'events'],
+  ['pause web', 'pause'],
+  [
+    '--log-format=json --log FILE create --bundle BUNDLE --pid-file /p --no-pivot --no-new-keyring --preserve-fds 2 new',
+    'create',
+  ],
+  [
+    '--cgroup-manager disabled --log-format=json --log FILE create --bundle BUNDLE --pid-file /p new',
+    'create',
+  ],
+  ['exec --pid-file /p --process PROCESS --detach --console-socket /s web', 'exec'],
+]
+for (const [line, verb] of CALLERS) {
+  test(`${line} is understood`, () =>
+    inFolder(async (root) => {
+      for (const status of ['running', 'created'] as const)
+        place(root, status === 'running' ? 'web' : status, status)
+      const made = bundle(root, line.includes('tty') ? { process: plain.process } : {})
+      const whole = { user: { uid: 0, gid: 0 }, cwd: '/', args: ['id'], terminal: true }
+      writeFileSync(path.join(root, 'process.json'), JSON.stringify(whole))
+      const words = line
+        .replace('BUNDLE', made)
+        .replace('FILE', path.join(root, 'log'))
+        .replace('PROCESS', path.join(root, 'process.json'))
+        .split(' ')
+      const ran = await slipwayOci({ root, world: { readStdin: () => '{}' } }, ...words)
+      assert.is(ran.stderr, '')
+      request(ran, verb)
+    }))
+}
+
 test('run exits with the exit code of the program', () =>
   inFolder(async (folder) => {
     const made = bundle(folder)
@@ -447,6 +497,20 @@ test('update reads limits from flags, a file or standard input', () =>
     assert.equal(await limits('-r', '-', '--memory', '1'), {
       memory: { limit: 5 },
       unified: { 'memory.high': '6' },
+    })
+    // dockerd sends every field it knows.
+    const docker = {
+      blockIO: { weight: 0 },
+      cpu: { shares: 0, quota: 0, period: 0, cpus: '', mems: '', idle: 0 },
+      memory: { limit: 4096, reservation: 0, swap: 0, swappiness: 0 },
+      pids: { limit: 0 },
+    }
+    writeFileSync(path.join(root, 'd.json'), JSON.stringify(docker))
+    assert.equal(await limits('--resources', 'd.json'), {
+      blockIO: {},
+      cpu: { idle: 0 },
+      memory: { limit: 4096, swappiness: 0 },
+      pids: { limit: 0 },
     })
     writeFileSync(path.join(root, 'r.json'), '{"cpu":{"shares":7}}')
     assert.equal(await limits('--resources=r.json'), { cpu: { shares: 7 } })
