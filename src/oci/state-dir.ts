@@ -1,5 +1,6 @@
 // The state directory: <root>/<id>/ with state.json and a copy of config.json. Every file is replaced as a whole.
 import {
+  chmodSync,
   closeSync,
   fsyncSync,
   mkdirSync,
@@ -99,7 +100,9 @@ const withStatus = (id: OciId, record: OciRecord, directory: string): Either<Eng
 const reserve = (root: string, id: OciId): Either<EngineError, string> =>
   pipe(
     attempt(() => {
-      mkdirSync(root, { recursive: true, mode: 0o700 })
+      const isNew = mkdirSync(root, { recursive: true, mode: 0o700 }) !== undefined
+      // Below $XDG_RUNTIME_DIR what is not sticky may be swept when it gets old (XDG base directory specification).
+      if (isNew) chmodSync(root, 0o1700)
       return unless(['EEXIST'], () => {
         mkdirSync(`${root}/${id}`, { mode: 0o700 })
         return `${root}/${id}`
@@ -151,7 +154,8 @@ const syncDirectory = (directory: string): void => {
 const listAll = (root: string, load: StateDir['load']) => {
   const found: Listed[] = []
   const bad: Unreadable[] = []
-  for (const entry of readdirSync(root, { withFileTypes: true })) {
+  const entries = readdirSync(root, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1))
+  for (const entry of entries) {
     if (!entry.isDirectory()) continue
     const container = E.flatMap(load)(parseOciId(entry.name))
     if (E.isLeft(container)) bad.push({ name: entry.name, error: container.left })

@@ -99,6 +99,7 @@ test('an id is reserved once, in directories nobody else may enter', () =>
     assert.is(expectRight(state.reserve(id)), path.join(root, 'web'))
     assert.equal(expectLeft(state.reserve(id)), { _tag: 'ContainerExists', container: 'web' })
     for (const made of [root, path.join(root, 'web')]) assert.is(statSync(made).mode & 0o777, 0o700)
+    assert.ok(statSync(root).mode & 0o1000)
     assert.is(expectLeft(state.load(id))._tag, 'ContainerNotFound')
     expectRight(state.save(someRecord('web')))
     expectRight(state.saveConfig(id, '{}'))
