@@ -1,4 +1,4 @@
-// Bundles the library (ESM) and the command line (CJS), then emits the type declarations.
+// Bundles the library (ESM) and the command lines (CJS), then emits the type declarations.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { chmodSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -60,16 +60,30 @@ const part = async (name, entry, apart = {}) => {
 }
 await part('cli-bench', 'src/bench/index.ts')
 await part('cli-main', 'src/cli/main.ts', { 'src/bench/index.ts': 'cli-bench' })
-const digest = createHash('sha256').update(readFileSync('dist/cli-main.cjs')).digest('hex').slice(0, 16)
-await build({
-  ...commonJs,
-  entryPoints: { cli: 'src/cli/boot.ts' },
-  define: { __MAIN_DIGEST__: JSON.stringify(digest) },
-  // A shell line that is a comment to JavaScript. Node looks for its own --env-file in every argument up to a `--`, those
-  // of its script and of the container included (Node 20); env -S, the other way to say `--`, is not in busybox.
-  banner: { js: `#!/bin/sh\n':' //; exec node -- "$0" "$@"` },
-})
-chmodSync('dist/cli.cjs', 0o755)
+await part('oci-live', 'src/oci/live.ts')
+await part('oci-main', 'src/oci/main.ts', { 'src/oci/live.ts': 'oci-live' })
+
+const digestOf = (name) =>
+  createHash('sha256')
+    .update(readFileSync(`dist/${name}.cjs`))
+    .digest('hex')
+    .slice(0, 16)
+/** An entry of the package's `bin`: runs the first of these bundles, and keeps the machine code of each. */
+const bin = async (name, ...bundles) => {
+  const digests = Object.fromEntries(bundles.map((bundle) => [bundle, digestOf(bundle)]))
+  await build({
+    ...commonJs,
+    entryPoints: { [name]: 'src/cli/boot.ts' },
+    define: { __BUNDLES__: JSON.stringify(digests) },
+    // A shell line that is a comment to JavaScript. Node looks for its own --env-file in every argument up to a `--`, those
+    // of its script and of the container included (Node 20); env -S, the other way to say `--`, is not in busybox.
+    banner: { js: `#!/bin/sh\n':' //; exec node -- "$0" "$@"` },
+  })
+  chmodSync(`dist/${name}.cjs`, 0o755)
+}
+await bin('cli', 'cli-main')
+// The runtime that other engines call is started anew for every question: the life cycle stays out of it until asked for.
+await bin('oci', 'oci-main', 'oci-live')
 
 const tsc = spawnSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.types.json'], {
   stdio: 'inherit',

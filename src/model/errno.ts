@@ -8,6 +8,7 @@ const NAMES: ReadonlyMap<number, string> = new Map(
 const TEXTS: Readonly<Record<string, string>> = {
   EPERM: 'operation not permitted',
   ENOENT: 'no such file or directory',
+  ESRCH: 'no such process',
   EIO: 'input/output error',
   E2BIG: 'argument list too long',
   ENOEXEC: 'exec format error',

@@ -96,6 +96,11 @@ export interface ContainerNotFound {
   readonly _tag: 'ContainerNotFound'
   readonly container: string
 }
+/** A runtime's container is known by its id, and this one is taken. */
+export interface ContainerExists {
+  readonly _tag: 'ContainerExists'
+  readonly container: string
+}
 export interface NameInUse {
   readonly _tag: 'NameInUse'
   readonly name: string
@@ -161,6 +166,7 @@ export type EngineError =
   | CommandNotExecutable
   | UnknownUser
   | ContainerNotFound
+  | ContainerExists
   | NameInUse
   | WrongStatus
   | Unsupported
@@ -204,6 +210,8 @@ export const message = (error: EngineError): string => {
       return `user ${quote(error.user)}: ${error.why}`
     case 'ContainerNotFound':
       return `no such container: ${error.container}`
+    case 'ContainerExists':
+      return `a container with the id ${quote(error.container)} exists already`
     case 'NameInUse':
       return `the name ${quote(error.name)} is in use by container ${error.by}`
     case 'WrongStatus':

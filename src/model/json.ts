@@ -36,3 +36,14 @@ const toNumber = (digits: string): number | bigint => {
   const number = Number(digits)
   return String(number) === digits ? number : BigInt(digits)
 }
+
+/** As JSON.stringify, for plain data whose bigints become numbers. */
+export const formatJson = (value: unknown): string => {
+  if (typeof value === 'bigint') return String(value)
+  if (Array.isArray(value)) return `[${value.map((item) => formatJson(item ?? null)).join(',')}]`
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value)
+  const fields = Object.entries(value)
+    .filter(([, field]) => field !== undefined)
+    .map(([name, field]) => `${JSON.stringify(name)}:${formatJson(field)}`)
+  return `{${fields.join(',')}}`
+}

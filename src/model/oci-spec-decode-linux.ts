@@ -12,12 +12,14 @@ import {
   record,
   text,
 } from './decode.ts'
+import { NAMESPACE_TYPES } from './oci-namespaces.ts'
 import type { Linux, LinuxSeccomp } from './oci-spec.ts'
 import { resources } from './oci-spec-decode-resources.ts'
 import { absolute, id, idMappings, int64, nonEmpty, texts, uint32, uint64 } from './oci-spec-decode-values.ts'
+import { SECCOMP_ACTIONS, SECCOMP_FLAGS, SECCOMP_OPERATORS } from './oci-spec-seccomp.ts'
 
 const namespace = object({
-  type: oneOf('pid', 'network', 'mount', 'ipc', 'uts', 'user', 'cgroup', 'time'),
+  type: oneOf(...NAMESPACE_TYPES),
   path: optional(absolute),
 })
 const namespaces = check(array(namespace), (list) => {
@@ -40,31 +42,13 @@ const device = check(deviceFields, ({ type, major, minor }) =>
   type === 'p' || (major !== undefined && minor !== undefined) ? undefined : 'major and minor are required',
 )
 
-const SECCOMP_ACTION = oneOf(
-  'SCMP_ACT_KILL',
-  'SCMP_ACT_KILL_PROCESS',
-  'SCMP_ACT_KILL_THREAD',
-  'SCMP_ACT_TRAP',
-  'SCMP_ACT_ERRNO',
-  'SCMP_ACT_TRACE',
-  'SCMP_ACT_ALLOW',
-  'SCMP_ACT_LOG',
-  'SCMP_ACT_NOTIFY',
-)
+const SECCOMP_ACTION = oneOf(...SECCOMP_ACTIONS)
 const takesErrno = (action: string): boolean => action === 'SCMP_ACT_ERRNO' || action === 'SCMP_ACT_TRACE'
 const seccompArg = object({
   index: integer(0, 5),
   value: uint64,
   valueTwo: optional(uint64),
-  op: oneOf(
-    'SCMP_CMP_NE',
-    'SCMP_CMP_LT',
-    'SCMP_CMP_LE',
-    'SCMP_CMP_EQ',
-    'SCMP_CMP_GE',
-    'SCMP_CMP_GT',
-    'SCMP_CMP_MASKED_EQ',
-  ),
+  op: oneOf(...SECCOMP_OPERATORS),
 })
 const seccompRule = object({
   names: check(array(nonEmpty), (names) =>
@@ -89,16 +73,7 @@ export const seccomp: Decoder<LinuxSeccomp> = check(
         ),
       ),
     ),
-    flags: optional(
-      array(
-        oneOf(
-          'SECCOMP_FILTER_FLAG_TSYNC',
-          'SECCOMP_FILTER_FLAG_LOG',
-          'SECCOMP_FILTER_FLAG_SPEC_ALLOW',
-          'SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV',
-        ),
-      ),
-    ),
+    flags: optional(array(oneOf(...SECCOMP_FLAGS))),
     listenerPath: optional(text),
     listenerMetadata: optional(text),
     syscalls: optional(array(seccompSyscall)),

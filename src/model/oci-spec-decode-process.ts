@@ -92,11 +92,14 @@ const hook = object({
 })
 const hookList = optional(array(hook))
 
-export const hooks: Decoder<Hooks> = object({
+const hookLists = {
   prestart: hookList,
   createRuntime: hookList,
   createContainer: hookList,
   startContainer: hookList,
   poststart: hookList,
   poststop: hookList,
-})
+}
+/** In the order they are called in. */
+export const HOOK_NAMES: readonly string[] = Object.keys(hookLists)
+export const hooks: Decoder<Hooks> = object(hookLists)

@@ -71,9 +71,30 @@ export const decodeSpec = (json: unknown, document = 'config.json'): Either<Engi
 /** From the bytes of the file, so that 64-bit numbers stay exact. Fails: InvalidSpec. */
 export const decodeSpecText = (source: string, document = 'config.json'): Either<EngineError, Spec> =>
   pipe(
+    parseDocument(source, document),
+    E.flatMap((json) => decodeSpec(json, document)),
+  )
+
+/** A part of a spec that comes alone, e.g. a process. Fails: InvalidSpec. */
+export const decodePartText = <A>(
+  decoder: Decoder<A>,
+  source: string,
+  document: string,
+): Either<EngineError, A> =>
+  pipe(
+    parseDocument(source, document),
+    E.flatMap((json) =>
+      pipe(
+        decoder(json),
+        E.mapLeft((found) => invalid(document, found)),
+      ),
+    ),
+  )
+
+const parseDocument = (source: string, document: string): Either<EngineError, unknown> =>
+  pipe(
     parseJson(source),
     E.mapLeft((why) => invalid(document, { where: '', why })),
-    E.flatMap((json) => decodeSpec(json, document)),
   )
 
 const invalid = (document: string, { where, why, value }: Mismatch): EngineError => ({

@@ -2,7 +2,7 @@
 
 import fc from 'fast-check'
 import * as E from '#fp/Either'
-import { parseJson } from '../../src/model/json.ts'
+import { formatJson, parseJson } from '../../src/model/json.ts'
 import { assert, suite } from '../support/suite.ts'
 
 const Json = suite('model/json')
@@ -60,6 +60,18 @@ Json('any JSON is what JSON.parse makes of it, once a long number is in it', () 
       assert.is(long, 18446744073709551615n)
       assert.is(JSON.stringify(value), JSON.stringify(JSON.parse(json)))
     }),
+  )
+})
+
+Json('data is written as JSON.stringify has it, and long numbers exactly', () => {
+  fc.assert(
+    fc.property(fc.jsonValue(), (value) => {
+      assert.is(formatJson(value), JSON.stringify(value))
+    }),
+  )
+  assert.is(
+    formatJson({ a: [18446744073709551615n, undefined], b: undefined }),
+    '{"a":[18446744073709551615,null]}',
   )
 })
 

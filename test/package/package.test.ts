@@ -23,6 +23,8 @@ test('a fresh checkout builds without python and without network, and its tarbal
     succeed(runOn(bin, consumer, ['npm', 'install', '--no-audit', '--no-fund', tarball]))
     checkInstalled(path.join(consumer, 'node_modules', 'slipway'))
     assert.match(succeed(runOn(bin, consumer, ['npx', 'slipway', 'version'])).stdout, /\d+\.\d+\.\d+/)
+    const runtime = succeed(runOn(bin, consumer, ['npx', 'slipway-oci', '--version']))
+    assert.match(runtime.stdout, /^slipway-oci version \d+\.\d+\.\d+\nspec: \d+\.\d+\.\d+\n$/)
     const hello = succeed(runOn(bin, consumer, ['npx', 'slipway', 'run', '--rm', 'host', 'echo', 'hello']))
     assert.is(hello.stdout, 'hello\n')
     runLibrary(bin, consumer)
@@ -45,6 +47,9 @@ const makeTarball = (folder: string): string => {
     'build/Release/slipway-init',
     'dist/index.js',
     'dist/cli.cjs',
+    'dist/oci.cjs',
+    'dist/oci-main.cjs',
+    'dist/oci-live.cjs',
   ]) {
     assert.ok(existsSync(path.join(checkout, file)), file)
   }

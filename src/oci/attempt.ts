@@ -1,0 +1,30 @@
+// Node's synchronous file calls as values: what they throw becomes a tagged error.
+import type { Either } from '#fp/Either'
+import * as E from '#fp/Either'
+import type { EngineError } from '../model/errors.ts'
+
+/** Fails: SyscallFailed, with the call's name as its step. Whatever is no system error is a bug, and thrown on. */
+export const attempt = <A>(body: () => A): Either<EngineError, A> => {
+  try {
+    return E.right(body())
+  } catch (error) {
+    return E.left(asError(error as NodeJS.ErrnoException))
+  }
+}
+
+const asError = (error: NodeJS.ErrnoException): EngineError => {
+  const { syscall, errno, path } = error
+  if (syscall === undefined || errno === undefined) throw error
+  const at = path === undefined ? {} : { path }
+  return { _tag: 'SyscallFailed', step: syscall, errno: Math.abs(errno), ...at }
+}
+
+/** Undefined where the body fails with one of `codes`. */
+export const unless = <A>(codes: readonly string[], body: () => A): A | undefined => {
+  try {
+    return body()
+  } catch (error) {
+    if (codes.includes((error as NodeJS.ErrnoException).code ?? '')) return undefined
+    throw error
+  }
+}

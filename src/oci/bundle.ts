@@ -1,0 +1,68 @@
+// A bundle, and the request that makes a container of it.
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import type { Either } from '#fp/Either'
+import * as E from '#fp/Either'
+import type { OciId } from '../model/oci-container-id.ts'
+import type { CreateRequest } from '../model/oci-requests.ts'
+import type { Spec } from '../model/oci-spec.ts'
+import { decodeSpecText } from '../model/oci-spec-decode.ts'
+import type { Flags, FlagTable } from './args.ts'
+import { attempt } from './attempt.ts'
+import type { World } from './command.ts'
+import { handoverFlags, handoverOf } from './handover.ts'
+import type { Failure } from './wording.ts'
+
+export const bundleFlags = {
+  bundle: { kind: 'text', short: 'b', value: 'DIR', help: 'The bundle (default: the current directory)' },
+  config: { kind: 'text', short: 'f', value: 'FILE', help: 'Use this file instead of config.json' },
+  ...handoverFlags,
+  'no-pivot': { kind: 'boolean', help: 'Enter the root without pivot_root, as a root on a ramdisk needs' },
+  'no-new-keyring': { kind: 'boolean', help: 'Keep the session keyring of the caller' },
+  'no-subreaper': { kind: 'boolean', help: 'Do not become the parent of orphans' },
+} as const satisfies FlagTable
+
+type Given = Flags<typeof bundleFlags>
+
+/** Fails: InvalidSpec, InvalidOption, SyscallFailed. */
+export const createRequest = (
+  id: OciId,
+  flags: Given,
+  detach: boolean,
+  world: World,
+): Either<Failure, CreateRequest> => {
+  const bundle = resolve(world.cwd, flags.bundle || '.')
+  const found = readConfig(resolve(bundle, flags.config || 'config.json'))
+  if (E.isLeft(found)) return found
+  const { spec, config } = found.right
+  const handover = handoverOf(flags, { detach, terminal: spec.process?.terminal === true }, world)
+  if (E.isLeft(handover)) return handover
+  const socket = world.env.NOTIFY_SOCKET
+  return E.right({
+    ...handover.right,
+    id,
+    bundle,
+    spec,
+    config,
+    noPivot: flags['no-pivot'] === true,
+    noNewKeyring: flags['no-new-keyring'] === true,
+    ...(socket === undefined || socket === '' ? {} : { notifySocket: socket }),
+  })
+}
+
+interface Config {
+  readonly spec: Spec
+  readonly config: string
+}
+
+/** A container needs a program: config.md leaves `process` out only until `start`, and there is no way to add one. */
+const readConfig = (file: string): Either<Failure, Config> => {
+  const text = attempt(() => readFileSync(file, 'utf8'))
+  if (E.isLeft(text)) return text
+  const spec = decodeSpecText(text.right, file)
+  if (E.isLeft(spec)) return spec
+  const missing = spec.right.process?.args === undefined
+  return missing
+    ? E.left({ _tag: 'InvalidSpec', document: file, where: '$.process.args', why: 'is required' })
+    : E.right({ spec: spec.right, config: text.right })
+}

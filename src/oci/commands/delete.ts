@@ -1,0 +1,56 @@
+// slipway-oci delete: what is left of a container.
+import * as E from '#fp/Either'
+import { allow, type OciContainer } from '../../model/oci-status.ts'
+import { type Context, command } from '../command.ts'
+import { matching, named, namedId } from '../container.ts'
+import type { Failure } from '../wording.ts'
+
+const deleteFlags = {
+  force: { kind: 'boolean', short: 'f', help: 'Kill it first; no failure where there is none' },
+  regex: { kind: 'boolean', short: 'r', help: 'All containers whose id matches ID' },
+} as const
+
+type DeleteContext = Context<typeof deleteFlags>
+
+export const remove = command({
+  name: 'delete',
+  summary: 'Remove what is left of a container that has ended, or was never started',
+  usage: '[OPTION...] ID',
+  flags: deleteFlags,
+  positionals: { min: 1, max: 1 },
+  run: async (context) => {
+    if (context.flags.regex) return deleteAll(context)
+    const container = named(context)
+    if (E.isRight(container)) return E.map(() => 0)(await deleteOne(context, container.right))
+    return container.left._tag === 'ContainerNotFound' ? deleteRest(context, container.left) : container
+  },
+})
+
+const deleteAll = async (context: DeleteContext): Promise<E.Either<Failure, number>> => {
+  const chosen = matching(context)
+  if (E.isLeft(chosen)) return chosen
+  for (const container of chosen.right) {
+    const deleted = await deleteOne(context, container)
+    if (E.isLeft(deleted)) return deleted
+  }
+  return E.right(0)
+}
+
+const deleteOne = async (
+  context: DeleteContext,
+  container: OciContainer,
+): Promise<E.Either<Failure, void>> => {
+  const force = context.flags.force === true
+  const allowed = force ? E.right(container) : allow('delete', container)
+  if (E.isLeft(allowed)) return allowed
+  return (await context.runtime()).delete({ container, force })
+}
+
+/** A `create` that was killed at its beginning leaves a directory without a state: it goes, whatever the answer is. */
+const deleteRest = (context: DeleteContext, missing: Failure): E.Either<Failure, number> => {
+  const id = namedId(context)
+  if (E.isLeft(id)) return id
+  const removed = context.state.remove(id.right)
+  if (E.isLeft(removed)) return removed
+  return context.flags.force ? E.right(0) : E.left(missing)
+}

@@ -1,0 +1,75 @@
+// The entry of slipway-oci: the one file of this folder that touches `process`.
+import { spawnSync } from 'node:child_process'
+import { readFileSync, writeSync } from 'node:fs'
+import type { World } from './command.ts'
+import { commands } from './commands/index.ts'
+import { dispatch } from './dispatch.ts'
+
+/** A descriptor of the caller's may be non-blocking, and full for a moment. */
+const FULL_WAIT_MS = 2
+const pause = (): void => {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, FULL_WAIT_MS)
+}
+
+/** Where nobody reads any more there is nobody to tell; whatever else is wrong must not look like success. */
+const writeTo =
+  (fd: number) =>
+  (text: string): void => {
+    const bytes = Buffer.from(text)
+    for (let at = 0; at < bytes.length; ) {
+      try {
+        at += writeSync(fd, bytes, at)
+      } catch (error) {
+        const { code } = error as NodeJS.ErrnoException
+        if (code === 'EAGAIN') pause()
+        else if (code === 'EPIPE') return
+        else process.exit(1)
+      }
+    }
+  }
+
+/** All ids are mapped to themselves in the first user namespace alone. user_namespaces(7). */
+const inUserNamespace = (): boolean => {
+  try {
+    return !/^\s*0\s+0\s+4294967295\s*$/.test(readFileSync('/proc/self/uid_map', 'latin1'))
+  } catch {
+    return false
+  }
+}
+
+let opened = false
+/** Whether this process has loaded the life cycle: then what V8 compiled is worth keeping. cli/boot.ts asks at the end. */
+export const hasStarted = (): boolean => opened
+
+const world: World = {
+  argv: process.argv.slice(2),
+  env: process.env,
+  cwd: process.cwd(),
+  pid: process.pid,
+  euid: process.geteuid?.() ?? 0,
+  egid: process.getegid?.() ?? 0,
+  inUserNamespace,
+  stdout: writeTo(1),
+  stderr: writeTo(2),
+  readStdin: () => readFileSync(0, 'utf8'),
+  now: () => new Date(),
+  output: (program, args) => {
+    const { status, stdout, stderr, error } = spawnSync(program, args, { encoding: 'utf8' })
+    return { code: status ?? 1, text: error === undefined ? `${stdout}${stderr}` : error.message }
+  },
+  openRuntime: async (settings) => {
+    opened = true
+    return (await import('./live.ts')).openRuntime(settings)
+  },
+}
+
+// Should the event loop run dry before the command has an answer, that must not look like success.
+process.exitCode = 1
+
+dispatch(world, commands).then(
+  (code) => process.exit(code),
+  (error: unknown) => {
+    world.stderr(`slipway-oci: this is a bug in slipway: ${error instanceof Error ? error.stack : error}\n`)
+    process.exit(1)
+  },
+)

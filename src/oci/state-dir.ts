@@ -1,0 +1,171 @@
+// The state directory: <root>/<id>/ with state.json and a copy of config.json. Every file is replaced as a whole.
+import {
+  chmodSync,
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs'
+import type { Either } from '#fp/Either'
+import * as E from '#fp/Either'
+import { pipe } from '#fp/function'
+import type { EngineError } from '../model/errors.ts'
+import { type OciId, parseOciId } from '../model/oci-container-id.ts'
+import { decodeOciRecord, encodeOciRecord, type OciRecord } from '../model/oci-state.ts'
+import { type OciContainer, statusOf } from '../model/oci-status.ts'
+import { attempt, unless } from './attempt.ts'
+import { statusFacts } from './status-facts.ts'
+
+export interface Listed {
+  readonly container: OciContainer
+  /** Of its directory. */
+  readonly ownerUid: number
+}
+
+/** A directory that is no container's, and why. */
+export interface Unreadable {
+  readonly name: string
+  readonly error: EngineError
+}
+
+export interface StateDir {
+  readonly root: string
+  readonly directoryOf: (id: OciId) => string
+  /** Makes the container's directory, empty, and the root before it. Fails: ContainerExists, SyscallFailed. */
+  readonly reserve: (id: OciId) => Either<EngineError, string>
+  /** Replaces state.json. Fails: SyscallFailed. */
+  readonly save: (state: OciRecord) => Either<EngineError, void>
+  /** Fails: ContainerNotFound, StateDamaged, SyscallFailed. */
+  readonly load: (id: OciId) => Either<EngineError, OciContainer>
+  /** Keeps the bytes of config.json beside the state. Fails: SyscallFailed. */
+  readonly saveConfig: (id: OciId, text: string) => Either<EngineError, void>
+  /** Everything below the directory, and itself; nothing where there is none. Fails: SyscallFailed. */
+  readonly remove: (id: OciId) => Either<EngineError, void>
+  /** By name. Fails: SyscallFailed, where there is no root, too. */
+  readonly list: () => Either<
+    EngineError,
+    { readonly found: readonly Listed[]; readonly bad: readonly Unreadable[] }
+  >
+}
+
+const STATE = 'state.json'
+/** The copy of the bundle's config.json in the container's directory. */
+export const CONFIG = 'config.json'
+
+export const openStateDir = (root: string): StateDir => {
+  const directoryOf = (id: OciId): string => `${root}/${id}`
+  const load = (id: OciId): Either<EngineError, OciContainer> =>
+    pipe(
+      readState(id, `${directoryOf(id)}/${STATE}`),
+      E.flatMap((text) => decodeOciRecord(text, `${directoryOf(id)}/${STATE}`)),
+      E.flatMap((record) => withStatus(id, record, directoryOf(id))),
+    )
+  return {
+    root,
+    directoryOf,
+    load,
+    reserve: (id) => reserve(root, id),
+    save: (record) => attempt(() => replaceFile(directoryOf(record.id), STATE, encodeOciRecord(record))),
+    saveConfig: (id, text) => attempt(() => replaceFile(directoryOf(id), CONFIG, text)),
+    remove: (id) => attempt(() => rmSync(directoryOf(id), { recursive: true, force: true })),
+    list: () => attempt(() => listAll(root, load)),
+  }
+}
+
+const readState = (id: OciId, file: string): Either<EngineError, string> =>
+  pipe(
+    attempt(() => unless(['ENOENT', 'ENOTDIR'], () => readFileSync(file, 'utf8'))),
+    E.flatMap((text) =>
+      text === undefined
+        ? E.left<EngineError, string>({ _tag: 'ContainerNotFound', container: id })
+        : E.right(text),
+    ),
+  )
+
+/** A directory that was moved would give its container two ids. */
+const withStatus = (id: OciId, record: OciRecord, directory: string): Either<EngineError, OciContainer> => {
+  if (record.id !== id)
+    return E.left({ _tag: 'StateDamaged', path: `${directory}/${STATE}`, why: `is that of ${record.id}` })
+  return attempt(() => ({ record, directory, status: statusOf(statusFacts(record, directory)) }))
+}
+
+/** mkdir(2) succeeds for exactly one of those who want the id. */
+const reserve = (root: string, id: OciId): Either<EngineError, string> =>
+  pipe(
+    attempt(() => {
+      const isNew = mkdirSync(root, { recursive: true, mode: 0o700 }) !== undefined
+      // Below $XDG_RUNTIME_DIR what is not sticky may be swept when it gets old (XDG base directory specification).
+      if (isNew) chmodSync(root, 0o1700)
+      return unless(['EEXIST'], () => {
+        mkdirSync(`${root}/${id}`, { mode: 0o700 })
+        return `${root}/${id}`
+      })
+    }),
+    E.flatMap((directory) =>
+      directory === undefined
+        ? E.left<EngineError, string>({ _tag: 'ContainerExists', container: id })
+        : E.right(directory),
+    ),
+  )
+
+/**
+ * A reader sees the old file or the new one, whenever the writer or the machine dies: the bytes are on the disk before the name is, and
+ * the name before we say so. Whoever writes holds the container's lock, or has just reserved it.
+ */
+export const replaceFile = (directory: string, name: string, text: string): void => {
+  const temporary = `${directory}/.${name}.new`
+  try {
+    const fd = openSync(temporary, 'w', 0o600)
+    try {
+      writeAll(fd, text)
+      fsyncSync(fd)
+    } finally {
+      closeSync(fd)
+    }
+    renameSync(temporary, `${directory}/${name}`)
+  } catch (error) {
+    unless(['ENOENT'], () => unlinkSync(temporary))
+    throw error
+  }
+  syncDirectory(directory)
+}
+
+const writeAll = (fd: number, text: string): void => {
+  const bytes = Buffer.from(text)
+  for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at)
+}
+
+const syncDirectory = (directory: string): void => {
+  const fd = openSync(directory, 'r')
+  try {
+    fsyncSync(fd)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+const listAll = (root: string, load: StateDir['load']) => {
+  const found: Listed[] = []
+  const bad: Unreadable[] = []
+  const entries = readdirSync(root, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1))
+  for (const entry of entries) {
+    if (!entry.isDirectory()) continue
+    const container = E.flatMap(load)(parseOciId(entry.name))
+    if (E.isLeft(container)) bad.push({ name: entry.name, error: container.left })
+    else listOne(root, container.right, found)
+  }
+  return { found, bad }
+}
+
+/** One that is deleted meanwhile is not told. */
+const listOne = (root: string, container: OciContainer, found: Listed[]): void => {
+  const stat = unless(['ENOENT'], () => statSync(`${root}/${container.record.id}`))
+  if (stat !== undefined) found.push({ container, ownerUid: stat.uid })
+}

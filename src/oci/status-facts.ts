@@ -1,0 +1,37 @@
+// Looks up what a container's status is computed from: /proc, the exec FIFO and the freezer.
+import { existsSync, readFileSync } from 'node:fs'
+import type { OciRecord } from '../model/oci-state.ts'
+import { isFrozenText, type ProcessStat, parseProcessStat, type StatusFacts } from '../model/oci-status.ts'
+import { unless } from './attempt.ts'
+
+/** `create` leaves the container's first process waiting at it, and `start` removes it. */
+export const EXEC_FIFO = 'exec.fifo'
+
+export const statusFacts = (record: OciRecord, directory: string): StatusFacts => {
+  const { init, creator, cgroup } = record
+  const processes = new Map<number, ProcessStat>()
+  for (const wanted of [init, creator]) {
+    const stat = wanted === undefined ? undefined : processStat(wanted.pid)
+    if (wanted !== undefined && stat !== undefined) processes.set(wanted.pid, stat)
+  }
+  return {
+    ...(init === undefined ? {} : { init }),
+    ...(creator === undefined ? {} : { creator }),
+    processes,
+    hasExecFifo: existsSync(`${directory}/${EXEC_FIFO}`),
+    isFrozen: cgroup.freezerFile !== undefined && isFrozen(cgroup.freezerFile),
+  }
+}
+
+/** ESRCH: it went away between the open and the read. */
+const GONE = ['ENOENT', 'ESRCH', 'ENODEV']
+
+/** Undefined where there is no such process. */
+export const processStat = (pid: number): ProcessStat | undefined => {
+  const text = unless(GONE, () => readFileSync(`/proc/${pid}/stat`, 'latin1'))
+  return text === undefined ? undefined : parseProcessStat(text)
+}
+
+/** A cgroup that is gone holds nothing that could be frozen. */
+const isFrozen = (file: string): boolean =>
+  isFrozenText(unless(GONE, () => readFileSync(file, 'latin1')) ?? '')
