@@ -34,6 +34,10 @@ export class SlotSpace {
 
 export type Arg = number | Slot | Data
 
+/** Two numbers of 32 bits, signed or not, as one word of a structure: the first comes first in memory. */
+export const uint32s = (first: number, second: number): bigint =>
+  BigInt.asUintN(32, BigInt(first)) | (BigInt.asUintN(32, BigInt(second)) << 32n)
+
 /** What an operation is for people: its step's name, the call, and what it acts on. */
 export interface OpInfo {
   readonly step: Step

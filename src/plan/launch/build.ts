@@ -97,6 +97,8 @@ export class LaunchBuild {
   network: Slot | undefined
   /** The tmpfs with the engine's files. */
   files: Slot | undefined
+  /** The proc that settings are written through: see ownProc. */
+  proc: Slot | undefined
   /** What hides a path: an empty directory, and the host's /dev/null. */
   masks: { readonly directory: Slot; readonly file: Slot } | undefined
   /** Further mounts the root consists of: the host image's directories. */

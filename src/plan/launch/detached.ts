@@ -16,6 +16,7 @@ import {
 import type { Program, Slot } from '../program.ts'
 import { type LaunchBuild, newMount } from './build.ts'
 import { fillDev } from './devices.ts'
+import { labelled } from './labels.ts'
 import { parseMountOptions } from './mount-options.ts'
 import { ensureDirectory } from './paths.ts'
 import { openHostFile } from './rootfs.ts'
@@ -39,11 +40,11 @@ export const makeDetached = (build: LaunchBuild): void => {
 }
 
 const makeFilesystem = (build: LaunchBuild, mount: Mount): void => {
-  const { begin, detached } = build
+  const { begin, detached, input } = build
   const { bind, data, set } = parseMountOptions(mount.options)
   const { destination, type = 'none' } = mount
   if (bind || !INDEPENDENT.has(type)) return
-  const fd = newMount(begin, type, data, set, destination)
+  const fd = newMount(begin, type, labelled(input, type, data), set, destination)
   // In a user namespace /dev is filled once it is attached: what is bound over its files is attached to it.
   if (destination === '/dev' && !build.hasUserns) fillDev(begin, build, fd)
   const target = build.hasUserns ? undefined : targetOnOurs(build, destination)

@@ -38,6 +38,7 @@ import {
 } from './mounts.ts'
 import { patchesOf } from './own-text.ts'
 import { writeFile } from './paths.ts'
+import { ownProc, setTimeOffsets } from './proc.ts'
 import {
   bringUpLoopback,
   dieWithEngine,
@@ -415,6 +416,8 @@ const planBegin = (build: LaunchBuild, guardian: Slot): void => {
   setNames(build)
   if (hasNew(input.spec, 'network') && !build.networkComesLater) bringUpLoopback(begin)
   makeDetached(build)
+  build.proc = ownProc(build)
+  setTimeOffsets(build)
 }
 
 /** Builds the sandbox: after it only argv, environment, user and streams are missing. */
@@ -433,7 +436,7 @@ const planArm = (
   attachStores(build)
   const root = mountRoot(build)
   const rest = mountAll(build, root, binds)
-  const proc = build.mounted.find((mounted) => mounted.destination === '/proc')?.fd
+  const { proc } = build
   const process = input.spec.process
   const terminal = process?.terminal === true ? makeTerminal(build, rest, process) : undefined
   mountFiles(build, rest, root)

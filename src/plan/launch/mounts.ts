@@ -22,6 +22,7 @@ import type { Program, Slot } from '../program.ts'
 import { attach, type LaunchBuild, type MadeMount, newMount, setMountAttr } from './build.ts'
 import { fileName } from './detached.ts'
 import { fillDev } from './devices.ts'
+import { labelled } from './labels.ts'
 import { type MountOptions, parseMountOptions } from './mount-options.ts'
 import { ensureDirectory, ensureFile, openInOurs, openInRoot } from './paths.ts'
 
@@ -130,7 +131,7 @@ const mountFilesystem = (build: LaunchBuild, program: Program, root: Slot, mount
   const { destination, type = 'none' } = mount
   const { data, set, propagation } = parseMountOptions(mount.options)
   const made = build.detached.get(mount)
-  const fd = made?.fd ?? newMount(program, type, data, set, destination)
+  const fd = made?.fd ?? newMount(program, type, labelled(build.input, type, data), set, destination)
   attach(program, fd, made?.target ?? targetOf(build, program, root, destination), destination)
   if (propagation !== undefined) {
     const deep = propagation.recursive ? AT_RECURSIVE : 0

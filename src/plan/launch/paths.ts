@@ -125,7 +125,13 @@ export const ensureFile = (program: Program, step: Step, root: Slot, path: strin
 }
 
 /** The step that opens the file, by the step that writes it. */
-const WRITE_STEPS = { 'set oom score': 'open oom score', 'set sysctl': 'open sysctl' } as const
+const WRITE_STEPS = {
+  'set oom score': 'open oom score',
+  'set sysctl': 'open sysctl',
+  'set time offsets': 'open time offsets',
+  'set apparmor profile': 'open apparmor profile',
+  'set selinux label': 'open selinux label',
+} as const
 
 /** Writes `text` to a file of our own proc in one write: /proc/sys takes it whole or not at all. */
 export const writeFile = (
