@@ -12,6 +12,7 @@ namespace slipway::launch {
 inline constexpr int kErrProtocol = 71;  // EPROTO
 inline constexpr int kErrDenied = 13;    // EACCES
 inline constexpr int kErrAgain = 11;     // EAGAIN
+inline constexpr int kErrInvalid = 22;   // EINVAL
 // openat2(2) gives up on ".." inside a root whenever anything on the machine is renamed or mounted
 // meanwhile; who asks again gets through.
 inline constexpr int kMaxRetries = 10000;
@@ -77,6 +78,12 @@ inline long refuse_fs(int fd, long type) noexcept {
   return static_cast<long>(status.f_type) == type ? -kErrProtocol : 0;
 }
 
+// ENOTTY, of a descriptor that is no namespace at all, is told as another type is.
+inline long check_namespace(int fd, long type) noexcept {
+  constexpr long kGetType = 0xb703;  // NS_GET_NSTYPE, Linux 4.11
+  return sys::raw_syscall(sys::nr::ioctl, fd, kGetType) == type ? 0 : -kErrInvalid;
+}
+
 inline void put_decimal(uint8_t* field, uint64_t width, int64_t value) noexcept {
   for (uint64_t at = width; at > 0 && value > 0; at--, value /= 10)
     field[at - 1] = static_cast<uint8_t>('0' + value % 10);
@@ -124,6 +131,9 @@ Outcome execute(const Plan& plan, Machine& machine, Special&& special) noexcept 
         break;
       case OpKind::kRefuseFs:
         result = detail::refuse_fs(static_cast<int>(args[0]), args[1]);
+        break;
+      case OpKind::kCheckNamespace:
+        result = detail::check_namespace(static_cast<int>(args[0]), args[1]);
         break;
       case OpKind::kPutSlot:
         *reinterpret_cast<uint32_t*>(plan.data + op.args[0]) = static_cast<uint32_t>(args[1]);

@@ -21,6 +21,7 @@
 #include "launch/executor.h"
 #include "launch/progress.h"
 #include "launch/protocol.h"
+#include "launch/user_namespace.h"
 #include "sys/raw.h"
 #include "sys/unique_fd.h"
 
@@ -38,7 +39,12 @@ struct EngineSpecial {
   long syscall(uint32_t number, const long* a) const noexcept {
     return sys::raw_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
   }
-  long other(const Op&, const long*, uint32_t) const noexcept { return -kErrProtocol; }
+  long other(const Op& op, const long* a, uint32_t) const noexcept {
+    const bool texts = arg_kind(op, 0) == ArgKind::kData && arg_kind(op, 1) == ArgKind::kData;
+    if (op.kind != static_cast<uint16_t>(OpKind::kUserNamespace) || !texts) return -kErrProtocol;
+    return make_user_namespace(reinterpret_cast<const char*>(a[0]),
+                               reinterpret_cast<const char*>(a[1]));
+  }
 };
 
 struct ChildArgs {
@@ -405,9 +411,10 @@ void close_opened(const Plan& plan, std::vector<int64_t>* slots, size_t borrowed
                                       nr::socket,  nr::ioctl,   nr::memfd_create};
   for (uint32_t i = 0; i < plan.op_count; i++) {
     const Op& op = plan.ops[i];
-    const bool opens = op.kind == static_cast<uint16_t>(OpKind::kSyscall) &&
-                       std::find(std::begin(kOpening), std::end(kOpening),
-                                 static_cast<long>(op.nr)) != std::end(kOpening);
+    const bool opens = op.kind == static_cast<uint16_t>(OpKind::kSyscall)
+                           ? std::find(std::begin(kOpening), std::end(kOpening),
+                                       static_cast<long>(op.nr)) != std::end(kOpening)
+                           : op.kind == static_cast<uint16_t>(OpKind::kUserNamespace);
     if (!opens || op.result_slot == kNoSlot || op.result_slot < borrowed ||
         op.result_slot >= slots->size())
       continue;

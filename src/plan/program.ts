@@ -74,6 +74,8 @@ const KIND = {
   refuseFs: 11,
   putDecimal: 12,
   closeOthers: 13,
+  userNamespace: 14,
+  checkNamespace: 15,
 } as const
 
 const MAGIC = 0x31504c53
@@ -165,6 +167,17 @@ export class Program {
   closeOthers(kept: readonly Slot[]): void {
     const args = Array.from({ length: 6 }, (_, index) => kept[index] ?? -1)
     this.#emit(KIND.closeOthers, 0, { step: 'close other descriptors', call: 'close_range', args }, {})
+  }
+
+  /** On the engine's side: a user namespace with these maps that nobody lives in, for mounts to refer to. */
+  userNamespace(step: Step, into: Slot, uidMap: string, gidMap: string): void {
+    const args = [this.text(uidMap), this.text(gidMap)]
+    this.#emit(KIND.userNamespace, 0, { step, call: 'clone3', args }, { into, path: uidMap.trim() })
+  }
+
+  /** Fails with EINVAL unless the descriptor is a namespace of this type (CLONE_NEW*). */
+  checkNamespace(step: Step, fd: Slot, type: number, options: CallOptions = {}): void {
+    this.#emit(KIND.checkNamespace, 0, { step, call: 'ioctl', args: [fd, type] }, options)
   }
 
   setSlot(target: Slot, value: Arg): void {

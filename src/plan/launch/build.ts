@@ -93,6 +93,10 @@ export class LaunchBuild {
   readonly mounted: MadeMount[] = []
   /** File systems that are made already, and where they go: see makeDetached. */
   readonly detached = new Map<Mount, DetachedMount>()
+  /** Sources of binds that are open before `arm` opens the others: see early-binds.ts. */
+  readonly trees = new Map<Mount, Slot>()
+  /** Those among them that lack nothing but their place. */
+  readonly prepared = new Set<Mount>()
   /** The network namespace, where the engine makes it. */
   network: Slot | undefined
   /** The tmpfs with the engine's files. */
@@ -110,9 +114,7 @@ export class LaunchBuild {
     this.arch = input.facts.arch
     this.slots.next()
     this.hasUserns = hasNew(input.spec, 'user')
-    this.noDevices =
-      !input.cgroups.some(({ version, controllers }) => version === 2 || controllers.includes('devices')) &&
-      !allowsEveryDevice(deviceList(input.spec.linux?.resources?.devices ?? []))
+    this.noDevices = lacksDeviceRules(input)
     this.networkComesLater = !this.hasUserns && hasNew(input.spec, 'network')
     this.scratch = this.hasUserns ? '/sys' : input.scratch
     this.begin = new Program(this.arch, this.slots)
@@ -121,7 +123,18 @@ export class LaunchBuild {
     this.fire = new Program(this.arch, this.slots)
     this.park = parked ? new Program(this.arch, this.slots) : this.fire
   }
+
+  /** A slot for the tree of a bind that the engine hands over, its attributes set. */
+  receiveTree(mount: Mount): void {
+    this.trees.set(mount, this.slots.next())
+    this.prepared.add(mount)
+  }
 }
+
+/** Nothing holds the container to its device rules, and it has some. */
+export const lacksDeviceRules = ({ cgroups, spec }: LaunchInput): boolean =>
+  !cgroups.some(({ version, controllers }) => version === 2 || controllers.includes('devices')) &&
+  !allowsEveryDevice(deviceList(spec.linux?.resources?.devices ?? []))
 
 /** A file system of the spec that is mounted, and the program that attaches it. */
 export interface MadeMount {
@@ -179,7 +192,8 @@ export const newMount = (
   return mount
 }
 
-const configure = (program: Program, type: string, context: Slot, [key, value]: MountOption): void => {
+/** One option of a file system that is being made or changed. */
+export const configure = (program: Program, type: string, context: Slot, [key, value]: MountOption): void => {
   const name = program.text(key)
   const step = 'fsconfig'
   if (value === undefined)

@@ -21,19 +21,21 @@ import {
 } from '../kernel.ts'
 import { type Arch, type OpInfo, Program, Slot, SlotSpace } from '../program.ts'
 import { makeTerminal } from '../terminal.ts'
+import { openBind } from './binds.ts'
 import { type CgroupParent, hasNew, LaunchBuild, type LaunchInput, type ReceivedLayers } from './build.ts'
 import { type CgroupWrite, killFile, limitWrites } from './cgroup.ts'
 import { makeDetached } from './detached.ts'
+import { placeDevices } from './devices.ts'
+import { type MappedBind, mapBinds, openShared } from './early-binds.ts'
 import { layerNames, overlayCount, overlaysOf } from './layer-names.ts'
+import { isBind } from './mount-options.ts'
 import {
   attachStores,
-  isBind,
   makeReadonly,
   maskPaths,
   mountAll,
   mountFiles,
   mountLate,
-  openBind,
   openBinds,
 } from './mounts.ts'
 import { patchesOf } from './own-text.ts'
@@ -48,6 +50,7 @@ import {
   STREAM_NAMES,
   waitForPayload,
 } from './process.ts'
+import { spreadRoot } from './propagation.ts'
 import { detachPropagation, engineOverlays, enterRoot, makeRootReadonly, mountRoot } from './rootfs.ts'
 import { openUsageFiles, type UsageFile } from './usage.ts'
 import { becomeRoot, mapLayer, openPrivateLayers, planCarriedCapabilities, writeMaps } from './userns.ts'
@@ -114,6 +117,8 @@ interface EngineHalf {
   readonly tasks: Slot[]
   /** With a user namespace: the layers as descriptors. */
   readonly mapped: Slot[]
+  /** Binds whose ids only the engine may change. */
+  readonly mappedBinds: MappedBind[]
   /** Without one, where the engine can: the overlays, mounted. */
   overlays: readonly Slot[] | undefined
   /** The network namespace, where the engine makes it. */
@@ -176,6 +181,7 @@ const assemble = (input: LaunchInput, parked: boolean, lateMounts = false): Arme
   const tasks = engine.tasks.map(() => build.slots.next())
   build.received = receiveLayers(build, engine)
   build.overlays = engine.overlays?.map(() => build.slots.next())
+  for (const { mount } of engine.mappedBinds) build.receiveTree(mount)
   build.network = engine.network && build.slots.next()
   const streams = { stdin: build.slots.next(), stdout: build.slots.next(), stderr: build.slots.next() }
   planBegin(build, guardian)
@@ -197,7 +203,12 @@ const assemble = (input: LaunchInput, parked: boolean, lateMounts = false): Arme
   }
   const sandbox = parked ? waitForPayload(build, made, lateMounts) : made
   if (!parked) firePayload(build.fire, sandbox, process)
-  const handed = [...engine.tasks, ...engine.mapped, ...(engine.overlays ?? [])]
+  const handed = [
+    ...engine.tasks,
+    ...engine.mapped,
+    ...(engine.overlays ?? []),
+    ...engine.mappedBinds.map(({ tree }) => tree),
+  ]
   const handedAt = handed.map((slot) => slot.index)
   const { guardian: socket, stdin, stdout, stderr } = ENGINE_SLOTS
   const waits = engine.after.opCount > 0 || engine.layers.opCount > 0
@@ -258,6 +269,7 @@ const planEngine = (input: LaunchInput, hasUserns: boolean): EngineHalf => {
     usage: [],
     tasks: [],
     mapped: [],
+    mappedBinds: [],
     overlays: undefined,
     network: hasUserns ? undefined : makeNetwork(input, slots),
     cgroupSlot: undefined,
@@ -269,7 +281,7 @@ const planEngine = (input: LaunchInput, hasUserns: boolean): EngineHalf => {
     makeGroup(half, input, parent, ENGINE_SLOTS.cgroups + index)
   })
   if (hasUserns && overlayCount(input.rootfs) > 0) mapLayers(half, input)
-  else if (hasUserns) half.after.call('close', 'close', [writeMaps(half.after, input)])
+  else finishMaps(half, input, hasUserns ? writeMaps(half.after, input) : undefined)
   return half
 }
 
@@ -294,7 +306,16 @@ const mapLayers = (half: EngineHalf, input: LaunchInput): void => {
   const namespace = writeMaps(half.after, input)
   for (const lower of overlaysOf(input.rootfs).flat())
     half.mapped.push(mapLayer(half.after, lower, namespace))
-  half.after.call('close', 'close', [namespace])
+  finishMaps(half, input, namespace)
+}
+
+const finishMaps = (
+  { after, mappedBinds }: EngineHalf,
+  input: LaunchInput,
+  namespace: Slot | undefined,
+): void => {
+  mappedBinds.push(...mapBinds(after, input, namespace))
+  if (namespace !== undefined) after.call('close', 'close', [namespace])
 }
 
 /** Slots of the child for what `mapLayers` made, in the same order. */
@@ -412,6 +433,7 @@ const planBegin = (build: LaunchBuild, guardian: Slot): void => {
     namespacesOf(input, (type) => type !== 'cgroup' && !(type === 'network' && build.networkComesLater)),
   )
   begin.call('clear umask', 'umask', [0])
+  openShared(build)
   detachPropagation(build)
   setNames(build)
   if (hasNew(input.spec, 'network') && !build.networkComesLater) bringUpLoopback(begin)
@@ -436,6 +458,7 @@ const planArm = (
   attachStores(build)
   const root = mountRoot(build)
   const rest = mountAll(build, root, binds)
+  placeDevices(rest, build, root)
   const { proc } = build
   const process = input.spec.process
   const terminal = process?.terminal === true ? makeTerminal(build, rest, process) : undefined
@@ -446,6 +469,7 @@ const planArm = (
   makeRootReadonly(build, root)
   if (proc !== undefined) openNamespace(build, proc)
   enterRoot(build, root)
+  spreadRoot(build, root)
   return { root, proc, terminal }
 }
 

@@ -3,7 +3,7 @@ import type { Mount, Spec } from '../../model/oci-spec.ts'
 import { MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID } from '../kernel.ts'
 import type { Slot } from '../program.ts'
 import { type LaunchBuild, newMount } from './build.ts'
-import { isBind } from './mounts.ts'
+import { isBind } from './mount-options.ts'
 import { writeFile } from './paths.ts'
 
 const isProc = (mount: Mount): boolean =>

@@ -2,7 +2,7 @@
 import type { EngineError } from '../../model/errors.ts'
 import type { Mount } from '../../model/oci-spec.ts'
 import { hasNew, type LaunchInput } from './build.ts'
-import { isBind } from './mounts.ts'
+import { isBind } from './mount-options.ts'
 import { invalid, unfit, unsupported } from './refusals.ts'
 
 export const refuseProcess = (input: LaunchInput): EngineError | undefined =>

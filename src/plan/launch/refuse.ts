@@ -1,11 +1,12 @@
 // What a document asks for and cannot be given, told by name before anything is made: never passed over in silence.
 import type { EngineError } from '../../model/errors.ts'
 import type { LaunchInput } from './build.ts'
+import { refuseMounts } from './refuse-mounts.ts'
 import { refuseProcess } from './refuse-process.ts'
 
 /** The first thing that cannot be given. Fails: InvalidSpec, HostUnfit, Unsupported. */
 export const refusal = (input: LaunchInput): EngineError | undefined => {
-  for (const refuse of [refuseProcess]) {
+  for (const refuse of [refuseProcess, refuseMounts]) {
     const error = refuse(input)
     if (error !== undefined) return error
   }

@@ -28,14 +28,13 @@ import {
 } from './build.ts'
 import { layerNames, overlaysOf } from './layer-names.ts'
 import { ensureDirectory } from './paths.ts'
+import { hearsHost, keepRootPrivate } from './propagation.ts'
 import { openPrivateLayer } from './userns.ts'
 
-/** No mount event of the host reaches the child's copies, and none of ours reaches the host. */
+/** No mount event of the host reaches the child's copies but where it is asked for, and none of ours reaches the host. */
 export const detachPropagation = (build: LaunchBuild): void => {
   const { begin } = build
-  const propagation = build.input.spec.linux?.rootfsPropagation ?? 'rprivate'
-  const flag = propagation.includes('slave') || propagation.includes('shared') ? MS_SLAVE : MS_PRIVATE
-  const attr = mountAttr(begin, { propagation: flag })
+  const attr = mountAttr(begin, { propagation: hearsHost(build.input) ? MS_SLAVE : MS_PRIVATE })
   const args = [AT_FDCWD, begin.text('/'), AT_RECURSIVE, attr, MOUNT_ATTR_SIZE]
   begin.call('make mounts private', 'mount_setattr', args, { path: '/' })
 }
@@ -44,6 +43,7 @@ export const detachPropagation = (build: LaunchBuild): void => {
 export const mountRoot = (build: LaunchBuild): Slot => {
   const { arm, input } = build
   const root = input.rootfs.kind === 'directory' ? bindRoot(build, input.rootfs.path) : overlayRoot(build)
+  keepRootPrivate(build, root)
   const args = [root, arm.text(''), AT_FDCWD, arm.text(build.scratch), MOVE_MOUNT_F_EMPTY_PATH]
   arm.call('attach rootfs', 'move_mount', args, { path: build.scratch })
   if (input.rootfs.kind === 'host') mountHostDirectories(build, root, input.rootfs.directories)
