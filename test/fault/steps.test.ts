@@ -184,11 +184,13 @@ const EXCEPTIONS: Readonly<Record<string, string>> = {
 }
 /** No option leads to them. The tests of documents carry each of them out: test/oci/spec-*.test.ts, test/plan/launch. */
 const OF_DOCUMENTS: ReadonlySet<string> = new Set([
+  'enter time namespace',
   'fspick',
   'make user namespace of mount',
   'map ids of mount',
   'open apparmor profile',
   'open selinux label',
+  'open time namespace',
   'open time offsets',
   'reconfigure file system',
   'remount',

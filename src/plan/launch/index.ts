@@ -40,7 +40,7 @@ import {
 } from './mounts.ts'
 import { patchesOf } from './own-text.ts'
 import { writeFile } from './paths.ts'
-import { ownProc, setTimeOffsets } from './proc.ts'
+import { enterTime, ownProc, setTimeOffsets } from './proc.ts'
 import {
   bringUpLoopback,
   dieWithEngine,
@@ -393,7 +393,7 @@ const writeLimit = (program: Program, group: Slot, write: CgroupWrite): void => 
   const fd = program.slots.next()
   const what = { path: `${write.file} = ${write.value}` }
   const test = program.opCount
-  const tolerate = write.optional === true ? { tolerate: [ENOENT] } : {}
+  const tolerate = write.optional === true || write.otherwise !== undefined ? { tolerate: [ENOENT] } : {}
   program.call('open cgroup limit', 'openat', [group, program.text(write.file), O_WRONLY | O_CLOEXEC, 0], {
     into: fd,
     ...what,
@@ -406,7 +406,13 @@ const writeLimit = (program: Program, group: Slot, write: CgroupWrite): void => 
     what,
   )
   program.call('close', 'close', [fd])
-  program.skipOnTolerated(test, program.opCount)
+  const { otherwise } = write
+  if (otherwise === undefined) program.skipOnTolerated(test, program.opCount)
+  else
+    program.passOver(() => {
+      program.skipOnTolerated(test, program.opCount)
+      writeLimit(program, group, otherwise)
+    })
 }
 
 const engineSlot = (name: keyof typeof ENGINE_SLOTS): Slot => slotAt(ENGINE_SLOTS[name])
@@ -440,6 +446,7 @@ const planBegin = (build: LaunchBuild, guardian: Slot): void => {
   makeDetached(build)
   build.proc = ownProc(build)
   setTimeOffsets(build)
+  enterTime(build)
 }
 
 /** Builds the sandbox: after it only argv, environment, user and streams are missing. */

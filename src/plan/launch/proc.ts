@@ -1,8 +1,14 @@
 // The proc that settings are written through: the container's own, or one that is mounted nowhere.
 import type { Mount, Spec } from '../../model/oci-spec.ts'
-import { MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID } from '../kernel.ts'
+import {
+  CLONE_NEWTIME,
+  MOUNT_ATTR_NODEV,
+  MOUNT_ATTR_NOEXEC,
+  MOUNT_ATTR_NOSUID,
+  O_CLOEXEC,
+} from '../kernel.ts'
 import type { Slot } from '../program.ts'
-import { type LaunchBuild, newMount } from './build.ts'
+import { hasNew, type LaunchBuild, newMount } from './build.ts'
 import { isBind } from './mount-options.ts'
 import { writeFile } from './paths.ts'
 
@@ -14,7 +20,7 @@ const writesToProc = ({ process, linux }: Spec): boolean =>
   process?.oomScoreAdj !== undefined ||
   (process?.apparmorProfile ?? '') !== '' ||
   (process?.selinuxLabel ?? '') !== '' ||
-  linux?.timeOffsets !== undefined ||
+  linux?.namespaces?.some(({ type, path }) => type === 'time' && path === undefined) === true ||
   Object.keys(linux?.sysctl ?? {}).length > 0
 
 /**
@@ -41,4 +47,16 @@ export const setTimeOffsets = ({ begin, input, proc }: LaunchBuild): void => {
   if (proc === undefined || offsets.length === 0) return
   const lines = offsets.map(([clock, { secs = 0, nanosecs = 0 }]) => `${clock} ${secs} ${nanosecs}\n`)
   writeFile(begin, 'set time offsets', proc, 'self/timens_offsets', lines.join(''))
+}
+
+/** Before Linux 6.2 execve(2) does not enter the new time namespace: its offsets set, the child joins it like any other. */
+export const enterTime = ({ begin, input, proc }: LaunchBuild): void => {
+  if (proc === undefined || !hasNew(input.spec, 'time') || input.facts.timeNamespaceAtExec) return
+  const namespace = begin.slots.next()
+  const path = 'self/ns/time_for_children'
+  begin.call('open time namespace', 'openat', [proc, begin.text(path), O_CLOEXEC, 0], {
+    into: namespace,
+    path,
+  })
+  begin.call('enter time namespace', 'setns', [namespace, CLONE_NEWTIME], { path })
 }

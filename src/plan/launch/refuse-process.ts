@@ -41,19 +41,10 @@ const refuseTerminal = ({ spec }: LaunchInput): EngineError | undefined => {
     : invalid('.process.terminal', `needs a file system of the container's own at ${lacking}`)
 }
 
-const refuseTime = ({ spec, facts }: LaunchInput): EngineError | undefined => {
-  if (hasNew(spec, 'time'))
-    return facts.timeNamespaceAtExec
-      ? undefined
-      : unfit(
-          'a time namespace',
-          `Linux ${facts.kernelRelease} does not enter one at execve`,
-          'run Linux 6.2 or newer',
-        )
-  return spec.linux?.timeOffsets === undefined
+const refuseTime = ({ spec }: LaunchInput): EngineError | undefined =>
+  spec.linux?.timeOffsets === undefined || hasNew(spec, 'time')
     ? undefined
     : invalid('.linux.timeOffsets', 'needs a new time namespace: those of one that is joined are fixed')
-}
 
 const refuseRdt = ({ spec }: LaunchInput): EngineError | undefined =>
   spec.linux?.intelRdt === undefined
