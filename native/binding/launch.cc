@@ -133,6 +133,7 @@ launch::Script read_script(const Napi::Object& from) {
       static_cast<uint64_t>(from.Get("cloneFlags").As<Napi::Number>().Int64Value());
   const Napi::Value cgroup = from.Get("cgroupSlot");
   if (cgroup.IsNumber()) script.cgroup_slot = cgroup.As<Napi::Number>().Uint32Value();
+  script.join = bytes_of(from.Get("join"));
   script.eager = from.Get("eager").ToBoolean();
   script.keep = slot_list(from.Get("keep"));
   script.close = slot_list(from.Get("close"));

@@ -79,9 +79,16 @@ inline long refuse_fs(int fd, long type) noexcept {
 }
 
 // ENOTTY, of a descriptor that is no namespace at all, is told as another type is.
-inline long check_namespace(int fd, long type) noexcept {
+inline long check_namespace(int fd, long type, int other) noexcept {
   constexpr long kGetType = 0xb703;  // NS_GET_NSTYPE, Linux 4.11
-  return sys::raw_syscall(sys::nr::ioctl, fd, kGetType) == type ? 0 : -kErrInvalid;
+  if (sys::raw_syscall(sys::nr::ioctl, fd, kGetType) != type) return -kErrInvalid;
+  if (other < 0) return 0;
+  struct stat mine, theirs;
+  const long failed = sys::raw_syscall(sys::nr::fstat, fd, sys::ptr(&mine)) |
+                      sys::raw_syscall(sys::nr::fstat, other, sys::ptr(&theirs));
+  return failed != 0 || (mine.st_dev == theirs.st_dev && mine.st_ino == theirs.st_ino)
+             ? -kErrInvalid
+             : 0;
 }
 
 inline void put_decimal(uint8_t* field, uint64_t width, int64_t value) noexcept {
@@ -133,7 +140,8 @@ Outcome execute(const Plan& plan, Machine& machine, Special&& special) noexcept 
         result = detail::refuse_fs(static_cast<int>(args[0]), args[1]);
         break;
       case OpKind::kCheckNamespace:
-        result = detail::check_namespace(static_cast<int>(args[0]), args[1]);
+        result =
+            detail::check_namespace(static_cast<int>(args[0]), args[1], static_cast<int>(args[2]));
         break;
       case OpKind::kPutSlot:
         *reinterpret_cast<uint32_t*>(plan.data + op.args[0]) = static_cast<uint32_t>(args[1]);

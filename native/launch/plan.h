@@ -35,7 +35,8 @@ enum class OpKind : uint16_t {
   kPutDecimal = 12,   // args: data, width, value; writes the value as kPutPid does the pid
   kCloseOthers = 13,  // args: descriptors, or -1; closes all but these, the streams and the control
   kUserNamespace = 14,   // args: texts of uid_map, gid_map; result slot = one nobody lives in
-  kCheckNamespace = 15,  // args: fd, CLONE_NEW*; EINVAL when it is no namespace of this type
+  kCheckNamespace = 15,  // args: fd, CLONE_NEW*, other fd or -1; EINVAL when it is no namespace of
+                         // this type, or the same one as the other
 };
 
 enum class ArgKind : uint32_t { kNumber = 0, kSlot = 1, kData = 2 };

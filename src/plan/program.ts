@@ -175,9 +175,9 @@ export class Program {
     this.#emit(KIND.userNamespace, 0, { step, call: 'clone3', args }, { into, path: uidMap.trim() })
   }
 
-  /** Fails with EINVAL unless the descriptor is a namespace of this type (CLONE_NEW*). */
-  checkNamespace(step: Step, fd: Slot, type: number, options: CallOptions = {}): void {
-    this.#emit(KIND.checkNamespace, 0, { step, call: 'ioctl', args: [fd, type] }, options)
+  /** Fails with EINVAL unless the descriptor is a namespace of this type (CLONE_NEW*), and another one than `other`. */
+  checkNamespace(step: Step, fd: Slot, type: number, other: Slot | undefined, options: CallOptions): void {
+    this.#emit(KIND.checkNamespace, 0, { step, call: 'ioctl', args: [fd, type, other ?? -1] }, options)
   }
 
   setSlot(target: Slot, value: Arg): void {

@@ -184,11 +184,13 @@ const EXCEPTIONS: Readonly<Record<string, string>> = {
 }
 /** No option leads to them. The tests of documents carry each of them out: test/oci/spec-*.test.ts, test/plan/launch. */
 const OF_DOCUMENTS: ReadonlySet<string> = new Set([
+  'enter namespace',
   'enter time namespace',
   'fspick',
   'make user namespace of mount',
   'map ids of mount',
   'open apparmor profile',
+  'open namespace',
   'open selinux label',
   'open time namespace',
   'open time offsets',
@@ -202,6 +204,7 @@ const OF_DOCUMENTS: ReadonlySet<string> = new Set([
   'set selinux label',
   'set time offsets',
   'verify device',
+  'verify namespace',
 ])
 const ONLY_ON_V2 = ['look for device program', 'load device program', 'attach device program']
 

@@ -113,7 +113,7 @@ export class LaunchBuild {
     this.parked = parked
     this.arch = input.facts.arch
     this.slots.next()
-    this.hasUserns = hasNew(input.spec, 'user')
+    this.hasUserns = has(input.spec, 'user')
     this.noDevices = lacksDeviceRules(input)
     this.networkComesLater = !this.hasUserns && hasNew(input.spec, 'network')
     this.scratch = this.hasUserns ? '/sys' : input.scratch
@@ -151,6 +151,10 @@ export interface ReceivedLayers {
 
 export const hasNew = (spec: Spec, type: string): boolean =>
   (spec.linux?.namespaces ?? []).some((namespace) => namespace.type === type && namespace.path === undefined)
+
+/** New or joined. */
+export const has = (spec: Spec, type: string): boolean =>
+  (spec.linux?.namespaces ?? []).some((namespace) => namespace.type === type)
 
 /** An option of a file system: a flag, a string, or a descriptor. */
 export type MountOption = readonly [key: string, value?: string | Slot]

@@ -2,14 +2,10 @@
 
 import type { Mount, Process } from '../../model/oci-spec.ts'
 import {
-  CLONE_NEWCGROUP,
-  CLONE_NEWIPC,
+  AT_FDCWD,
   CLONE_NEWNET,
-  CLONE_NEWNS,
   CLONE_NEWPID,
-  CLONE_NEWTIME,
   CLONE_NEWUSER,
-  CLONE_NEWUTS,
   MSG_NOSIGNAL,
   O_CLOEXEC,
   O_CREAT,
@@ -22,11 +18,26 @@ import {
 import { type Arch, type OpInfo, Program, Slot, SlotSpace } from '../program.ts'
 import { makeTerminal } from '../terminal.ts'
 import { openBind } from './binds.ts'
-import { type CgroupParent, hasNew, LaunchBuild, type LaunchInput, type ReceivedLayers } from './build.ts'
+import {
+  type CgroupParent,
+  has,
+  hasNew,
+  LaunchBuild,
+  type LaunchInput,
+  type ReceivedLayers,
+} from './build.ts'
 import { type CgroupWrite, killFile, limitWrites } from './cgroup.ts'
 import { makeDetached } from './detached.ts'
 import { placeDevices } from './devices.ts'
 import { type MappedBind, mapBinds, openShared } from './early-binds.ts'
+import {
+  enterJoined,
+  enterTimeNamespace,
+  isJoined,
+  type JoinedNamespace,
+  NAMESPACE_FLAGS,
+  openJoined,
+} from './joined.ts'
 import { layerNames, overlayCount, overlaysOf } from './layer-names.ts'
 import { isBind } from './mount-options.ts'
 import {
@@ -90,6 +101,8 @@ export interface LaunchPlan {
   readonly patches: Uint32Array
   readonly prepare: PlannedProgram
   readonly after: PlannedProgram
+  /** Enters the namespaces that are there already, for the clone to be born in them. */
+  readonly join?: PlannedProgram
   /** Run by the clone before it executes the helper. */
   readonly inChild?: PlannedProgram
   /** Run on the engine's second thread, while the first one makes the groups and the child. */
@@ -117,6 +130,9 @@ interface EngineHalf {
   readonly tasks: Slot[]
   /** With a user namespace: the layers as descriptors. */
   readonly mapped: Slot[]
+  readonly join: Program
+  /** Namespaces that are there already. */
+  readonly joined: readonly JoinedNamespace[]
   /** Binds whose ids only the engine may change. */
   readonly mappedBinds: MappedBind[]
   /** Without one, where the engine can: the overlays, mounted. */
@@ -178,13 +194,15 @@ const assemble = (input: LaunchInput, parked: boolean, lateMounts = false): Arme
   const build = new LaunchBuild(input, parked)
   const engine = planEngine(input, build.hasUserns)
   const guardian = build.slots.next()
+  const time = engine.joined.filter(({ type }) => type === 'time').map(({ fd }) => fd.index)
+  const [joinedTime] = time.map(() => build.slots.next())
   const tasks = engine.tasks.map(() => build.slots.next())
   build.received = receiveLayers(build, engine)
   build.overlays = engine.overlays?.map(() => build.slots.next())
   for (const { mount } of engine.mappedBinds) build.receiveTree(mount)
   build.network = engine.network && build.slots.next()
   const streams = { stdin: build.slots.next(), stdout: build.slots.next(), stderr: build.slots.next() }
-  planBegin(build, guardian)
+  planBegin(build, guardian, joinedTime)
   const { root, proc, terminal } = planArm(build, tasks)
   parkPayload(build, proc, process)
   const made: Sandbox = {
@@ -210,6 +228,7 @@ const assemble = (input: LaunchInput, parked: boolean, lateMounts = false): Arme
     ...engine.mappedBinds.map(({ tree }) => tree),
   ]
   const handedAt = handed.map((slot) => slot.index)
+  const makesUserns = hasNew(input.spec, 'user')
   const { guardian: socket, stdin, stdout, stderr } = ENGINE_SLOTS
   const waits = engine.after.opCount > 0 || engine.layers.opCount > 0
   const when = waits ? 'after' : 'early'
@@ -217,12 +236,13 @@ const assemble = (input: LaunchInput, parked: boolean, lateMounts = false): Arme
   const programs = {
     prepare: planned(engine.prepare),
     after: planned(engine.after),
+    ...(engine.join.opCount > 0 ? { join: planned(engine.join) } : {}),
     ...(build.hasUserns ? { inChild: planned(planCarriedCapabilities(input, engine.slots)) } : {}),
     ...(engine.layers.opCount > 0 ? { layers: planned(engine.layers) } : {}),
     ...(engine.network === undefined ? {} : { network: planned(engine.network.program) }),
     stages: [
-      stage(build.begin, [socket], guardian, build.hasUserns ? 'after' : 'early'),
-      stage(build.arm, handedAt, new Slot(guardian.index + 1), when),
+      stage(build.begin, [socket, ...time], guardian, makesUserns ? 'after' : 'early'),
+      stage(build.arm, handedAt, new Slot(guardian.index + 1 + time.length), when),
       ...(build.network && engine.network
         ? [stage(build.settle, [engine.network.namespace.index], build.network, last)]
         : []),
@@ -237,13 +257,16 @@ const assemble = (input: LaunchInput, parked: boolean, lateMounts = false): Arme
     takenSlots: build.slots.count,
     id: input.id,
     patches: patchesOf(programs, input.id, input.createdMs),
-    cloneFlags: (hasNew(input.spec, 'pid') ? CLONE_NEWPID : 0) | (build.hasUserns ? CLONE_NEWUSER : 0),
+    cloneFlags: (hasNew(input.spec, 'pid') ? CLONE_NEWPID : 0) | (makesUserns ? CLONE_NEWUSER : 0),
     ...(engine.cgroupSlot === undefined ? {} : { cgroupSlot: engine.cgroupSlot }),
     slotCount: engine.slots.count,
     usage: engine.usage,
-    close: [...engine.groups, ...handed, ...(engine.network ? [engine.network.namespace] : [])].map(
-      (slot) => slot.index,
-    ),
+    close: [
+      ...[...engine.groups, ...handed, ...(engine.network ? [engine.network.namespace] : [])].map(
+        (slot) => slot.index,
+      ),
+      ...engine.joined.map(({ fd }) => fd.index),
+    ],
   }
 }
 
@@ -260,9 +283,15 @@ const planEngine = (input: LaunchInput, hasUserns: boolean): EngineHalf => {
   const slots = new SlotSpace()
   const arch = input.facts.arch
   for (let i = 0; i < ENGINE_SLOTS.cgroups + input.cgroups.length; i++) slots.next()
+  const prepare = new Program(arch, slots)
+  const join = new Program(arch, slots)
+  const joined = openJoined(prepare, input)
+  enterJoined(join, joined)
   const half: EngineHalf = {
     slots,
-    prepare: new Program(arch, slots),
+    prepare,
+    join,
+    joined,
     layers: new Program(arch, slots),
     after: new Program(arch, slots),
     groups: [],
@@ -281,7 +310,7 @@ const planEngine = (input: LaunchInput, hasUserns: boolean): EngineHalf => {
     makeGroup(half, input, parent, ENGINE_SLOTS.cgroups + index)
   })
   if (hasUserns && overlayCount(input.rootfs) > 0) mapLayers(half, input)
-  else finishMaps(half, input, hasUserns ? writeMaps(half.after, input) : undefined)
+  else finishMaps(half, input, hasNew(input.spec, 'user') ? writeMaps(half.after, input) : undefined)
   return half
 }
 
@@ -310,11 +339,12 @@ const mapLayers = (half: EngineHalf, input: LaunchInput): void => {
 }
 
 const finishMaps = (
-  { after, mappedBinds }: EngineHalf,
+  { after, mappedBinds, joined }: EngineHalf,
   input: LaunchInput,
   namespace: Slot | undefined,
 ): void => {
-  mappedBinds.push(...mapBinds(after, input, namespace))
+  const own = namespace ?? joined.find(({ type }) => type === 'user')?.fd
+  mappedBinds.push(...mapBinds(after, input, own))
   if (namespace !== undefined) after.call('close', 'close', [namespace])
 }
 
@@ -421,7 +451,7 @@ const engineSlot = (name: keyof typeof ENGINE_SLOTS): Slot => slotAt(ENGINE_SLOT
  * What needs nothing of the engine but its own process: it takes the child as long as the groups and layers take the engine,
  * and on a second processor both go on at once. The cgroup namespace comes later: it shows the group it was made in.
  */
-const planBegin = (build: LaunchBuild, guardian: Slot): void => {
+const planBegin = (build: LaunchBuild, guardian: Slot, joinedTime: Slot | undefined): void => {
   const { begin, input } = build
   // Registered before anything else: whatever happens from here on, the guardian knows whom to kill.
   begin.call('register with guardian', 'sendto', [
@@ -432,6 +462,7 @@ const planBegin = (build: LaunchBuild, guardian: Slot): void => {
     0,
     0,
   ])
+  enterTimeNamespace(begin, joinedTime)
   if (build.hasUserns) becomeRoot(begin)
   dieWithEngine(begin)
   unshare(
@@ -439,8 +470,10 @@ const planBegin = (build: LaunchBuild, guardian: Slot): void => {
     namespacesOf(input, (type) => type !== 'cgroup' && !(type === 'network' && build.networkComesLater)),
   )
   begin.call('clear umask', 'umask', [0])
-  openShared(build)
-  detachPropagation(build)
+  if (!isJoined(input.spec, 'mount')) {
+    openShared(build)
+    detachPropagation(build)
+  }
   setNames(build)
   if (hasNew(input.spec, 'network') && !build.networkComesLater) bringUpLoopback(begin)
   makeDetached(build)
@@ -461,6 +494,7 @@ const planArm = (
     namespacesOf(input, (type) => type === 'cgroup'),
   )
   if (network !== undefined) settle.call('enter network namespace', 'setns', [network, CLONE_NEWNET])
+  if (isJoined(input.spec, 'mount')) return armJoined(build)
   const binds = openBinds(build)
   attachStores(build)
   const root = mountRoot(build)
@@ -478,6 +512,18 @@ const planArm = (
   enterRoot(build, root)
   spreadRoot(build, root)
   return { root, proc, terminal }
+}
+
+/** In a mount namespace that is there already the root is its root, and nothing is mounted. */
+const armJoined = (build: LaunchBuild): { root: Slot; proc: Slot | undefined; terminal: undefined } => {
+  const { arm, arch, proc } = build
+  const root = arm.slots.next()
+  arm.call('open root', 'openat', [AT_FDCWD, arm.text('/'), O_PATH | O_CLOEXEC | oDirectory(arch), 0], {
+    into: root,
+    path: '/',
+  })
+  setSysctls(build, proc)
+  return { root, proc, terminal: undefined }
 }
 
 /**
@@ -499,7 +545,7 @@ const guardMessage = (input: LaunchInput): string => {
 }
 
 const setNames = ({ begin, input }: LaunchBuild): void => {
-  if (!hasNew(input.spec, 'uts')) return
+  if (!has(input.spec, 'uts')) return
   const { hostname, domainname } = input.spec
   if (hostname !== undefined)
     begin.call('set hostname', 'sethostname', [begin.text(hostname), Buffer.byteLength(hostname)], {
@@ -519,25 +565,18 @@ const setSysctls = (build: LaunchBuild, proc: Slot | undefined): void => {
   }
 }
 
-const FLAGS = {
-  mount: CLONE_NEWNS,
-  uts: CLONE_NEWUTS,
-  ipc: CLONE_NEWIPC,
-  network: CLONE_NEWNET,
-  cgroup: CLONE_NEWCGROUP,
-  time: CLONE_NEWTIME,
-} as const
+/** Those the child makes by itself; the others it is born in. */
+const MADE = ['mount', 'uts', 'ipc', 'network', 'cgroup', 'time'] as const
+type NamespaceName = (typeof MADE)[number]
 
-type NamespaceName = keyof typeof FLAGS
-
-/** A mount namespace is always made. */
+/** A mount namespace is made unless one is joined. */
 const namespacesOf = (input: LaunchInput, wanted: (type: NamespaceName) => boolean): NamespaceName[] =>
-  (Object.keys(FLAGS) as NamespaceName[])
-    .filter((type) => type === 'mount' || hasNew(input.spec, type))
-    .filter(wanted)
+  MADE.filter((type) => (type === 'mount' ? !isJoined(input.spec, type) : hasNew(input.spec, type))).filter(
+    wanted,
+  )
 
 const unshare = (program: Program, types: readonly NamespaceName[]): void => {
   if (types.length === 0) return
-  const flags = types.reduce((all, type) => all | FLAGS[type], 0)
+  const flags = types.reduce((all, type) => all | NAMESPACE_FLAGS[type], 0)
   program.call('unshare namespaces', 'unshare', [flags], { path: types.join(' ') })
 }
