@@ -136,6 +136,7 @@ launch::Script read_script(const Napi::Object& from) {
   if (cgroup.IsNumber()) script.cgroup_slot = cgroup.As<Napi::Number>().Uint32Value();
   const Napi::Value network = from.Get("networkSlot");
   if (network.IsNumber()) script.network_slot = network.As<Napi::Number>().Uint32Value();
+  script.join = bytes_of(from.Get("join"));
   script.eager = from.Get("eager").ToBoolean();
   script.keep = slot_list(from.Get("keep"));
   script.close = slot_list(from.Get("close"));

@@ -12,6 +12,7 @@ namespace slipway::launch {
 inline constexpr int kErrProtocol = 71;  // EPROTO
 inline constexpr int kErrDenied = 13;    // EACCES
 inline constexpr int kErrAgain = 11;     // EAGAIN
+inline constexpr int kErrInvalid = 22;   // EINVAL
 // openat2(2) gives up on ".." inside a root whenever anything on the machine is renamed or mounted
 // meanwhile; who asks again gets through.
 inline constexpr int kMaxRetries = 10000;
@@ -77,6 +78,19 @@ inline long refuse_fs(int fd, long type) noexcept {
   return static_cast<long>(status.f_type) == type ? -kErrProtocol : 0;
 }
 
+// ENOTTY, of a descriptor that is no namespace at all, is told as another type is.
+inline long check_namespace(int fd, long type, int other) noexcept {
+  constexpr long kGetType = 0xb703;  // NS_GET_NSTYPE, Linux 4.11
+  if (sys::raw_syscall(sys::nr::ioctl, fd, kGetType) != type) return -kErrInvalid;
+  if (other < 0) return 0;
+  struct stat mine, theirs;
+  const long failed = sys::raw_syscall(sys::nr::fstat, fd, sys::ptr(&mine)) |
+                      sys::raw_syscall(sys::nr::fstat, other, sys::ptr(&theirs));
+  return failed != 0 || (mine.st_dev == theirs.st_dev && mine.st_ino == theirs.st_ino)
+             ? -kErrInvalid
+             : 0;
+}
+
 inline void put_decimal(uint8_t* field, uint64_t width, int64_t value) noexcept {
   for (uint64_t at = width; at > 0 && value > 0; at--, value /= 10)
     field[at - 1] = static_cast<uint8_t>('0' + value % 10);
@@ -124,6 +138,10 @@ Outcome execute(const Plan& plan, Machine& machine, Special&& special) noexcept 
         break;
       case OpKind::kRefuseFs:
         result = detail::refuse_fs(static_cast<int>(args[0]), args[1]);
+        break;
+      case OpKind::kCheckNamespace:
+        result =
+            detail::check_namespace(static_cast<int>(args[0]), args[1], static_cast<int>(args[2]));
         break;
       case OpKind::kPutSlot:
         *reinterpret_cast<uint32_t*>(plan.data + op.args[0]) = static_cast<uint32_t>(args[1]);

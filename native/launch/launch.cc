@@ -10,8 +10,10 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -21,6 +23,7 @@
 #include "launch/executor.h"
 #include "launch/progress.h"
 #include "launch/protocol.h"
+#include "launch/user_namespace.h"
 #include "sys/raw.h"
 #include "sys/unique_fd.h"
 
@@ -38,12 +41,26 @@ struct EngineSpecial {
   long syscall(uint32_t number, const long* a) const noexcept {
     return sys::raw_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
   }
-  long other(const Op&, const long*, uint32_t) const noexcept { return -kErrProtocol; }
+  long other(const Op& op, const long* a, uint32_t) const noexcept {
+    const bool texts = arg_kind(op, 0) == ArgKind::kData && arg_kind(op, 1) == ArgKind::kData;
+    if (op.kind != static_cast<uint16_t>(OpKind::kUserNamespace) || !texts) return -kErrProtocol;
+    return make_user_namespace(reinterpret_cast<const char*>(a[0]),
+                               reinterpret_cast<const char*>(a[1]));
+  }
+};
+
+struct Cloned {
+  Phase phase;
+  uint32_t op;
+  int error;
 };
 
 struct ChildArgs {
   Job* job;
   int ctl;
+  clone_args how;   // of the child
+  long pid;         // or -errno
+  Outcome joining;  // see join_main
   char ctl_text[12];
   char progress_text[12];
   char cell_text[12];
@@ -81,13 +98,15 @@ struct ChildArgs {
   child_failed(args->ctl, kOpProtocol, static_cast<int>(-result));
 }
 
+using Entry = void (*)(ChildArgs*);
+
 // clone3 onto a stack of its own: with CLONE_VM the child must not return through the caller's
 // frames.
-long clone_onto(clone_args* how, ChildArgs* args) noexcept {
+long clone_onto(clone_args* how, Entry main, ChildArgs* args) noexcept {
   long result;
 #if defined(__x86_64__)
   register ChildArgs* kept asm("r12") = args;
-  register void (*entry)(ChildArgs*) asm("r13") = child_main;
+  register Entry entry asm("r13") = main;
   asm volatile(
       "syscall\n"
       "test %%rax, %%rax\n"
@@ -104,7 +123,7 @@ long clone_onto(clone_args* how, ChildArgs* args) noexcept {
   register long x0 asm("x0") = reinterpret_cast<long>(how);
   register long x1 asm("x1") = sizeof *how;
   register ChildArgs* kept asm("x20") = args;
-  register void (*entry)(ChildArgs*) asm("x21") = child_main;
+  register Entry entry asm("x21") = main;
   asm volatile(
       "svc #0\n"
       "cbnz x0, 1f\n"
@@ -120,23 +139,75 @@ long clone_onto(clone_args* how, ChildArgs* args) noexcept {
   return result;
 }
 
-// One stack for each launch thread: launches on a thread follow one another, and CLONE_VFORK
-// returns after the exec.
+// CHILD: as child_main, and of no program: it only enters the namespaces that are there already,
+// and is the one that clones. Every call of its plan changes its maker alone, and no thread of the
+// engine is ever in a container's namespace. The child is its sibling (CLONE_PARENT), so the
+// engine's.
+[[noreturn]] void join_main(ChildArgs* args) noexcept {
+  Machine machine{args->job->slots.data(), nullptr, 0};
+  args->joining = execute(args->job->join.plan(), machine, EngineSpecial{});
+  if (args->joining.ok) args->pid = clone_onto(&args->how, child_main, args);
+  for (;;) sys::raw_syscall(nr::exit_group, 0);
+}
+
+// Stacks of the launch thread: launches on a thread follow one another, and CLONE_VFORK returns
+// after the exec.
+void* new_stack() {
+  return mmap(nullptr, kStackSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK,
+              -1, 0);
+}
+
 void* child_stack() {
-  thread_local void* stack = mmap(nullptr, kStackSize, PROT_READ | PROT_WRITE,
-                                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+  thread_local void* stack = new_stack();
   return stack;
 }
 
-int clone_child(Job* job, int child_ctl) {
+// While both of a joining clone live, and share memory with the engine, root of a user namespace
+// may look into whom it finds in its namespaces, unless the memory is no dump's (ptrace(2), access
+// mode checking). Nobody else is held up: the calling thread sleeps until they are gone.
+class Undumpable {
+ public:
+  Undumpable() : before_(prctl(PR_GET_DUMPABLE)) { prctl(PR_SET_DUMPABLE, 0); }
+  Undumpable(const Undumpable&) = delete;
+  Undumpable& operator=(const Undumpable&) = delete;
+  ~Undumpable() {
+    if (before_ == 1) prctl(PR_SET_DUMPABLE, 1);
+  }
+
+ private:
+  int before_;
+};
+
+// Two clones: the second one is born in all that the first one has entered. What it opens, its
+// sibling's pidfd, is the engine's.
+Cloned clone_joining(ChildArgs* args) {
+  thread_local void* stack = new_stack();
+  if (stack == MAP_FAILED) return {Phase::kClone, 0, ENOMEM};
+  const Undumpable hidden;
+  clone_args how{};
+  how.flags = CLONE_VM | CLONE_VFORK | CLONE_FILES | CLONE_CLEAR_SIGHAND;
+  how.exit_signal = SIGCHLD;  // of its sibling, too: clone(2), CLONE_PARENT
+  how.stack = reinterpret_cast<uint64_t>(stack);
+  how.stack_size = kStackSize;
+  args->how.flags |= CLONE_PARENT;
+  args->how.exit_signal = 0;
+  const long joiner = clone_onto(&how, join_main, args);
+  if (sys::failed(joiner)) return {Phase::kClone, 0, static_cast<int>(-joiner)};
+  (void)waitid(P_PID, static_cast<id_t>(joiner), nullptr, WEXITED);
+  if (!args->joining.ok) return {Phase::kJoin, args->joining.op, args->joining.error};
+  return {Phase::kClone, 0, 0};
+}
+
+Cloned clone_child(Job* job, int child_ctl) {
   void* stack = child_stack();
-  if (stack == MAP_FAILED) return ENOMEM;
-  ChildArgs args{job, child_ctl, {}, {}, {}};
+  if (stack == MAP_FAILED) return {Phase::kClone, 0, ENOMEM};
+  // A joining clone that is killed says nothing.
+  ChildArgs args{job, child_ctl, {}, -ECHILD, {false, 0, ECHILD}, {}, {}, {}};
   snprintf(args.ctl_text, sizeof args.ctl_text, "%d", child_ctl);
   snprintf(args.progress_text, sizeof args.progress_text, "%d", job->progress_fd);
   snprintf(args.cell_text, sizeof args.cell_text, "%u", job->progress_cell);
   int pidfd = -1;
-  clone_args how{};
+  clone_args& how = args.how;
   how.flags = job->script->clone_flags | CLONE_VM | CLONE_VFORK | CLONE_PIDFD | CLONE_CLEAR_SIGHAND;
   how.pidfd = reinterpret_cast<uint64_t>(&pidfd);
   how.exit_signal = SIGCHLD;
@@ -146,11 +217,15 @@ int clone_child(Job* job, int child_ctl) {
     how.flags |= CLONE_INTO_CGROUP;
     how.cgroup = static_cast<uint64_t>(job->slots[cgroup]);
   }
-  const long pid = clone_onto(&how, &args);
-  if (sys::failed(pid)) return static_cast<int>(-pid);
-  job->pid = static_cast<int32_t>(pid);
+  if (job->script->join.empty()) {
+    args.pid = clone_onto(&how, child_main, &args);
+  } else if (const Cloned joined = clone_joining(&args); joined.error != 0) {
+    return joined;
+  }
+  if (sys::failed(args.pid)) return {Phase::kClone, 0, static_cast<int>(-args.pid)};
+  job->pid = static_cast<int32_t>(args.pid);
   job->pidfd = pidfd;
-  return 0;
+  return {Phase::kClone, 0, 0};
 }
 
 void close_slots(const std::vector<uint16_t>& which, std::vector<int64_t>* slots) {
@@ -264,10 +339,10 @@ void clone_and_send(Job* job) {
     close(child_end);
     return fail(job, Phase::kSend, 0, error);
   }
-  const int error = clone_child(job, child_end);
+  const Cloned cloned = clone_child(job, child_end);
   close(child_end);
   job->cloned_ns = now_ns();
-  if (error != 0) return fail(job, Phase::kClone, 0, error);
+  if (cloned.error != 0) return fail(job, cloned.phase, cloned.op, cloned.error);
   const Ran ran =
       run_plan(&job->after, &job->slots, &job->after_stamps, job->begun_cycles, job->pid);
   if (!ran.ok) return fail(job, Phase::kAfter, ran.op, ran.error);
@@ -337,7 +412,8 @@ bool assemble(Job* job) {
   for (uint32_t i = 0; i < script.stages.size(); i++)
     job->stage_bytes.push_back(with_own_text(
         *job, static_cast<ProgramIndex>(static_cast<uint32_t>(ProgramIndex::kFirstStage) + i)));
-  return job->prepare.assign(with_own_text(*job, ProgramIndex::kPrepare)) &&
+  return job->join.assign(script.join) &&
+         job->prepare.assign(with_own_text(*job, ProgramIndex::kPrepare)) &&
          job->in_child.assign(with_own_text(*job, ProgramIndex::kInChild)) &&
          job->after.assign(with_own_text(*job, ProgramIndex::kAfter));
 }
@@ -397,18 +473,20 @@ bool PlanBytes::uses_only(bool (*allowed)(uint32_t nr)) const {
 }
 
 bool Script::validate() {
-  if (slot_count > kMaxSlots || (cgroup_slot != kNoSlot && cgroup_slot >= slot_count)) return false;
+  if (slot_count > kMaxSlots) return false;
+  if (cgroup_slot != kNoSlot && cgroup_slot >= slot_count) return false;
   if (network_slot != kNoSlot && network_slot >= slot_count) return false;
   if (!slots_below(keep, slot_count) || !slots_below(close, slot_count)) return false;
   for (const Stage& stage : stages) {
     if (stage.fds.size() > kMaxStageFds || !slots_below(stage.fds, slot_count)) return false;
   }
   if (!sound_program(prepare, allowed_in_engine) || !sound_program(after, allowed_in_engine) ||
-      !sound_program(in_child, allowed_in_sharing_child) ||
+      !sound_program(in_child, allowed_in_sharing_child) || !sound_program(join, allowed_in_join) ||
       !sound_program(layers, allowed_in_engine) || !sound_program(network, allowed_in_network))
     return false;
   // Neither the sharing child nor the second thread can add slots, and none are added meanwhile.
-  for (const std::vector<uint8_t>* bytes : {&prepare, &in_child, &after, &layers, &network}) {
+  for (const std::vector<uint8_t>* bytes :
+       {&prepare, &join, &in_child, &after, &layers, &network}) {
     PlanBytes program;
     if (!program.assign(*bytes) || program.plan().slot_count > slot_count) return false;
   }
@@ -429,9 +507,10 @@ void close_opened(const Plan& plan, std::vector<int64_t>* slots, size_t borrowed
                                       nr::socket,  nr::ioctl,   nr::memfd_create};
   for (uint32_t i = 0; i < plan.op_count; i++) {
     const Op& op = plan.ops[i];
-    const bool opens = op.kind == static_cast<uint16_t>(OpKind::kSyscall) &&
-                       std::find(std::begin(kOpening), std::end(kOpening),
-                                 static_cast<long>(op.nr)) != std::end(kOpening);
+    const bool opens = op.kind == static_cast<uint16_t>(OpKind::kSyscall)
+                           ? std::find(std::begin(kOpening), std::end(kOpening),
+                                       static_cast<long>(op.nr)) != std::end(kOpening)
+                           : op.kind == static_cast<uint16_t>(OpKind::kUserNamespace);
     if (!opens || op.result_slot == kNoSlot || op.result_slot < borrowed ||
         op.result_slot >= slots->size())
       continue;
@@ -577,6 +656,9 @@ bool allowed_in_sharing_child(uint32_t number) {
   return number == static_cast<uint32_t>(nr::prctl) ||
          number == static_cast<uint32_t>(nr::capset) || number == static_cast<uint32_t>(nr::fcntl);
 }
+
+// It changes whoever calls it, who is there for nothing else.
+bool allowed_in_join(uint32_t number) { return number == static_cast<uint32_t>(nr::setns); }
 
 bool allowed_anywhere(uint32_t) { return true; }
 

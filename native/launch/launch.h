@@ -47,6 +47,7 @@ enum class Phase : uint32_t {
   kSend = 4,
   kLayers = 5,
   kNetwork = 6,
+  kJoin = 7,
 };
 
 // The programs of a script, as a patch counts them; stages follow.
@@ -67,6 +68,8 @@ struct Patch {
 // What all starts of one shape share. Never changed once it is valid, and read by several threads.
 struct Script {
   std::vector<uint8_t> prepare, in_child, after;
+  std::vector<uint8_t>
+      join;  // enters namespaces, for the child to be born in them; has no own text
   std::vector<uint8_t> layers, network;  // of the second thread, beside all of this
   std::vector<Stage> stages;
   std::vector<Patch> patches;
@@ -115,7 +118,7 @@ struct Job {
   std::atomic<Course> course = Course::kOpen;
 
   // Made of the script and the own text by the launch thread.
-  PlanBytes prepare, in_child, after;
+  PlanBytes prepare, join, in_child, after;
   std::vector<std::vector<uint8_t>> stage_bytes;
 
   Beside layers, network;
@@ -169,6 +172,8 @@ bool allowed_in_engine(uint32_t nr);
 bool allowed_in_network(uint32_t nr);
 // System calls for the child that still shares memory with the engine (see docs/native.md).
 bool allowed_in_sharing_child(uint32_t nr);
+// Of whoever enters namespaces for the child to be born in.
+bool allowed_in_join(uint32_t nr);
 bool allowed_anywhere(uint32_t nr);
 
 // Runs an engine-side plan on the calling thread.

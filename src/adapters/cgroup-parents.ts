@@ -9,7 +9,14 @@ import { type DeviceList, deviceList } from '../plan/device-list.ts'
 import { compileDeviceProgram } from '../plan/device-program.ts'
 import { limitedControllers, neededControllers } from '../plan/launch/cgroup.ts'
 import type { CgroupParent } from '../plan/launch/index.ts'
-import { allowDevices, attachDevices, type HandedDown, handDown, inheritCpuset } from './cgroup-setup.ts'
+import {
+  allowDevices,
+  attachDevices,
+  type HandedDown,
+  handDown,
+  inheritCpuset,
+  isUsual,
+} from './cgroup-setup.ts'
 import { closeForEngine, openForEngine } from './engine-descriptors.ts'
 
 export interface OpenParent extends CgroupParent {
@@ -85,8 +92,8 @@ export class CgroupParents {
   }
 
   #make(resources: LinuxResources): readonly OpenParent[] {
-    const limited = limitedControllers(resources)
     const { cgroup } = this.#facts
+    const limited = limitedControllers(resources).map((name) => nameHere(cgroup, name))
     if (!cgroup.writable || cgroup.mode === 'none') {
       if (limited.length === 0) return []
       const why =
@@ -94,7 +101,8 @@ export class CgroupParents {
       throw unfit(`a limit of ${limited.join(', ')}`, why, TREE_REMEDY)
     }
     const list = deviceList(resources.devices ?? [])
-    const places = placesOf(cgroup, neededControllers(resources))
+    const wanted = neededControllers(resources).map((name) => nameHere(cgroup, name))
+    const places = placesOf(cgroup, wanted)
     const parents = places.map(({ mountpoint, version, wanted }) =>
       version === 2 ? this.#unified(mountpoint, list, limited) : this.#hierarchy(mountpoint, wanted, list),
     )
@@ -129,10 +137,23 @@ export class CgroupParents {
       attachDevices(this.#addon, this.#facts, directory, list)
       return { version: 2, controllers, mountpoint, path: own }
     })
-    const lacking = limited.find((name) => !parent.controllers.includes(name))
+    const whole = this.#withAll(parent, limited)
+    const lacking = limited.find((name) => !whole.controllers.includes(name))
     const refusal = lacking === undefined ? undefined : this.#refused.get(mountpoint)?.get(lacking)
     if (refusal !== undefined) throw notHandedDown(lacking ?? '', refusal)
-    return parent
+    return whole
+  }
+
+  /** Controllers few ask for are handed down when somebody does: each is state in the kernel for every group. */
+  #withAll(parent: OpenParent, limited: readonly string[]): OpenParent {
+    const { mountpoint, path: own } = parent
+    const more = limited.filter((name) => !isUsual(name))
+    if (more.length === 0) return parent
+    return attempt(path.join(mountpoint, own), () => {
+      const { controllers, refused } = handDown(mountpoint, own, more)
+      this.#refused.set(mountpoint, new Map([...(this.#refused.get(mountpoint) ?? []), ...refused]))
+      return { ...parent, controllers }
+    })
   }
 
   #once(mountpoint: string, own: string, make: (directory: string) => CgroupParent): OpenParent {
@@ -166,6 +187,12 @@ const placesOf = (cgroup: CgroupFacts, wanted: readonly string[]): readonly Plac
     places.set(mountpoint, { mountpoint, version, wanted: [...known, name] })
   }
   return [...places.values()]
+}
+
+/** v1's name of the controller of block devices is another one than v2's. */
+const nameHere = ({ controllers }: CgroupFacts, name: string): string => {
+  const has = (wanted: string): boolean => controllers.some((each) => each.name === wanted)
+  return name === 'blkio' && !has('blkio') && has('io') ? 'io' : name
 }
 
 const hierarchyOf = (

@@ -10,6 +10,8 @@ import { compileDeviceProgram } from '../plan/device-program.ts'
 
 /** Linux's own names of the v2 controllers slipway limits by. */
 const V2_CONTROLLERS = ['memory', 'cpu', 'pids', 'cpuset']
+/** Handed down in any case. */
+export const isUsual = (name: string): boolean => V2_CONTROLLERS.includes(name)
 
 const words = (file: string): readonly string[] =>
   readFileSync(file, 'utf8')
@@ -49,18 +51,19 @@ export interface HandedDown {
 
 /**
  * Makes `own` below the mount point and has every directory on the way hand the controllers down. One that cannot be
- * handed down is no failure yet: a container without limits does not need it.
+ * handed down is no failure yet: a container without limits does not need it. `more`: those that are wanted besides the usual ones.
  */
-export const handDown = (mountpoint: string, own: string): HandedDown => {
+export const handDown = (mountpoint: string, own: string, more: readonly string[] = []): HandedDown => {
+  const wanted = [...V2_CONTROLLERS, ...more]
   const refused = new Map<string, { errno: number; directory: string }>()
   const parts = own.split('/').filter((name) => name !== '')
   for (let depth = 0; depth <= parts.length; depth++) {
     const directory = path.join(mountpoint, ...parts.slice(0, depth))
     mkdirSync(directory, { recursive: true })
-    enableControllers(directory, refused)
+    enableControllers(directory, wanted, refused)
   }
   const controllers = words(path.join(mountpoint, own, 'cgroup.subtree_control'))
-  return { controllers: V2_CONTROLLERS.filter((name) => controllers.includes(name)), refused }
+  return { controllers: wanted.filter((name) => controllers.includes(name)), refused }
 }
 
 /**
@@ -74,13 +77,14 @@ const EBUSY = 16
 /** One by one: a line with several is refused as a whole when one of them is. */
 const enableControllers = (
   directory: string,
+  wanted: readonly string[],
   refused: Map<string, { errno: number; directory: string }>,
 ): void => {
   const control = path.join(directory, 'cgroup.subtree_control')
   const enabled = words(control)
   const busy = enabled.length === 0 && hasOwnProcesses(directory)
   for (const name of words(path.join(directory, 'cgroup.controllers'))) {
-    if (!V2_CONTROLLERS.includes(name) || enabled.includes(name)) continue
+    if (!wanted.includes(name) || enabled.includes(name)) continue
     try {
       if (busy) throw { errno: EBUSY }
       writeFileSync(control, `+${name}`)

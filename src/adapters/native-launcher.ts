@@ -111,6 +111,7 @@ const scriptOf = (plan: LaunchPlan): LaunchScript => ({
   slotCount: plan.slotCount,
   prepare: plan.prepare.bytes,
   after: plan.after.bytes,
+  ...(plan.join === undefined ? {} : { join: plan.join.bytes }),
   ...(plan.inChild === undefined ? {} : { inChild: plan.inChild.bytes }),
   ...(plan.layers === undefined ? {} : { layers: plan.layers.bytes }),
   ...(plan.network === undefined ? {} : { network: plan.network.bytes }),
@@ -481,6 +482,7 @@ const failureOf = (
 
 const infosOf = (plan: LaunchPlan, phase: number, stage: number): readonly OpInfo[] => {
   if (phase === PHASE.prepare) return plan.prepare.infos
+  if (phase === PHASE.join) return plan.join?.infos ?? []
   if (phase === PHASE.after) return plan.after.infos
   if (phase === PHASE.layers) return plan.layers?.infos ?? []
   if (phase === PHASE.network) return plan.network?.infos ?? []

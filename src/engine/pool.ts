@@ -27,9 +27,10 @@ import {
   servesAs,
   type TreeSource,
 } from '../plan/launch/index.ts'
+import { isBind } from '../plan/launch/mount-options.ts'
 import { idPlaces, ownText } from '../plan/launch/own-text.ts'
 import { STREAM_NAMES } from '../plan/launch/process.ts'
-import { isBind, sourceOf } from '../plan/launch/trees.ts'
+import { sourceOf } from '../plan/launch/trees.ts'
 import { askedMounts } from '../plan/spec/mounts.ts'
 import { specProcess } from '../plan/spec/process.ts'
 import { specResources } from '../plan/spec/resources.ts'

@@ -12,10 +12,22 @@ import {
   record,
   text,
 } from './decode.ts'
+import { numberList } from './number-list.ts'
 import { NAMESPACE_TYPES } from './oci-namespaces.ts'
 import type { Linux, LinuxSeccomp } from './oci-spec.ts'
 import { resources } from './oci-spec-decode-resources.ts'
-import { absolute, id, idMappings, int64, nonEmpty, texts, uint32, uint64 } from './oci-spec-decode-values.ts'
+import {
+  absolute,
+  id,
+  idMappings,
+  int64,
+  nonEmpty,
+  numbers,
+  texts,
+  uint32,
+  uint64,
+} from './oci-spec-decode-values.ts'
+import { MEMORY_POLICIES, MEMORY_POLICY_FLAGS } from './oci-spec-scheduling.ts'
 import { SECCOMP_ACTIONS, SECCOMP_FLAGS, SECCOMP_OPERATORS } from './oci-spec-seccomp.ts'
 
 const namespace = object({
@@ -100,18 +112,19 @@ const intelRdt = object({
 })
 
 const memoryPolicy = object({
-  mode: oneOf(
-    'MPOL_DEFAULT',
-    'MPOL_BIND',
-    'MPOL_INTERLEAVE',
-    'MPOL_WEIGHTED_INTERLEAVE',
-    'MPOL_PREFERRED',
-    'MPOL_PREFERRED_MANY',
-    'MPOL_LOCAL',
+  mode: oneOf(...MEMORY_POLICIES),
+  nodes: optional(
+    check(numbers, (list) =>
+      (numberList(list) ?? []).some((node) => node > 1023) ? 'is too large' : undefined,
+    ),
   ),
-  nodes: optional(text),
-  flags: optional(array(oneOf('MPOL_F_NUMA_BALANCING', 'MPOL_F_RELATIVE_NODES', 'MPOL_F_STATIC_NODES'))),
+  flags: optional(array(oneOf(...MEMORY_POLICY_FLAGS))),
 })
+
+/** config-linux.md, Personality: "Currently no flag values are supported". */
+const noFlags = check(texts, ([flag]) =>
+  flag === undefined ? undefined : `${flag} is no flag of a personality`,
+)
 
 /** netdevice(7): a name fits in 16 bytes with its end, and is no path. */
 const interfaceName = check(text, (name) =>
@@ -138,6 +151,6 @@ export const linux: Decoder<Linux> = object({
   readonlyPaths: optional(array(absolute)),
   mountLabel: optional(text),
   intelRdt: optional(intelRdt),
-  personality: optional(object({ domain: oneOf('LINUX', 'LINUX32'), flags: optional(texts) })),
+  personality: optional(object({ domain: oneOf('LINUX', 'LINUX32'), flags: optional(noFlags) })),
   memoryPolicy: optional(memoryPolicy),
 })

@@ -11,9 +11,20 @@ import {
   optional,
   text,
 } from './decode.ts'
-import type { Hooks, Process } from './oci-spec.ts'
-import { absolute, id, int64, nonEmpty, texts, uint32, uint64, variable } from './oci-spec-decode-values.ts'
+import type { Hooks, Process, Scheduler } from './oci-spec.ts'
+import { absolute, id, int64, numbers, texts, uint32, uint64, variable } from './oci-spec-decode-values.ts'
+import { IO_CLASSES, SCHEDULER_FLAGS, SCHEDULER_POLICIES } from './oci-spec-scheduling.ts'
 import { RLIMIT_TYPES } from './rlimits.ts'
+
+/** The kernel takes no notice of a number its policy has no use for: sched(7). */
+const schedulerProblem = (scheduler: Scheduler): string | undefined => {
+  const { policy, priority = 0, runtime = 0, deadline = 0, period = 0 } = scheduler
+  if (priority !== 0 && policy !== 'SCHED_FIFO' && policy !== 'SCHED_RR')
+    return `${policy} has no priority: it is for SCHED_FIFO and SCHED_RR`
+  return policy !== 'SCHED_DEADLINE' && runtime + deadline + period > 0
+    ? `${policy} has no runtime, deadline or period: they are for SCHED_DEADLINE`
+    : undefined
+}
 
 const user = object({
   uid: id,
@@ -39,28 +50,20 @@ const rlimits = check(array(rlimit), (limits) =>
   firstRepeated(limits, ({ type }) => type) < 0 ? undefined : 'the same limit is given twice',
 )
 
-const scheduler = object({
-  policy: oneOf(
-    'SCHED_OTHER',
-    'SCHED_FIFO',
-    'SCHED_RR',
-    'SCHED_BATCH',
-    'SCHED_ISO',
-    'SCHED_IDLE',
-    'SCHED_DEADLINE',
-  ),
-  nice: optional(integer(-20, 19)),
-  priority: optional(integer(0, 99)),
-  flags: optional(texts),
-  runtime: optional(integer(0)),
-  deadline: optional(integer(0)),
-  period: optional(integer(0)),
-})
+const scheduler = check(
+  object({
+    policy: oneOf(...SCHEDULER_POLICIES),
+    nice: optional(integer(-20, 19)),
+    priority: optional(integer(0, 99)),
+    flags: optional(array(oneOf(...SCHEDULER_FLAGS))),
+    runtime: optional(integer(0)),
+    deadline: optional(integer(0)),
+    period: optional(integer(0)),
+  }),
+  schedulerProblem,
+)
 
-const ioPriority = object({
-  class: oneOf('IOPRIO_CLASS_RT', 'IOPRIO_CLASS_BE', 'IOPRIO_CLASS_IDLE'),
-  priority: optional(integer(0, 7)),
-})
+const ioPriority = object({ class: oneOf(...IO_CLASSES), priority: optional(integer(0, 7)) })
 
 const commandLine = check(texts, (args) =>
   args.length === 0 ? 'at least one argument is required' : undefined,
@@ -81,7 +84,7 @@ export const process: Decoder<Process> = object({
   oomScoreAdj: optional(integer(-1000, 1000)),
   scheduler: optional(scheduler),
   ioPriority: optional(ioPriority),
-  execCPUAffinity: optional(object({ initial: optional(nonEmpty), final: optional(nonEmpty) })),
+  execCPUAffinity: optional(object({ initial: optional(numbers), final: optional(numbers) })),
 })
 
 const hook = object({

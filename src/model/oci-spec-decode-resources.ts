@@ -70,10 +70,27 @@ const pageSize = check(text, (size) =>
   /^[1-9][0-9]*[KMG]B$/.test(size) ? undefined : 'expected a size such as 2MB',
 )
 
+/** It becomes a word of a line of a cgroup's file. */
+const word = check(nonEmpty, (name) => (/\s/.test(name) ? 'contains blanks' : undefined))
+
 const network = object({
   classID: optional(uint32),
-  priorities: optional(array(object({ name: nonEmpty, priority: uint32 }))),
+  priorities: optional(array(object({ name: word, priority: uint32 }))),
 })
+
+const rdma = check(
+  record(
+    check(object({ hcaHandles: optional(uint32), hcaObjects: optional(uint32) }), (limits) =>
+      limits.hcaHandles === undefined && limits.hcaObjects === undefined
+        ? 'needs hcaHandles or hcaObjects'
+        : undefined,
+    ),
+  ),
+  (devices) => {
+    const bad = Object.keys(devices).find((name) => name === '' || /\s/.test(name))
+    return bad === undefined ? undefined : `${JSON.stringify(bad)} is no name of a device`
+  },
+)
 
 /** Keys become file names in the container's cgroup: none may lead out of it. */
 const unified = check(record(text), (files) => {
@@ -89,6 +106,6 @@ export const resources: Decoder<LinuxResources> = object({
   blockIO: optional(blockIO),
   hugepageLimits: optional(array(object({ pageSize, limit: uint64 }))),
   network: optional(network),
-  rdma: optional(record(object({ hcaHandles: optional(uint32), hcaObjects: optional(uint32) }))),
+  rdma: optional(rdma),
   unified: optional(unified),
 })

@@ -1,6 +1,7 @@
 // Decoders of the values that occur all over a runtime spec.
 import * as E from '#fp/Either'
 import { array, check, type Decoder, integer, mismatch, object, text } from './decode.ts'
+import { numberList } from './number-list.ts'
 import type { IdMapping, Uint64 } from './oci-spec.ts'
 
 /** Ids are 32 bits; the last one is the kernel's "leave as it is" and would keep the engine's own (setresuid(2)). */
@@ -27,6 +28,11 @@ const tooLarge = (value: Uint64) => mismatch('is not between 0 and 2^64-1', valu
 export const nonEmpty = check(text, (value) => (value === '' ? 'is empty' : undefined))
 export const texts = array(text)
 export const absolute = check(text, (path) => (path.startsWith('/') ? undefined : 'must be an absolute path'))
+
+/** CPUs or memory nodes, e.g. `0-3,7`; an empty list is one that is not given. */
+export const numbers = check(text, (list) =>
+  list === '' || numberList(list) !== undefined ? undefined : 'expected a list such as 0-3,7',
+)
 
 /** `NAME=value`. */
 export const variable = check(text, (entry) => (entry.indexOf('=') > 0 ? undefined : 'expected NAME=value'))

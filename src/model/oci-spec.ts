@@ -1,7 +1,9 @@
 // The OCI runtime specification's config.json as types. Field names and meanings: runtime-spec 1.3, config.md, config-linux.md.
+import type { ExecCpuAffinity, IoPriority, MemoryPolicy, Scheduler } from './oci-spec-scheduling.ts'
 import type { LinuxSeccomp } from './oci-spec-seccomp.ts'
 import type { RlimitType } from './rlimits.ts'
 
+export type { ExecCpuAffinity, IoPriority, MemoryPolicy, Scheduler } from './oci-spec-scheduling.ts'
 export type {
   LinuxSeccomp,
   SeccompAction,
@@ -62,7 +64,7 @@ export interface Process {
   readonly oomScoreAdj?: number
   readonly scheduler?: Scheduler
   readonly ioPriority?: IoPriority
-  readonly execCPUAffinity?: { readonly initial?: string; readonly final?: string }
+  readonly execCPUAffinity?: ExecCpuAffinity
 }
 
 export interface User {
@@ -85,21 +87,6 @@ export interface Rlimit {
   readonly type: RlimitType
   readonly soft: Uint64
   readonly hard: Uint64
-}
-
-export interface Scheduler {
-  readonly policy: string
-  readonly nice?: number
-  readonly priority?: number
-  readonly flags?: readonly string[]
-  readonly runtime?: number
-  readonly deadline?: number
-  readonly period?: number
-}
-
-export interface IoPriority {
-  readonly class: 'IOPRIO_CLASS_RT' | 'IOPRIO_CLASS_BE' | 'IOPRIO_CLASS_IDLE'
-  readonly priority?: number
 }
 
 export interface Hooks {
@@ -137,6 +124,7 @@ export interface Linux {
   readonly readonlyPaths?: readonly string[]
   readonly mountLabel?: string
   readonly intelRdt?: IntelRdt
+  /** No flag is defined yet. */
   readonly personality?: { readonly domain: 'LINUX' | 'LINUX32'; readonly flags?: readonly string[] }
   /** set_mempolicy(2) for the payload (1.3). */
   readonly memoryPolicy?: MemoryPolicy
@@ -174,12 +162,6 @@ export interface IntelRdt {
   readonly l3CacheSchema?: string
   readonly memBwSchema?: string
   readonly enableMonitoring?: boolean
-}
-
-export interface MemoryPolicy {
-  readonly mode: string
-  readonly nodes?: string
-  readonly flags?: readonly string[]
 }
 
 export interface LinuxResources {

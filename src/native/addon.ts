@@ -17,6 +17,8 @@ export interface LaunchScript {
   readonly prepare?: Uint8Array
   readonly inChild?: Uint8Array
   readonly after?: Uint8Array
+  /** Enters namespaces: run by a process that is there for nothing else, and which clones the child. */
+  readonly join?: Uint8Array
   /** Both are run on a second thread while the first one prepares and clones. */
   readonly layers?: Uint8Array
   /** In it the thread may change its network namespace. */
@@ -41,7 +43,16 @@ export interface LaunchScript {
 export type NativeScript = object
 
 /** Where a start failed: in the child (`stage` and `op` tell), or in the engine's own part. */
-export const PHASE = { child: 0, prepare: 1, clone: 2, after: 3, send: 4, layers: 5, network: 6 } as const
+export const PHASE = {
+  child: 0,
+  prepare: 1,
+  clone: 2,
+  after: 3,
+  send: 4,
+  layers: 5,
+  network: 6,
+  join: 7,
+} as const
 /** Stage number of a failure between the clone and the helper's first instruction. */
 export const STAGE_BEFORE_EXEC = 0xffffffff
 /** Operation number of a failure that is no operation's. */

@@ -12,11 +12,11 @@ import { SPEC_VERSIONS } from './spec-version.ts'
 /** What no table tells. A line changes in the commit that makes it true. */
 const SUPPORTED = {
   hooks: HOOK_NAMES,
-  cgroup: { v1: true, v2: true, systemd: false, systemdUser: false, rdma: false },
+  cgroup: { v1: true, v2: true, systemd: false, systemdUser: false, rdma: true },
   apparmor: false,
   selinux: false,
   intelRdt: false,
-  idmap: false,
+  idmap: true,
   netDevices: false,
 } as const
 
@@ -53,7 +53,10 @@ export const features = (): object => ({
 })
 
 /** The planner hands every option that it does not know to the file system. */
-const isMountOption = (option: string): boolean => parseMountOptions([option]).data.length === 0
+const isMountOption = (option: string): boolean => {
+  const { data, copyUp } = parseMountOptions([option])
+  return data.length === 0 && !copyUp
+}
 
 /** All that runtime-spec config.md, Linux mount options, names. */
 const MOUNT_OPTIONS =

@@ -34,6 +34,10 @@ export class SlotSpace {
 
 export type Arg = number | Slot | Data
 
+/** Two numbers of 32 bits, signed or not, as one word of a structure: the first comes first in memory. */
+export const uint32s = (first: number, second: number): bigint =>
+  BigInt.asUintN(32, BigInt(first)) | (BigInt.asUintN(32, BigInt(second)) << 32n)
+
 /** What an operation is for people: its step's name, the call, and what it acts on. */
 export interface OpInfo {
   readonly step: Step
@@ -70,6 +74,8 @@ const KIND = {
   refuseFs: 11,
   putDecimal: 12,
   closeOthers: 13,
+  userNamespace: 14,
+  checkNamespace: 15,
 } as const
 
 const MAGIC = 0x31504c53
@@ -176,6 +182,17 @@ export class Program {
     this.#emit(KIND.closeOthers, 0, { step: 'close other descriptors', call: 'close_range', args }, {})
   }
 
+  /** On the engine's side: a user namespace with these maps that nobody lives in, for mounts to refer to. */
+  userNamespace(step: Step, into: Slot, uidMap: string, gidMap: string): void {
+    const args = [this.text(uidMap), this.text(gidMap)]
+    this.#emit(KIND.userNamespace, 0, { step, call: 'clone3', args }, { into, path: uidMap.trim() })
+  }
+
+  /** Fails with EINVAL unless the descriptor is a namespace of this type (CLONE_NEW*), and another one than `other`. */
+  checkNamespace(step: Step, fd: Slot, type: number, other: Slot | undefined, options: CallOptions): void {
+    this.#emit(KIND.checkNamespace, 0, { step, call: 'ioctl', args: [fd, type, other ?? -1] }, options)
+  }
+
   setSlot(target: Slot, value: Arg): void {
     this.#emit(KIND.setSlot, 0, { step: 'note', call: 'set_slot', args: [value] }, { into: target })
   }
@@ -185,10 +202,17 @@ export class Program {
     const test = this.opCount
     this.checkStat(step, fd, format, ANY_DEVICE, { tolerate: [EPROTO] })
     otherwise()
+    this.passOver(() => {
+      this.#skipOnSuccess(test, this.opCount)
+      then()
+    })
+  }
+
+  /** What `apart` emits is reached by a jump alone. */
+  passOver(apart: () => void): void {
     const jump = this.opCount
     this.#emit(KIND.setSlot, 0, { step: 'skip', call: 'jump', args: [0] }, {})
-    this.#skipOnSuccess(test, this.opCount)
-    then()
+    apart()
     this.#skipOnSuccess(jump, this.opCount)
   }
 

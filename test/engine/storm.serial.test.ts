@@ -1,5 +1,6 @@
 // Thousands of starts, one after another and eight at a time: none fails, and nothing is left.
 import { engineNeeds, openTestEngine, type TestEngine } from '../support/engine.ts'
+import { restingCensus } from '../support/library.ts'
 import { assert, suite } from '../support/suite.ts'
 
 const Storm = suite('engine/storm')
@@ -41,14 +42,14 @@ const settled = async (): Promise<void> => {
 test(`${SEQUENTIAL} runs in a row leave what was there before`, async () => {
   await one()
   await settled()
-  const before = box.census()
+  const before = await restingCensus(box)
   for (let i = 0; i < SEQUENTIAL; i++) await one()
   assert.equal(await box.unchanged(before), [])
 })
 
 test(`${LANES} × ${EACH} runs side by side leave what was there before`, async () => {
   await settled()
-  const before = box.census()
+  const before = await restingCensus(box)
   const lane = async (): Promise<void> => {
     for (let i = 0; i < EACH; i++) await one()
   }

@@ -18,7 +18,7 @@ let listened: ListenedMount
 
 Dead.before(async () => {
   if (reason !== undefined) return
-  box = openTestEngine()
+  box = openTestEngine({ networksAhead: 0 })
   top = mkdtempSync(path.join(tmpdir(), 'slipway-dead-'))
   await other(box.engine)
 })

@@ -20,7 +20,7 @@ let addon: Addon
 const awake = setInterval(() => {}, 1000)
 Guard.before(async () => {
   if (reason !== undefined) return
-  box = openTestEngine()
+  box = openTestEngine({ networksAhead: 0 })
   facts = (await box.engine.open()).facts
   addon = loadAddon()
   // What a process makes once is there from now on.

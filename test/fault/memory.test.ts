@@ -9,7 +9,7 @@ const reason = engineNeeds()
 let box: TestEngine
 Memory.before(async () => {
   if (reason !== undefined) return
-  box = openTestEngine()
+  box = openTestEngine({ networksAhead: 0 })
   await run(['true'])
 })
 Memory.after(async () => {

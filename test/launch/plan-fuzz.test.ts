@@ -16,6 +16,7 @@ const test = (name: string, body: () => void | Promise<void>): void => {
 
 const HEADER_BYTES = 24
 const OP_BYTES = 80
+const USER_NAMESPACE = 14
 const LSEEK = process.arch === 'x64' ? 8 : 62
 const arch = process.arch === 'x64' ? 'x64' : 'arm64'
 let addon: Addon
@@ -52,7 +53,7 @@ const wholePlan = (): Buffer => {
 }
 
 /**
- * A mutation may turn an operation into any system call: each becomes one that does nothing. All else stays as it came, so
+ * A mutation may turn an operation into any system call, or the making of a namespace: each becomes a call that does nothing. All else stays as it came, so
  * what is tested is the decoder and the executor, not this machine's patience with random calls.
  */
 const disarmed = (bytes: Buffer): Buffer => {
@@ -60,7 +61,8 @@ const disarmed = (bytes: Buffer): Buffer => {
   const count = Math.min(bytes.readUInt32LE(8), Math.floor((bytes.length - HEADER_BYTES) / OP_BYTES))
   for (let op = 0; op < count; op++) {
     const at = HEADER_BYTES + OP_BYTES * op
-    if (bytes.readUInt16LE(at) !== 0) continue
+    if (![0, USER_NAMESPACE].includes(bytes.readUInt16LE(at))) continue
+    bytes.writeUInt16LE(0, at)
     bytes.writeUInt32LE(LSEEK, at + 4)
     bytes.writeUInt32LE((bytes.readUInt32LE(at + 12) & ~0xf) >>> 0, at + 12)
     bytes.writeBigInt64LE(-1n, at + 32)
@@ -180,6 +182,7 @@ test('a script whose parts do not fit together is refused before anything is don
   const wrong: Partial<LaunchScript>[] = [
     { prepare: plan.subarray(0, 100) },
     { inChild: plan, slotCount: 2 },
+    { join: plan, slotCount: 2 },
     { slotCount: 1025 },
     { cgroupSlot: 5, slotCount: 5 },
     { keep: Uint16Array.of(9) },

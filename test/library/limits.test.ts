@@ -4,6 +4,7 @@ import { probeHostFacts } from '../../src/adapters/host-facts.ts'
 import { SlipwayError } from '../../src/index.ts'
 import type { RunOptions } from '../../src/model/options.ts'
 import { engineNeeds, openTestEngine, type TestEngine } from '../support/engine.ts'
+import { restingCensus } from '../support/library.ts'
 import { assert, suite } from '../support/suite.ts'
 
 const Limits = suite('library/limits')
@@ -138,7 +139,7 @@ test('only the chosen CPU may be used', async () => {
 test('a CPU that is not there is refused, and nothing is left', async () => {
   await sh('true')
   await new Promise((resolve) => setTimeout(resolve, 50))
-  const before = box.census()
+  const before = await restingCensus(box)
   const error = await sh('true', { cpusetCpus: '4000' }).then(
     () => undefined,
     (thrown) => thrown,

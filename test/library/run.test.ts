@@ -6,6 +6,7 @@ import { Readable, Writable } from 'node:stream'
 import { SlipwayError } from '../../src/index.ts'
 import type { RunOptions } from '../../src/model/options.ts'
 import { engineNeeds, openTestEngine, type TestEngine } from '../support/engine.ts'
+import { restingCensus } from '../support/library.ts'
 import { lacking, type Need } from '../support/needs.ts'
 import { assert, suite } from '../support/suite.ts'
 
@@ -401,7 +402,7 @@ test('a container leaves nothing behind, whether it ran or failed to start', asy
   const first = await box.engine.start({ rootfs: box.rootfs }, ['true'])
   await first.removed
   while ((await box.engine.list()).length > 0) await new Promise((resolve) => setTimeout(resolve, 10))
-  const before = box.census()
+  const before = await restingCensus(box)
   await sh('mkdir /work/left; echo x > /work/left/x; rm -rf /work/left')
   await failure(box.engine.run({ rootfs: box.rootfs }, ['no-such-program']))
   await failure(sh('true', { mounts: [{ type: 'bind', source: '/no/such/place', target: '/x' }] }))

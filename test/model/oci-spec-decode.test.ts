@@ -346,6 +346,18 @@ const refused: readonly (readonly [document: unknown, message: string])[] = [
   ],
   [withLinux({ intelRdt: { closID: '../x' } }), '$.linux.intelRdt.closID: must be one file name, got "../x"'],
   [
+    withProcess({ scheduler: { policy: 'SCHED_OTHER', priority: 3 } }),
+    '$.process.scheduler: SCHED_OTHER has no priority: it is for SCHED_FIFO and SCHED_RR, got {"policy":"SCHED_OTHER","priority":3}',
+  ],
+  [
+    withProcess({ execCPUAffinity: { initial: '0-' } }),
+    '$.process.execCPUAffinity.initial: expected a list such as 0-3,7, got "0-"',
+  ],
+  [
+    withLinux({ personality: { domain: 'LINUX', flags: ['ADDR_NO_RANDOMIZE'] } }),
+    '$.linux.personality.flags: ADDR_NO_RANDOMIZE is no flag of a personality, got ["ADDR_NO_RANDOMIZE"]',
+  ],
+  [
     withLinux({ personality: { domain: 'BSD' } }),
     '$.linux.personality.domain: expected one of LINUX, LINUX32, got "BSD"',
   ],

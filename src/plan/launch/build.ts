@@ -84,7 +84,7 @@ export class LaunchBuild {
   /** Set where the engine mounts the overlays beside the child: their descriptors, the root's first. */
   overlays: readonly Slot[] | undefined
   /** What came as descriptors in place of a path, see treesOf. */
-  trees: readonly Slot[] = []
+  given: readonly Slot[] = []
   /** Where the new root is attached: a directory even an unmapped user can reach. */
   readonly scratch: string
   readonly hasUserns: boolean
@@ -99,10 +99,16 @@ export class LaunchBuild {
   readonly mounted: MadeMount[] = []
   /** File systems that are made already, and where they go: see makeDetached. */
   readonly detached = new Map<Mount, DetachedMount>()
+  /** Sources of binds that are open before `arm` opens the others: see early-binds.ts. */
+  readonly trees = new Map<Mount, Slot>()
+  /** Those among them that lack nothing but their place. */
+  readonly prepared = new Set<Mount>()
   /** The network namespace, where the engine makes it. */
   network: Slot | undefined
   /** The tmpfs with the engine's files. */
   files: Slot | undefined
+  /** The proc that settings are written through: see ownProc. */
+  proc: Slot | undefined
   /** What hides a path: an empty directory, and the host's /dev/null. */
   masks: { readonly directory: Slot; readonly file: Slot } | undefined
   /** Further mounts the root consists of: the host image's directories. */
@@ -113,10 +119,8 @@ export class LaunchBuild {
     this.waits = waits
     this.arch = input.facts.arch
     this.slots.next()
-    this.hasUserns = hasNew(input.spec, 'user')
-    this.noDevices =
-      !input.cgroups.some(({ version, controllers }) => version === 2 || controllers.includes('devices')) &&
-      !allowsEveryDevice(deviceList(input.spec.linux?.resources?.devices ?? []))
+    this.hasUserns = has(input.spec, 'user')
+    this.noDevices = lacksDeviceRules(input)
     this.networkComesLater = !this.hasUserns && hasNew(input.spec, 'network')
     this.scratch = this.hasUserns ? '/sys' : input.scratch
     const next = (): Program => new Program(this.arch, this.slots)
@@ -127,7 +131,18 @@ export class LaunchBuild {
     this.fire = next()
     this.park = waits === 'nowhere' ? this.fire : waits === 'half' ? this.arm : next()
   }
+
+  /** A slot for the tree of a bind that the engine hands over, its attributes set. */
+  receiveTree(mount: Mount): void {
+    this.trees.set(mount, this.slots.next())
+    this.prepared.add(mount)
+  }
 }
+
+/** Nothing holds the container to its device rules, and it has some. */
+export const lacksDeviceRules = ({ cgroups, spec }: LaunchInput): boolean =>
+  !cgroups.some(({ version, controllers }) => version === 2 || controllers.includes('devices')) &&
+  !allowsEveryDevice(deviceList(spec.linux?.resources?.devices ?? []))
 
 /** A file system of the spec that is mounted, and the program that attaches it. */
 export interface MadeMount {
@@ -144,6 +159,10 @@ export interface ReceivedLayers {
 
 export const hasNew = (spec: Spec, type: string): boolean =>
   (spec.linux?.namespaces ?? []).some((namespace) => namespace.type === type && namespace.path === undefined)
+
+/** New or joined. */
+export const has = (spec: Spec, type: string): boolean =>
+  (spec.linux?.namespaces ?? []).some((namespace) => namespace.type === type)
 
 /** An option of a file system: a flag, a string, or a descriptor. */
 export type MountOption = readonly [key: string, value?: string | Slot]
@@ -185,7 +204,8 @@ export const newMount = (
   return mount
 }
 
-const configure = (program: Program, type: string, context: Slot, [key, value]: MountOption): void => {
+/** One option of a file system that is being made or changed. */
+export const configure = (program: Program, type: string, context: Slot, [key, value]: MountOption): void => {
   const name = program.text(key)
   const step = 'fsconfig'
   if (value === undefined)

@@ -1,30 +1,38 @@
 // cgroup files, v1 and v2, as text: runtime-spec config-linux.md (Control groups) to Documentation/admin-guide/cgroup-v1 and -v2.
 import type { HostFacts } from '../../model/host-facts.ts'
+import { lookUp } from '../../model/look-up.ts'
 import type { LinuxResources } from '../../model/oci-spec.ts'
 import type { CgroupParent } from './build.ts'
+import { blkioWrites, ioWrites } from './cgroup-io.ts'
+import { OTHERS_V1, OTHERS_V2, unifiedControllers, unifiedWrites } from './cgroup-others.ts'
+import { type CgroupWrite, given, writes } from './cgroup-writes.ts'
 
-export interface CgroupWrite {
-  readonly file: string
-  readonly value: string
-  /** The file may be missing on this kernel (swap accounting); then nothing was promised. */
-  readonly optional?: boolean
-}
+export type { CgroupWrite } from './cgroup-writes.ts'
 
 /** Smallest memory limit, as Docker's: below it a start cannot even execute the payload (moby daemon_unix.go, linuxMinMemory). */
 export const MIN_MEMORY_BYTES = 6 * 1024 * 1024
 
-/** The controllers a container is limited by: without one of them it cannot be started. */
+/**
+ * The controllers a container is limited by: without one of them it cannot be started. Names are v1's where they differ: `blkio` is
+ * `io` on v2.
+ */
 export const limitedControllers = (resources: LinuxResources): readonly string[] => {
-  const { memory, cpu, pids } = resources
+  const { memory, cpu, pids, blockIO, hugepageLimits = [], network, rdma } = resources
   const { cpus, mems, ...time } = cpu ?? {}
   const asked = (limits: object | undefined): boolean =>
     Object.values(limits ?? {}).some((limit) => limit !== undefined)
-  return [
+  const named = [
     ...(asked(memory) ? ['memory'] : []),
     ...(asked(time) ? ['cpu'] : []),
     ...(asked({ cpus, mems }) ? ['cpuset'] : []),
     ...(asked(pids) ? ['pids'] : []),
+    ...(asked(blockIO) ? ['blkio'] : []),
+    ...(hugepageLimits.length > 0 ? ['hugetlb'] : []),
+    ...(network?.classID === undefined ? [] : ['net_cls']),
+    ...((network?.priorities ?? []).length > 0 ? ['net_prio'] : []),
+    ...(asked(rdma) ? ['rdma'] : []),
   ]
+  return [...named, ...unifiedControllers(resources).filter((name) => !named.includes(name))]
 }
 
 /** The controllers a container joins: those it is limited by, and where they are there memory and devices (receipt; mknod). */
@@ -38,22 +46,32 @@ export const v1Writes = (controller: string, resources: LinuxResources): CgroupW
   switch (controller) {
     case 'memory':
       return writes([
-        ['memory.limit_in_bytes', memory?.limit],
-        ['memory.memsw.limit_in_bytes', memory?.swap, true],
-        ['memory.soft_limit_in_bytes', memory?.reservation],
+        [
+          'memory.use_hierarchy',
+          memory?.useHierarchy === undefined ? undefined : Number(memory.useHierarchy),
+        ],
+        ['memory.limit_in_bytes', given(memory?.limit)],
+        ['memory.memsw.limit_in_bytes', given(memory?.swap), true],
+        ['memory.soft_limit_in_bytes', given(memory?.reservation)],
+        ['memory.kmem.limit_in_bytes', kernelLimit(memory?.kernel)],
+        ['memory.kmem.tcp.limit_in_bytes', kernelLimit(memory?.kernelTCP)],
         ['memory.swappiness', memory?.swappiness],
         ['memory.oom_control', memory?.disableOOMKiller === true ? 1 : undefined],
       ])
     case 'cpu':
       return writes([
-        ['cpu.shares', cpu?.shares],
-        ['cpu.cfs_period_us', cpu?.period],
-        ['cpu.cfs_quota_us', cpu?.quota],
+        ['cpu.shares', given(cpu?.shares)],
+        ['cpu.cfs_period_us', given(cpu?.period)],
+        ['cpu.cfs_quota_us', given(cpu?.quota)],
         ['cpu.cfs_burst_us', cpu?.burst],
         ['cpu.idle', cpu?.idle],
+        ['cpu.rt_period_us', given(cpu?.realtimePeriod)],
+        ['cpu.rt_runtime_us', given(cpu?.realtimeRuntime)],
       ])
+    case 'blkio':
+      return blkioWrites(resources.blockIO)
     default:
-      return sameWrites(controller, resources)
+      return lookUp(OTHERS_V1, controller)?.(resources) ?? sameWrites(controller, resources)
   }
 }
 
@@ -64,9 +82,9 @@ export const v2Writes = (controller: string, resources: LinuxResources): CgroupW
   switch (controller) {
     case 'memory':
       return writes([
-        ['memory.max', memory?.limit === undefined ? undefined : unlimited(memory.limit)],
+        ['memory.max', unlimited(given(memory?.limit))],
         ['memory.swap.max', swapMax(memory), true],
-        ['memory.low', memory?.reservation],
+        ['memory.low', unlimited(given(memory?.reservation))],
       ])
     case 'cpu':
       return writes([
@@ -75,8 +93,10 @@ export const v2Writes = (controller: string, resources: LinuxResources): CgroupW
         ['cpu.max.burst', cpu?.burst],
         ['cpu.idle', cpu?.idle],
       ])
+    case 'io':
+      return ioWrites(resources.blockIO)
     default:
-      return sameWrites(controller, resources)
+      return lookUp(OTHERS_V2, controller)?.(resources) ?? sameWrites(controller, resources)
   }
 }
 
@@ -85,7 +105,9 @@ export const limitWrites = (
   { version, controllers }: Pick<CgroupParent, 'version' | 'controllers'>,
   resources: LinuxResources,
 ): CgroupWrite[] =>
-  controllers.flatMap((controller) => (version === 2 ? v2Writes : v1Writes)(controller, resources))
+  version === 2
+    ? [...controllers.flatMap((controller) => v2Writes(controller, resources)), ...unifiedWrites(resources)]
+    : controllers.flatMap((controller) => v1Writes(controller, resources))
 
 /** A write to a group that is there already. */
 export interface LateWrite extends CgroupWrite {
@@ -111,8 +133,8 @@ const sameWrites = (controller: string, { cpu, pids }: LinuxResources): CgroupWr
   switch (controller) {
     case 'cpuset':
       return writes([
-        ['cpuset.cpus', cpu?.cpus],
-        ['cpuset.mems', cpu?.mems],
+        ['cpuset.cpus', cpu?.cpus === '' ? undefined : cpu?.cpus],
+        ['cpuset.mems', cpu?.mems === '' ? undefined : cpu?.mems],
       ])
     case 'pids':
       return writes([['pids.max', pids?.limit === undefined ? undefined : pidsMax(pids.limit)]])
@@ -125,30 +147,37 @@ const sameWrites = (controller: string, { cpu, pids }: LinuxResources): CgroupWr
 export const killFile = (version: 1 | 2, [major, minor]: HostFacts['kernel']): string =>
   version === 2 && (major > 5 || (major === 5 && minor >= 14)) ? 'cgroup.kill' : 'cgroup.procs'
 
-/** v1 shares (2…262144) to v2 weight (1…10000): the straight line that runc and systemd used, so 1024 gives 39. */
+/**
+ * v1 shares (2…262144) to v2 weight (1…10000) by runc's curve, on which the defaults of both meet: 1024 gives 100 (runc#4785;
+ * opencontainers/cgroups, ConvertCPUSharesToCgroupV2Value).
+ */
 export const weightOfShares = (shares: number): number => {
-  const clamped = Math.min(Math.max(shares, 2), 262144)
-  return 1 + Math.floor(((clamped - 2) * 9999) / 262142)
+  if (shares <= 2) return 1
+  if (shares >= 262144) return 10000
+  const log = Math.log2(shares)
+  return Math.ceil(10 ** ((log * log + 125 * log) / 612 - 7 / 34))
 }
 
-const unlimited = (value: number): string => (value < 0 ? 'max' : String(value))
-const pidsMax = (limit: number): string => (limit <= 0 ? 'max' : String(limit))
+const unlimited = (value: number | undefined): string | undefined => {
+  if (value === undefined) return undefined
+  return value < 0 ? 'max' : String(value)
+}
+/** 0 is a limit: "valid … from the kernel's perspective and SHOULD be treated as such". config-linux.md, PIDs. */
+const pidsMax = (limit: number): string => (limit < 0 ? 'max' : String(limit))
+
+/** Unlimited is what a kernel without these limits gives, and most refuse to be told so. */
+const kernelLimit = (value: number | undefined): number | undefined =>
+  value === undefined || value <= 0 ? undefined : value
 
 /** v2 counts swap apart; the runtime spec's `swap` is memory plus swap. */
 const swapMax = (memory: LinuxResources['memory']): string | undefined => {
-  if (memory?.swap === undefined) return undefined
-  if (memory.swap < 0) return 'max'
-  return String(memory.swap - (memory.limit ?? 0))
+  const { swap = 0, limit = 0 } = memory ?? {}
+  if (swap < 0) return 'max'
+  return swap === 0 ? undefined : String(swap - Math.max(limit, 0))
 }
 
 const cpuMax = (cpu: LinuxResources['cpu']): string | undefined => {
-  if (cpu?.quota === undefined && cpu?.period === undefined) return undefined
-  const quota = cpu.quota === undefined || cpu.quota <= 0 ? 'max' : String(cpu.quota)
-  return `${quota} ${cpu.period ?? 100000}`
+  const { quota = 0, period = 0 } = cpu ?? {}
+  if (quota === 0 && period === 0) return undefined
+  return `${quota <= 0 ? 'max' : quota} ${period === 0 ? 100000 : period}`
 }
-
-type Row = readonly [file: string, value: number | string | undefined, optional?: boolean]
-const writes = (rows: readonly Row[]): CgroupWrite[] =>
-  rows.flatMap(([file, value, optional]) =>
-    value === undefined ? [] : [{ file, value: String(value), ...(optional === true ? { optional } : {}) }],
-  )

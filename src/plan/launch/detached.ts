@@ -16,6 +16,7 @@ import {
 import type { Program, Slot } from '../program.ts'
 import { type LaunchBuild, newMount } from './build.ts'
 import { fillDev } from './devices.ts'
+import { newFilesystem } from './filesystem.ts'
 import { parseMountOptions } from './mount-options.ts'
 import { ensureDirectory } from './paths.ts'
 import { openHostFile } from './rootfs.ts'
@@ -40,10 +41,10 @@ export const makeDetached = (build: LaunchBuild): void => {
 
 const makeFilesystem = (build: LaunchBuild, mount: Mount): void => {
   const { begin, detached } = build
-  const { bind, data, set } = parseMountOptions(mount.options)
+  const { bind, remount } = parseMountOptions(mount.options)
   const { destination, type = 'none' } = mount
-  if (bind || !INDEPENDENT.has(type)) return
-  const fd = newMount(begin, type, data, set, destination)
+  if (bind || remount || !INDEPENDENT.has(type)) return
+  const fd = newFilesystem(build, begin, mount)
   // In a user namespace /dev is filled once it is attached: what is bound over its files is attached to it.
   if (destination === '/dev' && !build.hasUserns) fillDev(begin, build, fd)
   const target = build.hasUserns ? undefined : targetOnOurs(build, destination)

@@ -2,14 +2,10 @@
 
 import type { Mount, Process } from '../../model/oci-spec.ts'
 import {
-  CLONE_NEWCGROUP,
-  CLONE_NEWIPC,
+  AT_FDCWD,
   CLONE_NEWNET,
-  CLONE_NEWNS,
   CLONE_NEWPID,
-  CLONE_NEWTIME,
   CLONE_NEWUSER,
-  CLONE_NEWUTS,
   MSG_NOSIGNAL,
   O_CLOEXEC,
   O_CREAT,
@@ -23,6 +19,7 @@ import { type Arch, doTheSame, type OpInfo, Program, Slot, SlotSpace } from '../
 import { makeTerminal } from '../terminal.ts'
 import {
   type CgroupParent,
+  has,
   hasNew,
   LaunchBuild,
   type LaunchInput,
@@ -31,7 +28,18 @@ import {
 } from './build.ts'
 import { type CgroupWrite, killFile, limitWrites } from './cgroup.ts'
 import { makeDetached } from './detached.ts'
+import { placeDevices } from './devices.ts'
+import { type MappedBind, mapBinds, openShared } from './early-binds.ts'
+import {
+  enterJoined,
+  enterTimeNamespace,
+  isJoined,
+  type JoinedNamespace,
+  NAMESPACE_FLAGS,
+  openJoined,
+} from './joined.ts'
 import { layerNames, overlayCount, overlaysOf } from './layer-names.ts'
+import { isBind, isMapped } from './mount-options.ts'
 import {
   attachStores,
   makeReadonly,
@@ -43,6 +51,7 @@ import {
 } from './mounts.ts'
 import { patchesOf } from './own-text.ts'
 import { writeFile } from './paths.ts'
+import { enterTime, ownProc, setTimeOffsets } from './proc.ts'
 import {
   bringUpLoopback,
   dieWithEngine,
@@ -53,8 +62,9 @@ import {
   type Streams,
   waitForPayload,
 } from './process.ts'
+import { spreadRoot } from './propagation.ts'
 import { detachPropagation, engineOverlays, enterRoot, makeRootReadonly, mountRoot } from './rootfs.ts'
-import { isBind, openTree, type TreeSource, treesOf } from './trees.ts'
+import { openTree, type TreeSource, treesOf } from './trees.ts'
 import { openUsageFiles, type UsageFile } from './usage.ts'
 import {
   becomeRoot,
@@ -101,6 +111,8 @@ export interface LaunchPlan {
   readonly patches: Uint32Array
   readonly prepare: PlannedProgram
   readonly after: PlannedProgram
+  /** Enters the namespaces that are there already, for the clone to be born in them. */
+  readonly join?: PlannedProgram
   /** Run by the clone before it executes the helper. */
   readonly inChild?: PlannedProgram
   /** Run on the engine's second thread, while the first one makes the groups and the child. */
@@ -130,6 +142,11 @@ interface EngineHalf {
   readonly tasks: Slot[]
   /** With a user namespace: the layers as descriptors. */
   readonly mapped: Slot[]
+  readonly join: Program
+  /** Namespaces that are there already. */
+  readonly joined: readonly JoinedNamespace[]
+  /** Binds whose ids only the engine may change. */
+  readonly mappedBinds: MappedBind[]
   /** Without one, where the engine can: the overlays, mounted. */
   overlays: readonly Slot[] | undefined
   /** Of a sandbox that gets its root later: descriptors the caller hands in then. */
@@ -227,7 +244,9 @@ const assemble = (input: LaunchInput, waits: Waits, lateMounts = false): ArmedPl
   const build = new LaunchBuild(input, waits)
   const engine = planEngine(build)
   const guardian = build.slots.next()
-  planBegin(build, guardian)
+  // A time namespace takes nobody who shares memory, so the child enters that by itself.
+  const time = timeOf(engine).map(() => build.slots.next())
+  planBegin(build, guardian, time[0])
   const taken = takeSlots(build, engine, guardian)
   const { root, proc, terminal } = planArm(build, taken.tasks)
   parkPayload(build, proc, process)
@@ -269,7 +288,8 @@ const takeSlots = (build: LaunchBuild, engine: EngineHalf, guardian: Slot): Take
   const layers = slotAt(slots.count)
   build.received = receiveLayers(build, engine)
   build.overlays = engine.overlays?.map(() => slots.next())
-  build.trees = engine.trees.map(() => slots.next())
+  for (const { mount } of engine.mappedBinds) build.receiveTree(mount)
+  build.given = engine.trees.map(() => slots.next())
   const streams = { stdin: slots.next(), stdout: slots.next(), stderr: slots.next() }
   return { guardian, tasks, layers, streams }
 }
@@ -285,13 +305,13 @@ const whole = (
   const waits = engine.after.opCount > 0 || engine.layers.opCount > 0
   const when = waits ? 'after' : 'early'
   const last = engine.network === undefined ? when : 'last'
-  const { guardian: socket, stdin, stdout, stderr } = ENGINE_SLOTS
+  const { stdin, stdout, stderr } = ENGINE_SLOTS
   const handed = handedBy(engine)
   return {
     ...partsOf(build, engine, {
       ...(engine.layers.opCount > 0 ? { layers: planned(engine.layers) } : {}),
       stages: [
-        stage(build.begin, [socket], guardian, build.hasUserns ? 'after' : 'early'),
+        beginStage(build, engine, guardian),
         stage(build.arm, at([...engine.tasks, ...handed]), tasks[0] ?? layers, when),
         ...(build.network && engine.network
           ? [stage(build.settle, [engine.network.namespace.index], build.network, last)]
@@ -301,7 +321,7 @@ const whole = (
           : stage(build.fire, [stdin, stdout, stderr], streams.stdin, last),
       ],
     }),
-    close: at([...engine.groups, ...engine.tasks, ...handed, ...namespaceOf(engine)]),
+    close: at([...engine.groups, ...engine.tasks, ...handed, ...namespaceOf(engine), ...joinedBy(engine)]),
   }
 }
 
@@ -318,11 +338,11 @@ const halves = (build: LaunchBuild, engine: EngineHalf, { guardian, tasks, layer
   return {
     ...partsOf(build, engine, {
       stages: [
-        stage(build.begin, [ENGINE_SLOTS.guardian], guardian, build.hasUserns ? 'after' : 'early'),
+        beginStage(build, engine, guardian),
         stage(build.join, joined, build.network ?? tasks[0] ?? layers, engine.network ? 'last' : 'after'),
       ],
     }),
-    close: at([...engine.groups, ...engine.tasks, ...namespaceOf(engine)]),
+    close: at([...engine.groups, ...engine.tasks, ...namespaceOf(engine), ...joinedBy(engine)]),
     rest: {
       ...rest,
       id: input.id,
@@ -336,8 +356,23 @@ const halves = (build: LaunchBuild, engine: EngineHalf, { guardian, tasks, layer
   }
 }
 
-const handedBy = ({ mapped, overlays }: EngineHalf): readonly Slot[] => [...mapped, ...(overlays ?? [])]
+const handedBy = ({ mapped, overlays, mappedBinds }: EngineHalf): readonly Slot[] => [
+  ...mapped,
+  ...(overlays ?? []),
+  ...mappedBinds.map(({ tree }) => tree),
+]
+const timeOf = ({ joined }: EngineHalf): readonly Slot[] =>
+  joined.filter(({ type }) => type === 'time').map(({ fd }) => fd)
+/** The first one: a new user namespace is sent nothing before it has its maps. */
+const beginStage = (build: LaunchBuild, engine: EngineHalf, guardian: Slot): PlannedStage =>
+  stage(
+    build.begin,
+    [ENGINE_SLOTS.guardian, ...at(timeOf(engine))],
+    guardian,
+    hasNew(build.input.spec, 'user') ? 'after' : 'early',
+  )
 const namespaceOf = ({ network }: EngineHalf): readonly Slot[] => (network ? [network.namespace] : [])
+const joinedBy = ({ joined }: EngineHalf): readonly Slot[] => joined.map(({ fd }) => fd)
 const at = (slots: readonly Slot[]): readonly number[] => slots.map(({ index }) => index)
 
 /** What every start has of the engine's side, and the stages of this one. */
@@ -349,6 +384,7 @@ const partsOf = (
   const programs = {
     prepare: planned(engine.prepare),
     after: planned(engine.after),
+    ...(engine.join.opCount > 0 ? { join: planned(engine.join) } : {}),
     ...(hasUserns ? { inChild: planned(planCarriedCapabilities(input, engine.slots)) } : {}),
     ...(engine.network === undefined ? {} : { network: planned(engine.network.program) }),
     ...own,
@@ -358,7 +394,8 @@ const partsOf = (
     ...(engine.network === undefined ? {} : { networkSlot: engine.network.namespace.index }),
     id: input.id,
     patches: patchesOf(programs, input.id, input.createdMs),
-    cloneFlags: (hasNew(input.spec, 'pid') ? CLONE_NEWPID : 0) | (hasUserns ? CLONE_NEWUSER : 0),
+    cloneFlags:
+      (hasNew(input.spec, 'pid') ? CLONE_NEWPID : 0) | (hasNew(input.spec, 'user') ? CLONE_NEWUSER : 0),
     ...(engine.cgroupSlot === undefined ? {} : { cgroupSlot: engine.cgroupSlot }),
     slotCount: engine.slots.count,
     usage: engine.usage,
@@ -379,16 +416,23 @@ const planEngine = ({ input, hasUserns, waits }: LaunchBuild): EngineHalf => {
   // What is not done in one go with the rest has slots of its own.
   const laterSlots = waits === 'half' ? slotsOfCaller(input) : slots
   const trees = waits === 'half' ? treesOf(input).map(() => laterSlots.next()) : []
+  const prepare = new Program(arch, slots)
+  const join = new Program(arch, slots)
+  const joined = openJoined(prepare, input)
+  enterJoined(join, joined)
   const half: EngineHalf = {
     slots,
     trees,
-    prepare: new Program(arch, slots),
+    prepare,
+    join,
+    joined,
     layers: new Program(arch, laterSlots),
     after: new Program(arch, slots),
     groups: [],
     usage: [],
     tasks: [],
     mapped: [],
+    mappedBinds: [],
     overlays: undefined,
     network: hasUserns ? undefined : makeNetwork(input, slots),
     cgroupSlot: undefined,
@@ -397,14 +441,15 @@ const planEngine = ({ input, hasUserns, waits }: LaunchBuild): EngineHalf => {
   input.cgroups.forEach((parent, index) => {
     makeGroup(half, input, parent, ENGINE_SLOTS.cgroups + index)
   })
-  if (hasUserns) writeMaps(half.after, input)
+  const makesUserns = hasNew(input.spec, 'user')
+  if (makesUserns) writeMaps(half.after, input)
   // All that depends on the image comes last. A user namespace's layers are handed over with it, so where that is not done later they
   // are made first.
   const early = hasUserns && waits !== 'half'
   makeLayers(early ? half.prepare : half.layers, input)
   if (!hasUserns) half.overlays = engineOverlays(half.layers, input)
-  if (hasUserns && overlayCount(input.rootfs) > 0)
-    mapLayers(half, input, early ? [half.prepare, half.after] : [half.layers, half.layers])
+  const [own, maps] = waits === 'half' ? [half.layers, half.layers] : [half.prepare, half.after]
+  mapTrees(half, input, own, maps)
   return half
 }
 
@@ -432,15 +477,20 @@ const freshNetwork = (arch: Arch, slots: SlotSpace): NonNullable<EngineHalf['net
 }
 
 /** The private layers' tree first, then every overlay's lowers. */
-const mapLayers = (
-  { mapped }: EngineHalf,
+/** Trees in which the host's ids appear as the container's: its private layers, every overlay's lowers, and binds that ask for it. */
+const mapTrees = (
+  { mapped, mappedBinds, joined }: EngineHalf,
   input: LaunchInput,
-  [own, maps]: readonly [own: Program, maps: Program],
+  own: Program,
+  maps: Program,
 ): void => {
-  mapped.push(openPrivateLayers(own, input, engineSlot('containers')))
-  const namespace = openUserNamespace(maps)
-  for (const lower of overlaysOf(input.rootfs).flat()) mapped.push(mapLayer(maps, lower, namespace))
-  maps.call('close', 'close', [namespace])
+  const layers = has(input.spec, 'user') ? overlaysOf(input.rootfs).flat() : []
+  if (layers.length > 0) mapped.push(openPrivateLayers(own, input, engineSlot('containers')))
+  const isNew = hasNew(input.spec, 'user') && (layers.length > 0 || (input.spec.mounts ?? []).some(isMapped))
+  const namespace = isNew ? openUserNamespace(maps) : joined.find(({ type }) => type === 'user')?.fd
+  if (namespace !== undefined) mapped.push(...layers.map((lower) => mapLayer(maps, lower, namespace)))
+  mappedBinds.push(...mapBinds(maps, input, namespace))
+  if (isNew && namespace !== undefined) maps.call('close', 'close', [namespace])
 }
 
 /** Slots of the child for what `mapLayers` made, in the same order. */
@@ -516,7 +566,7 @@ const writeLimit = (program: Program, group: Slot, write: CgroupWrite): void => 
   const fd = program.slots.next()
   const what = { path: `${write.file} = ${write.value}` }
   const test = program.opCount
-  const tolerate = write.optional === true ? { tolerate: [ENOENT] } : {}
+  const tolerate = write.optional === true || write.otherwise !== undefined ? { tolerate: [ENOENT] } : {}
   program.call('open cgroup limit', 'openat', [group, program.text(write.file), O_WRONLY | O_CLOEXEC, 0], {
     into: fd,
     ...what,
@@ -529,7 +579,13 @@ const writeLimit = (program: Program, group: Slot, write: CgroupWrite): void => 
     what,
   )
   program.call('close', 'close', [fd])
-  program.skipOnTolerated(test, program.opCount)
+  const { otherwise } = write
+  if (otherwise === undefined) program.skipOnTolerated(test, program.opCount)
+  else
+    program.passOver(() => {
+      program.skipOnTolerated(test, program.opCount)
+      writeLimit(program, group, otherwise)
+    })
 }
 
 const engineSlot = (name: keyof typeof ENGINE_SLOTS): Slot => slotAt(ENGINE_SLOTS[name])
@@ -538,7 +594,7 @@ const engineSlot = (name: keyof typeof ENGINE_SLOTS): Slot => slotAt(ENGINE_SLOT
  * What needs nothing of the engine but its own process: it takes the child as long as the groups and layers take the engine,
  * and on a second processor both go on at once. The cgroup namespace comes later: it shows the group it was made in.
  */
-const planBegin = (build: LaunchBuild, guardian: Slot): void => {
+const planBegin = (build: LaunchBuild, guardian: Slot, joinedTime: Slot | undefined): void => {
   const { begin, input } = build
   // Registered before anything else: whatever happens from here on, the guardian knows whom to kill.
   begin.call('register with guardian', 'sendto', [
@@ -549,6 +605,7 @@ const planBegin = (build: LaunchBuild, guardian: Slot): void => {
     0,
     0,
   ])
+  enterTimeNamespace(begin, joinedTime)
   if (build.hasUserns) becomeRoot(begin)
   dieWithEngine(begin)
   unshare(
@@ -556,10 +613,16 @@ const planBegin = (build: LaunchBuild, guardian: Slot): void => {
     namespacesOf(input, (type) => type !== 'cgroup' && !(type === 'network' && build.networkComesLater)),
   )
   begin.call('clear umask', 'umask', [0])
-  detachPropagation(build)
+  if (!isJoined(input.spec, 'mount')) {
+    openShared(build)
+    detachPropagation(build)
+  }
   setNames(build)
   if (hasNew(input.spec, 'network') && !build.networkComesLater) bringUpLoopback(begin)
   makeDetached(build)
+  build.proc = ownProc(build)
+  setTimeOffsets(build)
+  enterTime(build)
 }
 
 /** Builds the sandbox: after it only argv, environment, user and streams are missing. */
@@ -575,11 +638,13 @@ const planArm = (
   )
   const enter = waits === 'half' ? join : settle
   if (network !== undefined) enter.call('enter network namespace', 'setns', [network, CLONE_NEWNET])
+  if (isJoined(input.spec, 'mount')) return armJoined(build)
   const binds = openBinds(build)
   attachStores(build)
   const root = mountRoot(build)
   const rest = mountAll(build, root, binds)
-  const proc = build.mounted.find((mounted) => mounted.destination === '/proc')?.fd
+  placeDevices(rest, build, root)
+  const { proc } = build
   const process = input.spec.process
   const terminal = process?.terminal === true ? makeTerminal(build, rest, process) : undefined
   mountFiles(build, rest, root)
@@ -589,7 +654,20 @@ const planArm = (
   makeRootReadonly(build, root)
   if (proc !== undefined) openNamespace(build, proc)
   enterRoot(build, root)
+  spreadRoot(build, root)
   return { root, proc, terminal }
+}
+
+/** In a mount namespace that is there already the root is its root, and nothing is mounted. */
+const armJoined = (build: LaunchBuild): { root: Slot; proc: Slot | undefined; terminal: undefined } => {
+  const { arm, arch, proc } = build
+  const root = arm.slots.next()
+  arm.call('open root', 'openat', [AT_FDCWD, arm.text('/'), O_PATH | O_CLOEXEC | oDirectory(arch), 0], {
+    into: root,
+    path: '/',
+  })
+  setSysctls(build, proc)
+  return { root, proc, terminal: undefined }
 }
 
 /**
@@ -611,7 +689,7 @@ const guardMessage = (input: LaunchInput): string => {
 }
 
 const setNames = ({ begin, input }: LaunchBuild): void => {
-  if (!hasNew(input.spec, 'uts')) return
+  if (!has(input.spec, 'uts')) return
   const { hostname, domainname } = input.spec
   if (hostname !== undefined)
     begin.call('set hostname', 'sethostname', [begin.text(hostname), Buffer.byteLength(hostname)], {
@@ -631,25 +709,18 @@ const setSysctls = (build: LaunchBuild, proc: Slot | undefined): void => {
   }
 }
 
-const FLAGS = {
-  mount: CLONE_NEWNS,
-  uts: CLONE_NEWUTS,
-  ipc: CLONE_NEWIPC,
-  network: CLONE_NEWNET,
-  cgroup: CLONE_NEWCGROUP,
-  time: CLONE_NEWTIME,
-} as const
+/** Those the child makes by itself; the others it is born in. */
+const MADE = ['mount', 'uts', 'ipc', 'network', 'cgroup', 'time'] as const
+type NamespaceName = (typeof MADE)[number]
 
-type NamespaceName = keyof typeof FLAGS
-
-/** A mount namespace is always made. */
+/** A mount namespace is made unless one is joined. */
 const namespacesOf = (input: LaunchInput, wanted: (type: NamespaceName) => boolean): NamespaceName[] =>
-  (Object.keys(FLAGS) as NamespaceName[])
-    .filter((type) => type === 'mount' || hasNew(input.spec, type))
-    .filter(wanted)
+  MADE.filter((type) => (type === 'mount' ? !isJoined(input.spec, type) : hasNew(input.spec, type))).filter(
+    wanted,
+  )
 
 const unshare = (program: Program, types: readonly NamespaceName[]): void => {
   if (types.length === 0) return
-  const flags = types.reduce((all, type) => all | FLAGS[type], 0)
+  const flags = types.reduce((all, type) => all | NAMESPACE_FLAGS[type], 0)
   program.call('unshare namespaces', 'unshare', [flags], { path: types.join(' ') })
 }

@@ -1,5 +1,6 @@
 // The options of a runtime-spec mount, sorted into what the kernel takes in different places.
 import { lookUp } from '../../model/look-up.ts'
+import type { Mount } from '../../model/oci-spec.ts'
 import {
   MOUNT_ATTR_NOATIME,
   MOUNT_ATTR_NODEV,
@@ -12,9 +13,9 @@ import {
   MS_PRIVATE,
   MS_SHARED,
   MS_SLAVE,
+  MS_UNBINDABLE,
 } from '../kernel.ts'
 
-const MS_UNBINDABLE = 1 << 17
 const ATIME = 0x70
 
 /** [bits to set, bits to clear] by option; the atime modes are one field, so each clears it whole. runtime-spec config.md, Mounts. */
@@ -61,9 +62,22 @@ export interface MountOptions {
   readonly recursiveSet: number
   readonly recursiveClear: number
   readonly propagation?: { readonly flag: number; readonly recursive: boolean }
+  /** Changes what is mounted there already. */
+  readonly remount: boolean
+  /** `idmap`: ids of the source appear as others; `ridmap`: in the mounts below it, too. */
+  readonly idmap?: { readonly recursive: boolean }
+  /** `tmpcopyup`: what the root has at this place is to be in the new file system. */
+  readonly copyUp: boolean
+  /** False: a symlink as the source, or at the target, is itself what is meant. */
+  readonly followSource: boolean
+  readonly followTarget: boolean
   /** Left over for the file system itself, e.g. `size=64m`. */
   readonly data: readonly (readonly [key: string, value?: string])[]
 }
+
+/** runtime-spec config.md, Mounts: the type of a bind mount is a dummy. */
+export const isBind = ({ type, options }: Mount): boolean =>
+  type === 'bind' || parseMountOptions(options).bind
 
 /** Later options win over earlier ones, as in mount(8). */
 export const parseMountOptions = (options: readonly string[] = []): MountOptions => {
@@ -72,6 +86,8 @@ export const parseMountOptions = (options: readonly string[] = []): MountOptions
   let own: readonly [number, number] = [0, 0]
   let recursive: readonly [number, number] = [0, 0]
   let propagation: MountOptions['propagation']
+  let idmap: MountOptions['idmap']
+  const words = new Set<string>()
   const data: (readonly [string, string?])[] = []
   for (const option of options) {
     const plain = lookUp(ATTRIBUTES, option)
@@ -83,9 +99,14 @@ export const parseMountOptions = (options: readonly string[] = []): MountOptions
     } else if (plain !== undefined) own = apply(own, plain)
     else if (deep !== undefined) recursive = apply(recursive, deep)
     else if (spread !== undefined) propagation = { flag: spread[0], recursive: spread[1] }
-    else if (!IGNORED.has(option)) data.push(keyValue(option))
+    else if (option === 'idmap' || option === 'ridmap') idmap = { recursive: option === 'ridmap' }
+    else if (WORDS.has(option)) words.add(option)
+    else if (!IGNORED.has(option)) data.push(keyValue(lookUp(FILE_SYSTEM_NAMES, option) ?? option))
   }
-  const found = propagation === undefined ? {} : { propagation }
+  const found = {
+    ...(propagation === undefined ? {} : { propagation }),
+    ...(idmap === undefined ? {} : { idmap }),
+  }
   return {
     bind,
     recursiveBind,
@@ -93,12 +114,34 @@ export const parseMountOptions = (options: readonly string[] = []): MountOptions
     clear: own[1],
     recursiveSet: recursive[0],
     recursiveClear: recursive[1],
+    remount: words.has('remount'),
+    copyUp: words.has('tmpcopyup'),
+    followSource: !words.has('src-nofollow'),
+    followTarget: !words.has('dest-nofollow'),
     data,
     ...found,
   }
 }
 
-const IGNORED = new Set(['defaults', 'async', 'loud'])
+/** `src-nofollow` and `dest-nofollow` are crun's (crun.1, Mount options). */
+const WORDS: ReadonlySet<string> = new Set(['remount', 'tmpcopyup', 'src-nofollow', 'dest-nofollow'])
+
+/** What a new file system has anyway, and what concerns the kernel's log, which fsopen(2) writes nothing to. */
+const IGNORED = new Set(['defaults', 'async', 'loud', 'silent', 'noiversion'])
+
+/** Of mount(8), where the file system's own name of the option is another one. */
+const FILE_SYSTEM_NAMES: Readonly<Record<string, string>> = { iversion: 'i_version' }
+
+/** Options every file system takes (fs/fs_context.c, common_set_sb_flag). They are the file system's, and no bind mount's. */
+export const SUPERBLOCK_OPTIONS: ReadonlySet<string> = new Set([
+  'sync',
+  'dirsync',
+  'lazytime',
+  'nolazytime',
+  'mand',
+  'nomand',
+  'i_version',
+])
 
 const apply = (
   [set, clear]: readonly [number, number],
@@ -109,3 +152,7 @@ const keyValue = (option: string): readonly [string, string?] => {
   const at = option.indexOf('=')
   return at < 0 ? [option] : [option.slice(0, at), option.slice(at + 1)]
 }
+
+/** Its files appear with other ids. */
+export const isMapped = (mount: Mount): boolean =>
+  parseMountOptions(mount.options).idmap !== undefined || mount.uidMappings !== undefined

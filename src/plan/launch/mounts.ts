@@ -7,42 +7,43 @@ import {
   AT_RECURSIVE,
   EACCES,
   ENOENT,
-  MOUNT_ATTR_NODEV,
   MOUNT_ATTR_NOEXEC,
   MOUNT_ATTR_NOSUID,
   MOUNT_ATTR_RDONLY,
   MOVE_MOUNT_F_EMPTY_PATH,
-  MS_PRIVATE,
   O_CLOEXEC,
   OPEN_TREE_CLONE,
   PROC_SUPER_MAGIC,
   S_IFDIR,
+  S_IFREG,
 } from '../kernel.ts'
 import type { Program, Slot } from '../program.ts'
+import { bindOf, changeAttributes, type OpenedBind, openBind, prepareBind } from './binds.ts'
 import { attach, type LaunchBuild, type MadeMount, newMount, setMountAttr } from './build.ts'
 import { fileName } from './detached.ts'
 import { fillDev } from './devices.ts'
-import { type MountOptions, parseMountOptions } from './mount-options.ts'
-import { ensureDirectory, ensureFile, openInOurs, openInRoot } from './paths.ts'
-import { isBind, openTree, sourceOf } from './trees.ts'
+import { newFilesystem } from './filesystem.ts'
+import { isBind, type MountOptions, parseMountOptions } from './mount-options.ts'
+import { ensureDirectory, ensureFile, ensureItself, openInOurs, openInRoot } from './paths.ts'
+import { remount } from './remount.ts'
+import { isOpened } from './trees.ts'
 
-/** A bind mount whose source is already open: sources are opened before the first mount is made (CVE-2021-30465). */
-export interface OpenedBind {
-  readonly mount: Mount
-  readonly options: MountOptions
-  readonly tree: Slot
-}
+export { isBind } from './mount-options.ts'
 
 /** Trees that came as descriptors are those of `treesOf`, in its order. */
 export const openBinds = (build: LaunchBuild): ReadonlyMap<Mount, OpenedBind> => {
-  const given = build.trees.slice(build.input.rootfs.kind === 'directory' ? 1 : 0)
-  const binds = (build.input.spec.mounts ?? []).filter(isBind)
-  return new Map(
-    binds.map((mount, index) => {
-      const tree = given[index] ?? openTree(build.arm, sourceOf(mount))
-      return [mount, { mount, options: parseMountOptions(mount.options), tree }]
-    }),
-  )
+  const opened = new Map<Mount, OpenedBind>()
+  const given = build.given.slice(build.input.rootfs.kind === 'directory' ? 1 : 0)
+  for (const mount of build.input.spec.mounts ?? []) {
+    if (!isBind(mount) || parseMountOptions(mount.options).remount) continue
+    const tree = (isOpened(mount) ? given.shift() : undefined) ?? build.trees.get(mount)
+    const isPrepared = build.prepared.has(mount)
+    opened.set(
+      mount,
+      tree === undefined ? openBind(build.arm, mount) : { ...bindOf(mount, tree), isPrepared },
+    )
+  }
+  return opened
 }
 
 /** What shows the network namespace, and what lies on it or may: it waits until that namespace is there. */
@@ -66,7 +67,8 @@ export const mountAll = (build: LaunchBuild, root: Slot, binds: ReadonlyMap<Moun
     if (NETWORKED.has(type)) now = build.settle
     const program = standsAlone ? build.arm : now
     if (program === build.settle && !OURS_ALONE.has(type)) rest = build.settle
-    if (bind !== undefined) mountBind(program, root, bind, build.noDevices)
+    if (parseMountOptions(mount.options).remount) remount(program, root, mount)
+    else if (bind !== undefined) mountBind(program, root, bind, build.noDevices)
     else if (type === 'cgroup' || type === 'cgroup2') mountCgroup(build, program, root, mount)
     else mountFilesystem(build, program, root, mount)
   }
@@ -74,52 +76,38 @@ export const mountAll = (build: LaunchBuild, root: Slot, binds: ReadonlyMap<Moun
 }
 
 /** `noDevices`: device nodes in it do not work. */
-const mountBind = (
-  program: Program,
-  root: Slot,
-  { mount, options, tree }: OpenedBind,
-  noDevices: boolean,
-): void => {
+const mountBind = (program: Program, root: Slot, bind: OpenedBind, noDevices: boolean): void => {
+  const { mount, options, tree } = bind
   const where = mount.destination
-  const propagation = options.propagation ?? { flag: MS_PRIVATE, recursive: true }
-  const deep = propagation.recursive ? AT_RECURSIVE : 0
-  setMountAttr(program, 'set propagation', tree, { propagation: propagation.flag }, deep, where)
-  changeAttributes(program, tree, options.set, options.clear, 0, where)
-  changeAttributes(program, tree, options.recursiveSet, options.recursiveClear, AT_RECURSIVE, where)
-  if (noDevices) changeAttributes(program, tree, MOUNT_ATTR_NODEV, 0, AT_RECURSIVE, where)
-  const attachTo = (ensure: typeof ensureDirectory | typeof ensureFile): void =>
-    attach(
-      program,
-      tree,
-      outsideProc(program, where, ensure(program, 'open mount target', root, where)),
-      where,
-    )
+  if (bind.isPrepared !== true) prepareBind(program, bind, noDevices)
+  const attachTo = (kind: typeof S_IFDIR | typeof S_IFREG): void =>
+    attach(program, tree, outsideProc(program, where, bindTarget(program, root, where, options, kind)), where)
   program.ifType(
     'look at bind source',
     tree,
     S_IFDIR,
-    () => attachTo(ensureDirectory),
-    () => attachTo(ensureFile),
+    () => attachTo(S_IFDIR),
+    () => attachTo(S_IFREG),
   )
 }
 
-const changeAttributes = (
+const bindTarget = (
   program: Program,
-  fd: Slot,
-  set: number,
-  clear: number,
-  deep: number,
-  what: string,
-): void => {
-  if (set !== 0 || clear !== 0) setMountAttr(program, 'set mount attributes', fd, { set, clear }, deep, what)
+  root: Slot,
+  where: string,
+  { followTarget }: MountOptions,
+  kind: typeof S_IFDIR | typeof S_IFREG,
+): Slot => {
+  if (!followTarget) return ensureItself(program, 'open mount target', root, where, kind)
+  return (kind === S_IFDIR ? ensureDirectory : ensureFile)(program, 'open mount target', root, where)
 }
 
 /** An instance of a file system: proc, sysfs, tmpfs, devpts, mqueue, overlay … */
 const mountFilesystem = (build: LaunchBuild, program: Program, root: Slot, mount: Mount): void => {
-  const { destination, type = 'none' } = mount
-  const { data, set, propagation } = parseMountOptions(mount.options)
+  const { destination } = mount
+  const { propagation } = parseMountOptions(mount.options)
   const made = build.detached.get(mount)
-  const fd = made?.fd ?? newMount(program, type, data, set, destination)
+  const fd = made?.fd ?? newFilesystem(build, program, mount)
   attach(program, fd, made?.target ?? targetOf(build, program, root, destination), destination)
   if (propagation !== undefined) {
     const deep = propagation.recursive ? AT_RECURSIVE : 0

@@ -14,6 +14,7 @@ import {
   RESOLVE_NO_MAGICLINKS,
   RESOLVE_NO_SYMLINKS,
   RESOLVE_NO_XDEV,
+  S_IFDIR,
   S_IFREG,
 } from '../kernel.ts'
 import type { CallOptions, Program, Slot } from '../program.ts'
@@ -124,8 +125,40 @@ export const ensureFile = (program: Program, step: Step, root: Slot, path: strin
   return target
 }
 
+/** The same for what the last name itself is, a symlink too, as a directory or an empty file where there is nothing. */
+export const ensureItself = (
+  program: Program,
+  step: Step,
+  root: Slot,
+  path: string,
+  kind: typeof S_IFREG | typeof S_IFDIR,
+): Slot => {
+  const parts = components(path)
+  const parent = ensureDirectory(program, 'open directory', root, parts.slice(0, -1).join('/'))
+  const name = program.text(parts.at(-1) ?? '.')
+  const options = { path, tolerate: [EEXIST] }
+  if (kind === S_IFDIR) program.call('make directory', 'mkdirat', [parent, name, 0o755], options)
+  else program.call('make file', 'mknodat', [parent, name, S_IFREG | 0o644, 0], options)
+  return openItself(program, step, parent, parts.at(-1) ?? '.', { path })
+}
+
+/** An O_PATH descriptor of `name` in the directory `parent`, and not of what a symlink there leads to. */
+export const openItself = (
+  program: Program,
+  step: Step,
+  parent: Slot,
+  name: string,
+  options: CallOptions = {},
+): Slot => open(program, step, parent, name, OURS, options, O_PATH | oNofollow(program.arch))
+
 /** The step that opens the file, by the step that writes it. */
-const WRITE_STEPS = { 'set oom score': 'open oom score', 'set sysctl': 'open sysctl' } as const
+const WRITE_STEPS = {
+  'set oom score': 'open oom score',
+  'set sysctl': 'open sysctl',
+  'set time offsets': 'open time offsets',
+  'set apparmor profile': 'open apparmor profile',
+  'set selinux label': 'open selinux label',
+} as const
 
 /** Writes `text` to a file of our own proc in one write: /proc/sys takes it whole or not at all. */
 export const writeFile = (

@@ -40,6 +40,7 @@ import type { Arch, CallOptions, Program, Slot } from '../program.ts'
 import { admits } from '../seccomp/evaluate.ts'
 import type { Step } from '../steps.ts'
 import { syscallNumber } from '../syscalls/index.ts'
+import { setAttributes } from './attributes.ts'
 import type { Filter, LaunchBuild } from './build.ts'
 import { ensureDirectory, openInOurs, writeFile } from './paths.ts'
 
@@ -97,6 +98,7 @@ export const parkPayload = (build: LaunchBuild, proc: Slot | undefined, process:
   if (process.oomScoreAdj !== undefined && proc !== undefined) {
     writeFile(park, 'set oom score', proc, 'self/oom_score_adj', String(process.oomScoreAdj))
   }
+  setAttributes(park, proc, process, input.spec.linux)
   park.call('umask', 'umask', [process.user.umask ?? 0o022])
   unblockSignals(park)
   dropBounding(park, capabilityBits(process.capabilities?.bounding, input.facts.lastCap), input.facts.lastCap)

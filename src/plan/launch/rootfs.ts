@@ -27,18 +27,18 @@ import {
 } from './build.ts'
 import { layerNames, overlaysOf } from './layer-names.ts'
 import { ensureDirectory } from './paths.ts'
+import { hearsHost, keepRootPrivate } from './propagation.ts'
 import { openTree, treesOf } from './trees.ts'
 import { openPrivateLayer } from './userns.ts'
 
 /**
- * No mount event of the host reaches the child's copies, and none of ours reaches the host. One that waits without a root follows the
- * host meanwhile, where the host shares its mounts: what is unmounted there must not live on in it.
+ * No mount event of the host reaches the child's copies but where it is asked for, and none of ours reaches the host. One that waits
+ * without a root follows the host meanwhile, where the host shares its mounts: what is unmounted there must not live on in it.
  */
 export const detachPropagation = (build: LaunchBuild): void => {
-  const propagation = build.input.spec.linux?.rootfsPropagation ?? 'rprivate'
-  const follows = propagation.includes('slave') || propagation.includes('shared')
-  setPropagation(build.begin, follows || build.waits === 'half' ? MS_SLAVE : MS_PRIVATE)
-  if (!follows && build.waits === 'half') setPropagation(build.arm, MS_PRIVATE)
+  const hears = hearsHost(build.input)
+  setPropagation(build.begin, hears || build.waits === 'half' ? MS_SLAVE : MS_PRIVATE)
+  if (!hears && build.waits === 'half') setPropagation(build.arm, MS_PRIVATE)
 }
 
 const setPropagation = (program: Program, propagation: number): void => {
@@ -53,8 +53,9 @@ export const mountRoot = (build: LaunchBuild): Slot => {
   const [tree] = treesOf(input)
   const root =
     input.rootfs.kind === 'directory' && tree !== undefined
-      ? (build.trees[0] ?? openTree(arm, tree))
+      ? (build.given[0] ?? openTree(arm, tree))
       : overlayRoot(build)
+  keepRootPrivate(build, root)
   const args = [root, arm.text(''), AT_FDCWD, arm.text(build.scratch), MOVE_MOUNT_F_EMPTY_PATH]
   arm.call('attach rootfs', 'move_mount', args, { path: build.scratch })
   if (input.rootfs.kind === 'host') mountHostDirectories(build, root, input.rootfs.directories)

@@ -76,7 +76,7 @@ export const openUserNamespace = (after: Program): Slot => {
 }
 
 const writeMap = (after: Program, name: string, maps: readonly IdMapping[]): void => {
-  const text = maps.map(({ containerID, hostID, size }) => `${containerID} ${hostID} ${size}\n`).join('')
+  const text = mapText(maps)
   const fd = after.slots.next()
   const path = `${name}: ${text.trim()}`
   after.call('open id map', 'openat', [AT_FDCWD, procPath(after, name), O_WRONLY | O_CLOEXEC, 0], {
@@ -86,6 +86,10 @@ const writeMap = (after: Program, name: string, maps: readonly IdMapping[]): voi
   after.call('write id map', 'write', [fd, after.text(text), Buffer.byteLength(text)], { path })
   after.call('close', 'close', [fd])
 }
+
+/** user_namespaces(7), one line for each range. */
+export const mapText = (maps: readonly IdMapping[]): string =>
+  maps.map(({ containerID, hostID, size }) => `${containerID} ${hostID} ${size}\n`).join('')
 
 /** A copy of a layer's mount in which the host's ids appear as the container's. */
 export const mapLayer = (after: Program, layer: string, namespace: Slot): Slot => {

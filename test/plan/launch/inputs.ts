@@ -1,6 +1,7 @@
 // Launch inputs for the planner's tests: one machine, one image, and what each test changes.
 
 import type { HostFacts } from '../../../src/model/host-facts.ts'
+import type { Linux, Process, Spec } from '../../../src/model/oci-spec.ts'
 import type { DecodedOptions } from '../../../src/model/options-decoded.ts'
 import type { PreparedImage } from '../../../src/model/prepared-image.ts'
 import { resolveUser } from '../../../src/model/user-db.ts'
@@ -111,4 +112,24 @@ export const inputOf = (change: Change = {}): LaunchInput => {
     keep: change.keep === true,
     init: options.init === true,
   }
+}
+
+/** The same with fields of a document that no option leads to. */
+export const documentInput = (
+  laid: {
+    readonly spec?: Partial<Spec>
+    readonly process?: Partial<Process>
+    readonly linux?: Partial<Linux>
+  },
+  change: Change = {},
+): LaunchInput => {
+  const input = inputOf(change)
+  const { process = { user: { uid: 0, gid: 0 }, cwd: '/' }, linux } = input.spec
+  const spec = {
+    ...input.spec,
+    process: { ...process, ...laid.process },
+    linux: { ...linux, ...laid.linux },
+    ...laid.spec,
+  }
+  return { ...input, spec }
 }

@@ -20,6 +20,7 @@ export const listing = (plan: LaunchPlan): string =>
   [
     `clone flags 0x${plan.cloneFlags.toString(16)}${plan.cgroupSlot === undefined ? '' : ` into #${plan.cgroupSlot}`}`,
     ...lines('prepare', plan.prepare),
+    ...(plan.join === undefined ? [] : lines('join', plan.join)),
     ...(plan.inChild === undefined ? [] : lines('in child', plan.inChild)),
     ...(plan.layers === undefined ? [] : lines('layers', plan.layers)),
     ...(plan.network === undefined ? [] : lines('network', plan.network)),

@@ -363,8 +363,8 @@ Plan('what a sandbox without a root gets by path comes as descriptors', () => {
   const mounts = [{ type: 'bind', source: '/srv/data', target: '/data', recursive: false }] as const
   const plan = half({ image: IMAGES.directory, options: { mounts } })
   assert.equal(plan.rest?.trees, [
-    { step: 'open rootfs', path: '/srv/rootfs', recursive: true },
-    { step: 'open bind source', path: '/srv/data', recursive: false },
+    { step: 'open rootfs', path: '/srv/rootfs', recursive: true, follow: true },
+    { step: 'open bind source', path: '/srv/data', recursive: false, follow: true },
   ])
   const opened = [plan, plan.rest].flatMap((each) => each?.stages ?? []).flatMap(({ infos }) => infos)
   assert.equal(

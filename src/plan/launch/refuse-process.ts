@@ -1,0 +1,52 @@
+// What of a document's process, labels and clocks this host cannot give.
+import type { EngineError } from '../../model/errors.ts'
+import type { Mount } from '../../model/oci-spec.ts'
+import { hasNew, type LaunchInput } from './build.ts'
+import { isBind } from './mount-options.ts'
+import { invalid, unfit, unsupported } from './refusals.ts'
+
+export const refuseProcess = (input: LaunchInput): EngineError | undefined =>
+  refuseLabels(input) ??
+  refuseScheduling(input) ??
+  refuseTerminal(input) ??
+  refuseTime(input) ??
+  refuseRdt(input)
+
+/** A label that is not applied is a container that is not confined. */
+const refuseLabels = ({ spec: { process, linux }, facts }: LaunchInput): EngineError | undefined => {
+  const asked = (label: string | undefined): boolean => (label ?? '') !== ''
+  if (asked(process?.apparmorProfile) && !facts.apparmor)
+    return unfit('process.apparmorProfile', 'this kernel has no AppArmor, or it is not enabled')
+  if (facts.selinux) return undefined
+  const label = asked(process?.selinuxLabel) ? 'process.selinuxLabel' : 'linux.mountLabel'
+  return asked(process?.selinuxLabel) || asked(linux?.mountLabel)
+    ? unfit(label, 'this kernel has no SELinux, or it is not enabled')
+    : undefined
+}
+
+/** sched(7): the number is reserved, and no kernel has the policy. */
+const refuseScheduling = ({ spec: { process } }: LaunchInput): EngineError | undefined =>
+  process?.scheduler?.policy === 'SCHED_ISO'
+    ? unfit('process.scheduler of policy SCHED_ISO', 'Linux keeps a number for it and has no such policy')
+    : undefined
+
+/** It is made in the container's own devpts, and bound over a file of its own /dev. */
+const refuseTerminal = ({ spec }: LaunchInput): EngineError | undefined => {
+  if (spec.process?.terminal !== true) return undefined
+  const made = (place: string): boolean =>
+    (spec.mounts ?? []).some((mount: Mount) => mount.destination === place && !isBind(mount))
+  const lacking = ['/dev', '/dev/pts'].find((place) => !made(place))
+  return lacking === undefined
+    ? undefined
+    : invalid('.process.terminal', `needs a file system of the container's own at ${lacking}`)
+}
+
+const refuseTime = ({ spec }: LaunchInput): EngineError | undefined =>
+  spec.linux?.timeOffsets === undefined || hasNew(spec, 'time')
+    ? undefined
+    : invalid('.linux.timeOffsets', 'needs a new time namespace: those of one that is joined are fixed')
+
+const refuseRdt = ({ spec }: LaunchInput): EngineError | undefined =>
+  spec.linux?.intelRdt === undefined
+    ? undefined
+    : unsupported('linux.intelRdt', 'groups of resctrl are not made')

@@ -1,0 +1,113 @@
+// Scheduling, memory policy, execution domain, labels and clocks: one call or one write each, and nothing where none is asked for.
+import { planDocument } from '../../../src/plan/launch/checked.ts'
+import { planLaunch } from '../../../src/plan/launch/index.ts'
+import { Data, type OpInfo } from '../../../src/plan/program.ts'
+import { expectLeft, expectRight } from '../../support/either.ts'
+import { assert, suite } from '../../support/suite.ts'
+import { documentInput, inputOf } from './inputs.ts'
+
+const Attributes = suite('plan/launch/attributes')
+type Laid = Parameters<typeof documentInput>[0]
+const labelled = { facts: { apparmor: true, selinux: true } }
+
+const steps = (laid: Laid, facts = {}): readonly OpInfo[] =>
+  expectRight(planDocument(documentInput(laid, facts))).stages.flatMap(({ infos }) => infos)
+const shown = (infos: readonly OpInfo[], step: string): readonly string[] =>
+  infos
+    .filter((info) => info.step === step)
+    .map(
+      ({ call, args, path }) =>
+        `${call}(${args.map((arg) => (arg instanceof Data ? '&' : arg)).join()}) ${path}`,
+    )
+
+Attributes('a document without any of them has the plan it had', () => {
+  const words = /scheduler|priority|policy|personality|offsets|apparmor|selinux/
+  assert.equal(
+    planLaunch(inputOf()).stages.flatMap(({ infos }) => infos.filter(({ step }) => words.test(step))),
+    [],
+  )
+})
+
+const CALLS: readonly (readonly [laid: Laid, step: string, expected: string])[] = [
+  [
+    { process: { scheduler: { policy: 'SCHED_BATCH', nice: 5 } } },
+    'set scheduler',
+    'sched_setattr(0,&,0) SCHED_BATCH',
+  ],
+  [
+    { process: { ioPriority: { class: 'IOPRIO_CLASS_IDLE', priority: 7 } } },
+    'set io priority',
+    'ioprio_set(2,0,24583) IOPRIO_CLASS_IDLE 7',
+  ],
+  [
+    { linux: { memoryPolicy: { mode: 'MPOL_BIND', nodes: '0-1', flags: ['MPOL_F_STATIC_NODES'] } } },
+    'set memory policy',
+    'set_mempolicy(32770,&,65) MPOL_BIND 0-1',
+  ],
+  [
+    { linux: { memoryPolicy: { mode: 'MPOL_LOCAL' } } },
+    'set memory policy',
+    'set_mempolicy(4,0,0) MPOL_LOCAL',
+  ],
+  [{ linux: { personality: { domain: 'LINUX32' } } }, 'set personality', 'personality(8) LINUX32'],
+]
+for (const [laid, step, expected] of CALLS)
+  Attributes(`${expected} carries out ${JSON.stringify(laid)}`, () => {
+    assert.equal(shown(steps(laid), step), [expected])
+  })
+
+Attributes('time offsets are written through our own proc before anybody is in the namespace', () => {
+  const [first] = expectRight(
+    planDocument(
+      documentInput({ linux: { timeOffsets: { boottime: { secs: -5 }, monotonic: { nanosecs: 7 } } } }),
+    ),
+  ).stages
+  const at = (step: string): number => first?.infos.findIndex((info) => info.step === step) ?? -1
+  assert.ok(at('set time offsets') > at('unshare namespaces'))
+  assert.is(first?.infos[at('set time offsets')]?.path, 'self/timens_offsets = boottime -5 0\nmonotonic 0 7')
+})
+
+Attributes(
+  'labels are written for the next execve where the kernel has them, and file systems get their context',
+  () => {
+    const infos = steps(
+      {
+        process: { apparmorProfile: 'docker-default', selinuxLabel: 'a:b:c' },
+        linux: { mountLabel: 'd:e:f' },
+      },
+      labelled,
+    )
+    const written = infos.filter(({ step }) => /^set (apparmor|selinux)/.test(step)).map(({ path }) => path)
+    assert.equal(written, ['self/attr/apparmor/exec = exec docker-default', 'self/attr/exec = a:b:c'])
+    const contexts = infos
+      .filter(({ path }) => path?.includes('context=d:e:f'))
+      .map(({ path }) => path?.split(' ')[0])
+    assert.equal([...new Set(contexts)].sort(), ['devpts', 'tmpfs'])
+  },
+)
+
+const REFUSED: readonly (readonly [laid: Laid, tag: string, what: RegExp])[] = [
+  [{ process: { apparmorProfile: 'p' } }, 'HostUnfit', /process\.apparmorProfile/],
+  [{ process: { selinuxLabel: 'p' } }, 'HostUnfit', /process\.selinuxLabel/],
+  [{ linux: { mountLabel: 'p' } }, 'HostUnfit', /linux\.mountLabel/],
+  [{ process: { scheduler: { policy: 'SCHED_ISO' } } }, 'HostUnfit', /SCHED_ISO/],
+  [{ linux: { intelRdt: { closID: 'a' } } }, 'Unsupported', /linux\.intelRdt/],
+  [{ process: { terminal: true }, spec: { mounts: [] } }, 'InvalidSpec', /process\.terminal/],
+]
+for (const [laid, tag, what] of REFUSED)
+  Attributes(`${what.source} is refused by name where it cannot be given`, () => {
+    const error = expectLeft(planDocument(documentInput(laid)))
+    assert.is(error._tag, tag)
+    assert.match(JSON.stringify(error), what)
+  })
+
+Attributes('a setting that is a file of proc is written without a /proc in the document, too', () => {
+  const infos = steps({
+    process: { oomScoreAdj: 5 },
+    spec: { mounts: [] },
+    linux: { maskedPaths: [], readonlyPaths: [] },
+  })
+  assert.is(infos.filter(({ step }) => step === 'set oom score').length, 1)
+})
+
+Attributes.run()
