@@ -13,7 +13,6 @@ import {
   O_PATH,
   O_WRONLY,
   oDirectory,
-  SIOCGSKNS,
 } from '../kernel.ts'
 import { type Arch, type OpInfo, Program, Slot, SlotSpace } from '../program.ts'
 import { makeTerminal } from '../terminal.ts'
@@ -49,6 +48,7 @@ import {
   mountLate,
   openBinds,
 } from './mounts.ts'
+import { type EngineNetwork, engineNetwork } from './network.ts'
 import { patchesOf } from './own-text.ts'
 import { writeFile } from './paths.ts'
 import { enterTime, ownProc, setTimeOffsets } from './proc.ts'
@@ -137,8 +137,7 @@ interface EngineHalf {
   readonly mappedBinds: MappedBind[]
   /** Without one, where the engine can: the overlays, mounted. */
   overlays: readonly Slot[] | undefined
-  /** The network namespace, where the engine makes it. */
-  readonly network: { readonly program: Program; readonly namespace: Slot } | undefined
+  readonly network: EngineNetwork | undefined
   cgroupSlot: number | undefined
 }
 
@@ -200,7 +199,7 @@ const assemble = (input: LaunchInput, parked: boolean, lateMounts = false): Arme
   build.received = receiveLayers(build, engine)
   build.overlays = engine.overlays?.map(() => build.slots.next())
   for (const { mount } of engine.mappedBinds) build.receiveTree(mount)
-  build.network = engine.network && build.slots.next()
+  build.network = engine.network?.namespace && build.slots.next()
   const streams = { stdin: build.slots.next(), stdout: build.slots.next(), stderr: build.slots.next() }
   planBegin(build, guardian, joinedTime)
   const { root, proc, terminal } = planArm(build, tasks)
@@ -243,7 +242,7 @@ const assemble = (input: LaunchInput, parked: boolean, lateMounts = false): Arme
     stages: [
       stage(build.begin, [socket, ...time], guardian, makesUserns ? 'after' : 'early'),
       stage(build.arm, handedAt, new Slot(guardian.index + 1 + time.length), when),
-      ...(build.network && engine.network
+      ...(build.network && engine.network?.namespace
         ? [stage(build.settle, [engine.network.namespace.index], build.network, last)]
         : []),
       parked
@@ -262,7 +261,7 @@ const assemble = (input: LaunchInput, parked: boolean, lateMounts = false): Arme
     slotCount: engine.slots.count,
     usage: engine.usage,
     close: [
-      ...[...engine.groups, ...handed, ...(engine.network ? [engine.network.namespace] : [])].map(
+      ...[...engine.groups, ...handed, ...(engine.network?.namespace ? [engine.network.namespace] : [])].map(
         (slot) => slot.index,
       ),
       ...engine.joined.map(({ fd }) => fd.index),
@@ -300,7 +299,7 @@ const planEngine = (input: LaunchInput, hasUserns: boolean): EngineHalf => {
     mapped: [],
     mappedBinds: [],
     overlays: undefined,
-    network: hasUserns ? undefined : makeNetwork(input, slots),
+    network: engineNetwork(input, slots, hasUserns),
     cgroupSlot: undefined,
   }
   writeRecord(half, input)
@@ -312,21 +311,6 @@ const planEngine = (input: LaunchInput, hasUserns: boolean): EngineHalf => {
   if (hasUserns && overlayCount(input.rootfs) > 0) mapLayers(half, input)
   else finishMaps(half, input, hasNew(input.spec, 'user') ? writeMaps(half.after, input) : undefined)
   return half
-}
-
-/**
- * A network namespace takes as long to make as most of a sandbox, and of the sandbox nothing but /sys and /proc/sys/net depends
- * on it. One that belongs to a new user namespace only the child can make.
- */
-const makeNetwork = (input: LaunchInput, slots: SlotSpace): EngineHalf['network'] => {
-  if (!hasNew(input.spec, 'network')) return undefined
-  const program = new Program(input.facts.arch, slots)
-  unshare(program, ['network'])
-  const socket = bringUpLoopback(program)
-  const namespace = slots.next()
-  program.call('open network namespace', 'ioctl', [socket, SIOCGSKNS], { into: namespace })
-  program.call('close', 'close', [socket])
-  return { program, namespace }
 }
 
 /** The private layers' tree first, then every overlay's lowers. */
