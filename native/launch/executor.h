@@ -91,6 +91,22 @@ inline long check_namespace(int fd, long type, int other) noexcept {
              : 0;
 }
 
+// netlink(7), struct nlmsghdr and nlmsgerr: what is acknowledged is told by a message of type 2.
+inline long netlink(int socket, long request, long size) noexcept {
+  const long sent = sys::raw_syscall(sys::nr::write, socket, request, size);
+  if (sys::failed(sent)) return sent;
+  struct {
+    uint32_t length;
+    uint16_t type, flags;
+    uint32_t sequence, port;
+    int32_t error;
+    uint8_t request[492];
+  } answer;
+  const long got = sys::raw_syscall(sys::nr::read, socket, sys::ptr(&answer), sizeof answer);
+  if (sys::failed(got)) return got;
+  return got >= 20 && answer.type == 2 ? answer.error : -kErrProtocol;
+}
+
 inline void put_decimal(uint8_t* field, uint64_t width, int64_t value) noexcept {
   for (uint64_t at = width; at > 0 && value > 0; at--, value /= 10)
     field[at - 1] = static_cast<uint8_t>('0' + value % 10);
@@ -142,6 +158,9 @@ Outcome execute(const Plan& plan, Machine& machine, Special&& special) noexcept 
       case OpKind::kCheckNamespace:
         result =
             detail::check_namespace(static_cast<int>(args[0]), args[1], static_cast<int>(args[2]));
+        break;
+      case OpKind::kNetlink:
+        result = detail::netlink(static_cast<int>(args[0]), args[1], args[2]);
         break;
       case OpKind::kPutSlot:
         *reinterpret_cast<uint32_t*>(plan.data + op.args[0]) = static_cast<uint32_t>(args[1]);

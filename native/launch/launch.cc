@@ -639,14 +639,15 @@ bool allowed_in_engine(uint32_t number) {
       nr::symlinkat,  nr::fchmodat,      nr::pidfd_open, nr::kill,       nr::pidfd_send_signal,
       nr::socketpair, nr::setsockopt,    nr::flock,      nr::lseek,      nr::fcntl,
       nr::linkat,     nr::sendmsg,       nr::eventfd2,   nr::newfstatat, nr::memfd_create,
-      nr::ioctl,      nr::bpf,           nr::fsopen,     nr::fsconfig,   nr::fsmount};
+      nr::ioctl,      nr::bpf,           nr::fsopen,     nr::fsconfig,   nr::fsmount,
+      nr::socket,     nr::recvfrom};
   return std::find(std::begin(kAllowed), std::end(kAllowed), static_cast<long>(number)) !=
          std::end(kAllowed);
 }
 
 bool allowed_in_network(uint32_t number) {
   return allowed_in_engine(number) || number == static_cast<uint32_t>(nr::unshare) ||
-         number == static_cast<uint32_t>(nr::socket);
+         number == static_cast<uint32_t>(nr::setns);
 }
 
 // prctl and capset change the calling task only; the plan uses them to carry capabilities over the

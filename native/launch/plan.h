@@ -34,9 +34,11 @@ enum class OpKind : uint16_t {
   kRefuseFs = 11,     // args: fd, f_type; EPROTO when the file is on such a file system
   kPutDecimal = 12,   // args: data, width, value; writes the value as kPutPid does the pid
   kCloseOthers = 13,  // args: descriptors, or -1; closes all but these, the streams and the control
+  kRunHook = 17,        // args: path, argv, envp, input, its size, ms or -1; a program run to its end
   kUserNamespace = 14,   // args: texts of uid_map, gid_map; result slot = one nobody lives in
   kCheckNamespace = 15,  // args: fd, CLONE_NEW*, other fd or -1; EINVAL when it is no namespace of
                          // this type, or the same one as the other
+  kNetlink = 16,         // args: socket, request, size; the errno of the kernel's acknowledgment
 };
 
 enum class ArgKind : uint32_t { kNumber = 0, kSlot = 1, kData = 2 };
@@ -95,7 +97,7 @@ inline bool valid_arg(const Op& op, unsigned index, const Header& header) noexce
 }
 
 inline bool valid_op(const Op& op, uint32_t index, const Header& header) noexcept {
-  if (op.kind > static_cast<uint16_t>(OpKind::kCheckNamespace)) return false;
+  if (op.kind > static_cast<uint16_t>(OpKind::kNetlink)) return false;
   if (op.result_slot != kNoSlot && op.result_slot >= header.slot_count) return false;
   const uint32_t left = header.op_count - index - 1;
   if (op.skip_on_success > left || op.skip_on_tolerated > left) return false;

@@ -73,9 +73,9 @@ export const nativeLauncher = (
     const made = new Attempt(addon, scriptFor, plan, own, lease.right.guardian)
     made.over.then(lease.right.release)
     begun(made)
-    const network = plan.network === undefined ? -1 : networks.take()
+    const network = plan.networkSlot === undefined ? -1 : networks.take()
     made.begin(slotsOf(lease.right.socket, fds), background, network)
-    if (plan.network !== undefined) made.over.then(() => networks.refillAfter(made.end))
+    if (plan.networkSlot !== undefined) made.over.then(() => networks.refillAfter(made.end))
     return E.right(undefined)
   }
   return {

@@ -1,4 +1,5 @@
 // Decoders of what a runtime spec says for Linux alone. runtime-spec config-linux.md.
+import * as E from '#fp/Either'
 import {
   array,
   boolean,
@@ -133,13 +134,18 @@ const interfaceName = check(text, (name) =>
     : 'is not a name of a network device',
 )
 
+const netDevices = check(record(object({ name: optional(interfaceName) })), (devices) => {
+  const bad = Object.keys(devices).find((name) => E.isLeft(interfaceName(name)))
+  return bad === undefined ? undefined : `${JSON.stringify(bad)} is not a name of a network device`
+})
+
 export const linux: Decoder<Linux> = object({
   namespaces: optional(namespaces),
   uidMappings: optional(idMappings),
   gidMappings: optional(idMappings),
   timeOffsets: optional(object({ monotonic: optional(offset), boottime: optional(offset) })),
   devices: optional(array(device)),
-  netDevices: optional(record(object({ name: optional(interfaceName) }))),
+  netDevices: optional(netDevices),
   cgroupsPath: optional(text),
   resources: optional(resources),
   rootfsPropagation: optional(

@@ -76,6 +76,7 @@ const KIND = {
   closeOthers: 13,
   userNamespace: 14,
   checkNamespace: 15,
+  netlink: 16,
 } as const
 
 const MAGIC = 0x31504c53
@@ -191,6 +192,11 @@ export class Program {
   /** Fails with EINVAL unless the descriptor is a namespace of this type (CLONE_NEW*), and another one than `other`. */
   checkNamespace(step: Step, fd: Slot, type: number, other: Slot | undefined, options: CallOptions): void {
     this.#emit(KIND.checkNamespace, 0, { step, call: 'ioctl', args: [fd, type, other ?? -1] }, options)
+  }
+
+  /** One request on a socket of netlink(7), and the kernel's acknowledgment of it; any other answer is EPROTO. */
+  netlink(step: Step, socket: Slot, request: Data, size: number, options: CallOptions): void {
+    this.#emit(KIND.netlink, 0, { step, call: 'write', args: [socket, request, size] }, options)
   }
 
   setSlot(target: Slot, value: Arg): void {

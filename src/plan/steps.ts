@@ -1,6 +1,7 @@
 // Every step of every plan, and what happens between plans, once. A failure names one of these; docs/errors.md says what each means.
 
 export const STEPS = [
+  'ask for network device',
   'attach device program',
   'attach layer',
   'attach store',
@@ -8,6 +9,7 @@ export const STEPS = [
   'become dumpable',
   'become undumpable',
   'bring up lo',
+  'bring up network device',
   'carry capability',
   'chdir',
   'chdir to engine root',
@@ -50,6 +52,7 @@ export const STEPS = [
   'join cgroup',
   'join guardian cgroup',
   'join session keyring',
+  'keep address of network device',
   'keep capabilities over setuid',
   'load device program',
   'look for device program',
@@ -58,6 +61,7 @@ export const STEPS = [
   'look at file',
   'look at masked path',
   'look at standard stream',
+  'look for network device',
   'look for path',
   'make bind source',
   'make capabilities inheritable',
@@ -78,6 +82,7 @@ export const STEPS = [
   'map ids of layer',
   'map ids of mount',
   'mknod',
+  'move network device',
   'move to trash',
   'move_mount',
   'name senders',
@@ -155,6 +160,7 @@ export const STEPS = [
   'setresuid',
   'setsid',
   'skip',
+  'take down network device',
   'take terminal',
   'umask',
   'unblock signals',

@@ -184,11 +184,16 @@ const EXCEPTIONS: Readonly<Record<string, string>> = {
 }
 /** No option leads to them. The tests of documents carry each of them out: test/oci/spec-*.test.ts, test/plan/launch. */
 const OF_DOCUMENTS: ReadonlySet<string> = new Set([
+  'ask for network device',
+  'bring up network device',
   'enter namespace',
   'enter time namespace',
   'fspick',
+  'keep address of network device',
+  'look for network device',
   'make user namespace of mount',
   'map ids of mount',
+  'move network device',
   'open apparmor profile',
   'open namespace',
   'open selinux label',
@@ -203,6 +208,7 @@ const OF_DOCUMENTS: ReadonlySet<string> = new Set([
   'set scheduler',
   'set selinux label',
   'set time offsets',
+  'take down network device',
   'verify device',
   'verify namespace',
 ])

@@ -5,6 +5,7 @@ import path from 'node:path'
 import * as E from '#fp/Either'
 import { pipe } from '#fp/function'
 import { type LiveEngine, openEngine } from '../../src/adapters/live.ts'
+import { netDevices } from '../../src/adapters/net-devices.ts'
 import { filterFor } from '../../src/engine/seccomp.ts'
 import { type EngineError, message } from '../../src/model/errors.ts'
 import type { Mount, Process, Spec } from '../../src/model/oci-spec.ts'
@@ -170,14 +171,15 @@ interface Ready {
   readonly cgroupFds: readonly number[]
 }
 
-const prepare = ({ ports }: LiveEngine, document: object): E.Either<EngineError, Ready> => {
+const prepare = ({ ports, addon }: LiveEngine, document: object): E.Either<EngineError, Ready> => {
   const { host } = ports
   return pipe(
     decodeSpec(document),
     E.bindTo('spec'),
     E.bind('filter', ({ spec }) => filterFor(ports, spec, false)),
     E.bind('parents', ({ spec }) => host.cgroupParents(spec.linux?.resources ?? {})),
-    E.bind('input', ({ spec, filter, parents }): E.Either<EngineError, LaunchInput> => {
+    E.bind('devices', ({ spec }) => netDevices(addon, host.facts, spec)),
+    E.bind('input', ({ spec, filter, parents, devices }): E.Either<EngineError, LaunchInput> => {
       const id = host.randomId()
       return E.right({
         id,
@@ -191,6 +193,7 @@ const prepare = ({ ports }: LiveEngine, document: object): E.Either<EngineError,
         record: JSON.stringify({ id }),
         createdMs: Date.now(),
         cgroups: parents,
+        netDevices: devices,
         keep: false,
         init: false,
       })

@@ -14,6 +14,7 @@ import {
   MOVE_MOUNT_F_EMPTY_PATH,
   MOVE_MOUNT_T_EMPTY_PATH,
 } from '../kernel.ts'
+import type { NetDevice } from '../netlink.ts'
 import { type Arch, type Data, Program, type Slot, SlotSpace } from '../program.ts'
 import type { EngineFile } from '../spec/files.ts'
 import type { Step } from '../steps.ts'
@@ -53,6 +54,8 @@ export interface LaunchInput {
   /** The time in the record: milliseconds since 1970. */
   readonly createdMs: number
   readonly cgroups: readonly CgroupParent[]
+  /** Those of the document's network devices that the host has, as they are now. */
+  readonly netDevices?: readonly NetDevice[]
   /** The writable layer outlives the container, so it must reach the disk. */
   readonly keep: boolean
   /** A small PID 1 between the kernel and the payload. */

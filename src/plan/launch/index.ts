@@ -13,7 +13,6 @@ import {
   O_PATH,
   O_WRONLY,
   oDirectory,
-  SIOCGSKNS,
 } from '../kernel.ts'
 import { type Arch, doTheSame, type OpInfo, Program, Slot, SlotSpace } from '../program.ts'
 import { makeTerminal } from '../terminal.ts'
@@ -49,6 +48,7 @@ import {
   mountLate,
   openBinds,
 } from './mounts.ts'
+import { type EngineNetwork, engineNetwork, plainNetwork } from './network.ts'
 import { patchesOf } from './own-text.ts'
 import { writeFile } from './paths.ts'
 import { enterTime, ownProc, setTimeOffsets } from './proc.ts'
@@ -118,7 +118,7 @@ export interface LaunchPlan {
   /** Run on the engine's second thread, while the first one makes the groups and the child. */
   readonly layers?: PlannedProgram
   readonly network?: PlannedProgram
-  /** Where it leaves its namespace. */
+  /** Where it leaves its namespace, where that is one like any other. */
   readonly networkSlot?: number
   readonly stages: readonly PlannedStage[]
   readonly cloneFlags: number
@@ -151,8 +151,7 @@ interface EngineHalf {
   overlays: readonly Slot[] | undefined
   /** Of a sandbox that gets its root later: descriptors the caller hands in then. */
   readonly trees: readonly Slot[]
-  /** The network namespace, where the engine makes it. */
-  readonly network: { readonly program: Program; readonly namespace: Slot } | undefined
+  readonly network: EngineNetwork | undefined
   cgroupSlot: number | undefined
 }
 
@@ -234,7 +233,7 @@ export const planOpenTrees = (arch: Arch, trees: readonly TreeSource[]): Planned
 
 /** The `network` program of every start, to be carried out before there is one. */
 export const planNetworkAhead = (arch: Arch): PlannedProgram & { readonly namespace: number } => {
-  const { program, namespace } = freshNetwork(arch, new SlotSpace())
+  const { program, namespace } = plainNetwork(new Program(arch, new SlotSpace()))
   return { ...planned(program), namespace: namespace.index }
 }
 
@@ -283,7 +282,7 @@ interface TakenSlots {
 /** What comes with one stage has slots that follow one another: the network namespace, the groups, the layers, the streams. */
 const takeSlots = (build: LaunchBuild, engine: EngineHalf, guardian: Slot): TakenSlots => {
   const { slots } = build
-  build.network = engine.network && slots.next()
+  build.network = engine.network?.namespace && slots.next()
   const tasks = engine.tasks.map(() => slots.next())
   const layers = slotAt(slots.count)
   build.received = receiveLayers(build, engine)
@@ -313,7 +312,7 @@ const whole = (
       stages: [
         beginStage(build, engine, guardian),
         stage(build.arm, at([...engine.tasks, ...handed]), tasks[0] ?? layers, when),
-        ...(build.network && engine.network
+        ...(build.network && engine.network?.namespace
           ? [stage(build.settle, [engine.network.namespace.index], build.network, last)]
           : []),
         build.waits === 'armed'
@@ -371,7 +370,8 @@ const beginStage = (build: LaunchBuild, engine: EngineHalf, guardian: Slot): Pla
     guardian,
     hasNew(build.input.spec, 'user') ? 'after' : 'early',
   )
-const namespaceOf = ({ network }: EngineHalf): readonly Slot[] => (network ? [network.namespace] : [])
+const namespaceOf = ({ network }: EngineHalf): readonly Slot[] =>
+  network?.namespace === undefined ? [] : [network.namespace]
 const joinedBy = ({ joined }: EngineHalf): readonly Slot[] => joined.map(({ fd }) => fd)
 const at = (slots: readonly Slot[]): readonly number[] => slots.map(({ index }) => index)
 
@@ -391,7 +391,7 @@ const partsOf = (
   }
   return {
     ...programs,
-    ...(engine.network === undefined ? {} : { networkSlot: engine.network.namespace.index }),
+    ...(engine.network?.isPlain ? { networkSlot: engine.network.namespace.index } : {}),
     id: input.id,
     patches: patchesOf(programs, input.id, input.createdMs),
     cloneFlags:
@@ -434,7 +434,7 @@ const planEngine = ({ input, hasUserns, waits }: LaunchBuild): EngineHalf => {
     mapped: [],
     mappedBinds: [],
     overlays: undefined,
-    network: hasUserns ? undefined : makeNetwork(input, slots),
+    network: engineNetwork(input, slots, hasUserns),
     cgroupSlot: undefined,
   }
   writeRecord(half, input)
@@ -459,24 +459,6 @@ const slotsOfCaller = ({ cgroups }: LaunchInput): SlotSpace => {
   return slots
 }
 
-/**
- * A network namespace takes as long to make as most of a sandbox, and of the sandbox nothing but /sys and /proc/sys/net depends
- * on it. One that belongs to a new user namespace only the child can make.
- */
-const makeNetwork = ({ spec, facts: { arch } }: LaunchInput, slots: SlotSpace): EngineHalf['network'] =>
-  hasNew(spec, 'network') ? freshNetwork(arch, slots) : undefined
-
-const freshNetwork = (arch: Arch, slots: SlotSpace): NonNullable<EngineHalf['network']> => {
-  const program = new Program(arch, slots)
-  unshare(program, ['network'])
-  const socket = bringUpLoopback(program)
-  const namespace = slots.next()
-  program.call('open network namespace', 'ioctl', [socket, SIOCGSKNS], { into: namespace })
-  program.call('close', 'close', [socket])
-  return { program, namespace }
-}
-
-/** The private layers' tree first, then every overlay's lowers. */
 /** Trees in which the host's ids appear as the container's: its private layers, every overlay's lowers, and binds that ask for it. */
 const mapTrees = (
   { mapped, mappedBinds, joined }: EngineHalf,

@@ -5,7 +5,7 @@ import { AT_SYMLINK_NOFOLLOW, MS_PRIVATE, MS_SLAVE } from '../../../src/plan/ker
 import { planDocument } from '../../../src/plan/launch/checked.ts'
 import type { LaunchPlan } from '../../../src/plan/launch/index.ts'
 import { parseMountOptions } from '../../../src/plan/launch/mount-options.ts'
-import { expectRight } from '../../support/either.ts'
+import { expectLeft, expectRight } from '../../support/either.ts'
 import { assert, suite } from '../../support/suite.ts'
 import { documentInput, inputOf } from './inputs.ts'
 
@@ -93,6 +93,12 @@ DocumentMounts('every option that is no file system’s is understood', () => {
     .stages.flatMap(({ infos }) => infos)
     .find(({ path }) => path === '/srv')
   assert.ok((Number(open?.args[2]) & AT_SYMLINK_NOFOLLOW) !== 0)
+})
+
+DocumentMounts('a document whose plan is larger than the native side takes is refused', () => {
+  const mounts = Array.from({ length: 600 }, (_, index) => bind([], { destination: `/m${index}` }))
+  const error = expectLeft(planDocument(documentInput({ spec: { mounts } })))
+  assert.is(error._tag, 'Unsupported')
 })
 
 DocumentMounts.run()
