@@ -56,17 +56,17 @@ bool await_end(int pidfd, long timeout_ms) noexcept {
 
 long outcome_of(int status) noexcept {
   const int signal = status & 0x7f;
-  if (signal != 0) return -(kHookSignaled + signal);
+  if (signal != 0) return -(launch::kHookSignaled + signal);
   const int code = (status >> 8) & 0xff;
-  return code == 0 ? 0 : -(kHookExited + code);
+  return code == 0 ? 0 : -(launch::kHookExited + code);
 }
 
 }  // namespace
 
 long run_hook(const long* args) noexcept {
   int pair[2];
-  const long made = sys::raw_syscall(nr::socketpair, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0,
-                                     sys::ptr(pair));
+  const long made =
+      sys::raw_syscall(nr::socketpair, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sys::ptr(pair));
   if (sys::failed(made)) return made;
   const long pid = sys::raw_syscall(nr::clone, 17 /* SIGCHLD */);
   if (pid == 0) become_hook(pair[1], args[0], args[1], args[2]);

@@ -25,6 +25,9 @@ void forget_progress() noexcept;
 // pidfd) readable.
 [[noreturn]] void guard(int socket, int engine) noexcept;
 
+// Arguments as of OpKind::kRunHook. 0, a negative errno, or how it ended: see kHookExited.
+long run_hook(const long* args) noexcept;
+
 [[noreturn]] void leave(int status) noexcept;
 int parse_number(const char* text) noexcept;
 

@@ -640,7 +640,7 @@ bool allowed_in_engine(uint32_t number) {
       nr::socketpair, nr::setsockopt,    nr::flock,      nr::lseek,      nr::fcntl,
       nr::linkat,     nr::sendmsg,       nr::eventfd2,   nr::newfstatat, nr::memfd_create,
       nr::ioctl,      nr::bpf,           nr::fsopen,     nr::fsconfig,   nr::fsmount,
-      nr::socket,     nr::recvfrom};
+      nr::socket,     nr::recvfrom,      nr::bind,       nr::listen,     nr::connect};
   return std::find(std::begin(kAllowed), std::end(kAllowed), static_cast<long>(number)) !=
          std::end(kAllowed);
 }

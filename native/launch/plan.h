@@ -34,12 +34,15 @@ enum class OpKind : uint16_t {
   kRefuseFs = 11,     // args: fd, f_type; EPROTO when the file is on such a file system
   kPutDecimal = 12,   // args: data, width, value; writes the value as kPutPid does the pid
   kCloseOthers = 13,  // args: descriptors, or -1; closes all but these, the streams and the control
-  kRunHook = 17,        // args: path, argv, envp, input, its size, ms or -1; a program run to its end
   kUserNamespace = 14,   // args: texts of uid_map, gid_map; result slot = one nobody lives in
   kCheckNamespace = 15,  // args: fd, CLONE_NEW*, other fd or -1; EINVAL when it is no namespace of
                          // this type, or the same one as the other
   kNetlink = 16,         // args: socket, request, size; the errno of the kernel's acknowledgment
+  kRunHook = 17,  // args: path, argv, envp, input, its size, ms or -1; 0 when it exits with 0
 };
+
+// How a hook that failed is told, among errnos: kHookExited + exit code, kHookSignaled + signal.
+inline constexpr int kHookExited = 3000, kHookSignaled = 3300;
 
 enum class ArgKind : uint32_t { kNumber = 0, kSlot = 1, kData = 2 };
 

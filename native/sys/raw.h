@@ -31,7 +31,8 @@ inline uint64_t cycles() noexcept {
 
 namespace nr {
 inline constexpr long read = 0, write = 1, close = 3, mmap = 9, munmap = 11, rt_sigaction = 13,
-                      rt_sigprocmask = 14, ioctl = 16, sendto = 44, sendmsg = 46, recvmsg = 47,
+                      rt_sigprocmask = 14, ioctl = 16, sendto = 44, execve = 59, bind = 49,
+                      listen = 50, connect = 42, ppoll = 271, sendmsg = 46, recvmsg = 47,
                       clone = 56, wait4 = 61, kill = 62, fcntl = 72, getdents64 = 217,
                       rt_sigtimedwait = 128, prctl = 157, clock_gettime = 228, exit_group = 231,
                       openat = 257, newfstatat = 262, unlinkat = 263, epoll_ctl = 233,
@@ -73,6 +74,7 @@ inline uint64_t cycles() noexcept {
 namespace nr {
 inline constexpr long read = 63, write = 64, close = 57, mmap = 222, munmap = 215,
                       rt_sigaction = 134, rt_sigprocmask = 135, ioctl = 29, sendto = 206,
+                      execve = 221, bind = 200, listen = 201, connect = 203, ppoll = 73,
                       sendmsg = 211, recvmsg = 212, clone = 220, wait4 = 260, kill = 129,
                       fcntl = 25, getdents64 = 61, rt_sigtimedwait = 137, prctl = 167,
                       clock_gettime = 113, exit_group = 94, openat = 56, newfstatat = 79,

@@ -34,6 +34,17 @@ const cgroupMount = (line: string): CgroupMount | undefined => {
   }
 }
 
+const placeOf = (line: string): string => line.split(' ')[4] ?? ''
+
+/** Without what a later mount hides: one at the same place, or at one above. */
+const visible = (lines: readonly string[]): readonly string[] =>
+  lines.filter((line, index) => {
+    const place = placeOf(line)
+    const hides = (later: string): boolean =>
+      later !== '' && (place === later || place.startsWith(later === '/' ? '/' : `${later}/`))
+    return !lines.slice(index + 1).some((later) => hides(placeOf(later)))
+  })
+
 /** A host may show one hierarchy at several places; the standard one counts, and of two mounts on one place the later. */
 const isStandard = (mount: CgroupMount): boolean => mount.mountpoint.startsWith('/sys/fs/cgroup')
 
@@ -65,8 +76,7 @@ const permits = (path: string): boolean => works(() => accessSync(path, constant
 const opens = (path: string): boolean => works(() => closeSync(openSync(path, constants.O_WRONLY)))
 
 /**
- * True when every hierarchy can be written to by this process; access(2) also tells a read-only mount. One that another
- * mount hides still stands in mountinfo, but its files are not there.
+ * True when every hierarchy can be written to by this process; access(2) also tells a read-only mount.
  */
 export const cgroupWritable = (mountpoints: readonly string[], root: string): boolean =>
   mountpoints.length > 0 &&
@@ -85,8 +95,7 @@ export const cgroupFacts = (
   root: string,
 ): CgroupFacts => {
   const mounts = preferred(
-    mountinfo
-      .split('\n')
+    visible(mountinfo.split('\n'))
       .filter((line) => line.includes(' - cgroup'))
       .map(cgroupMount)
       .filter((mount) => mount !== undefined),

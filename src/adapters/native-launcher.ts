@@ -18,19 +18,15 @@ import type { StepTiming } from '../model/exit.ts'
 import {
   type Addon,
   type LaunchEvent,
-  type LaunchScript,
   type NativeLaunch,
   type NativeScript,
-  OP_PROTOCOL,
   PHASE,
-  placeOf,
-  STAGE_BEFORE_EXEC,
   type StageScript,
 } from '../native/addon.ts'
 import { type ChildTimes, type EngineTimes, readChildTimes, readEngineTimes } from '../native/times.ts'
 import type { LaunchPlan, PlannedStage } from '../plan/launch/index.ts'
-import { renamed } from '../plan/launch/own-text.ts'
 import type { OpInfo } from '../plan/program.ts'
+import { failureOf, lastStep, scriptOf, stageScript } from './launch-script.ts'
 import type { NetworksAhead } from './networks-ahead.ts'
 
 const SIGKILL = 9
@@ -106,30 +102,6 @@ const slotsOf = (guardian: number, fds: StreamFds & StartFds, trees: readonly nu
   const { stdin, stdout, stderr, containers, records, cgroups } = fds
   return Int32Array.of(guardian, stdin, stdout, stderr, containers, records, ...cgroups, ...trees)
 }
-
-const scriptOf = (plan: LaunchPlan): LaunchScript => ({
-  slotCount: plan.slotCount,
-  prepare: plan.prepare.bytes,
-  after: plan.after.bytes,
-  ...(plan.join === undefined ? {} : { join: plan.join.bytes }),
-  ...(plan.inChild === undefined ? {} : { inChild: plan.inChild.bytes }),
-  ...(plan.layers === undefined ? {} : { layers: plan.layers.bytes }),
-  ...(plan.network === undefined ? {} : { network: plan.network.bytes }),
-  stages: plan.stages.map(stageScript),
-  patches: plan.patches,
-  cloneFlags: plan.cloneFlags,
-  ...(plan.cgroupSlot === undefined ? {} : { cgroupSlot: plan.cgroupSlot }),
-  ...(plan.networkSlot === undefined ? {} : { networkSlot: plan.networkSlot }),
-  keep: Uint16Array.from(plan.usage, ({ slot }) => slot),
-  close: Uint16Array.from(plan.close),
-})
-
-const stageScript = ({ bytes, fds, base, when }: PlannedStage): StageScript => ({
-  plan: bytes,
-  fds: new Uint16Array(fds),
-  base,
-  when,
-})
 
 /**
  * One start. Its events come in order: cloned, timings…, then executed or failed, then exited. A sandbox that waits says `waiting`
@@ -457,58 +429,6 @@ class Attempt {
 }
 
 const reasonOf = (signal: AbortSignal): unknown => signal.reason ?? new Error('aborted')
-
-const failureOf = (
-  plan: LaunchPlan,
-  own: string,
-  command: string,
-  [, phase, stage, op, errno]: Extract<LaunchEvent, readonly ['failed', ...unknown[]]>,
-): EngineError => {
-  if (phase === PHASE.clone) return { _tag: 'SyscallFailed', step: 'clone3', errno }
-  if (phase === PHASE.send) return { _tag: 'SyscallFailed', step: 'send plan', errno }
-  const info = infosOf(plan, phase, stage)[op]
-  if (op === OP_PROTOCOL || info === undefined) {
-    const step = stage === STAGE_BEFORE_EXEC ? 'execute helper' : 'decode plan'
-    return { _tag: 'SyscallFailed', step, errno }
-  }
-  if (info.step === 'execve') return execFailure(command, errno)
-  return {
-    _tag: 'SyscallFailed',
-    step: info.step,
-    errno,
-    ...(info.path === undefined ? {} : { path: renamed(info.path, plan, own) }),
-  }
-}
-
-const infosOf = (plan: LaunchPlan, phase: number, stage: number): readonly OpInfo[] => {
-  if (phase === PHASE.prepare) return plan.prepare.infos
-  if (phase === PHASE.join) return plan.join?.infos ?? []
-  if (phase === PHASE.after) return plan.after.infos
-  if (phase === PHASE.layers) return plan.layers?.infos ?? []
-  if (phase === PHASE.network) return plan.network?.infos ?? []
-  if (stage === STAGE_BEFORE_EXEC) return plan.inChild?.infos ?? []
-  return plan.stages[stage]?.infos ?? []
-}
-
-/** What the child was doing when it was killed; between two plans it was receiving the next. */
-const lastStep = (
-  plan: LaunchPlan,
-  own: string,
-  reached: number,
-): { readonly step: string; readonly path?: string } => {
-  const place = placeOf(reached)
-  if (place === undefined) return { step: 'execute helper' }
-  const info = infosOf(plan, PHASE.child, place.stage)[place.op]
-  if (info === undefined) return { step: 'send plan' }
-  return { step: info.step, ...(info.path === undefined ? {} : { path: renamed(info.path, plan, own) }) }
-}
-
-const ENOENT = 2
-const ENOTDIR = 20
-const execFailure = (command: string, errno: number): EngineError =>
-  errno === ENOENT || errno === ENOTDIR
-    ? { _tag: 'CommandNotFound', command }
-    : { _tag: 'CommandNotExecutable', command, errno }
 
 /** All steps on one time line that begins with the call. Stamps are counter ticks; two clock readings give their scale. */
 const stepsOf = (plan: LaunchPlan, engine: EngineTimes, children: readonly ChildTimes[]): StepTiming[] => {

@@ -110,7 +110,8 @@ const compiled = (ports: Ports, profile: LinuxSeccomp): E.Either<EngineError, Co
 /** `--init` goes on under the filter, too. */
 const INIT_CALLS = ['clone', 'wait4', 'rt_sigtimedwait', 'kill', 'close_range', 'rt_sigprocmask']
 
-const refusedCall = (
+/** A call that is yet to come once the filter is loaded, and that it refuses. */
+export const refusedCall = (
   filter: CompiledFilter,
   { arch }: HostFacts,
   spec: Spec,

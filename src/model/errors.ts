@@ -132,6 +132,14 @@ export interface StateDamaged {
   readonly path: string
   readonly why: string
 }
+/** A program of a runtime document that is to run at a certain moment. */
+export interface HookFailed {
+  readonly _tag: 'HookFailed'
+  /** Which moment, e.g. `createRuntime`. */
+  readonly hook: string
+  readonly path: string
+  readonly why: string
+}
 /** The launch child died before it could execute the payload or say why not. */
 export interface LaunchDied {
   readonly _tag: 'LaunchDied'
@@ -172,6 +180,7 @@ export type EngineError =
   | Unsupported
   | HostUnfit
   | StateDamaged
+  | HookFailed
   | LaunchDied
   | Cancelled
 
@@ -222,6 +231,8 @@ export const message = (error: EngineError): string => {
       return `${error.need}: not available on this host: ${error.why}`
     case 'StateDamaged':
       return `${error.path}: damaged: ${error.why}`
+    case 'HookFailed':
+      return `${error.hook} hook: ${error.path}: ${error.why}`
     case 'LaunchDied':
       return join(`the container died while starting, at ${error.step}`, error.path, ending(error))
     case 'Cancelled':

@@ -20,8 +20,8 @@ export interface StatusFacts {
   readonly creator?: ProcessIdentity
   /** By pid, of those two; absent where there is no such process. */
   readonly processes: ReadonlyMap<number, ProcessStat>
-  /** The FIFO that `start` opens: it is there from `create` until then. */
-  readonly hasExecFifo: boolean
+  /** The socket the payload waits at: it is there from `create` to `start`. */
+  readonly hasStartSocket: boolean
   readonly isFrozen: boolean
 }
 
@@ -29,7 +29,7 @@ export const statusOf = (facts: StatusFacts): OciStatus => {
   if (facts.init === undefined) return isAlive(facts, facts.creator) ? 'creating' : 'stopped'
   if (!isAlive(facts, facts.init)) return 'stopped'
   if (facts.isFrozen) return 'paused'
-  return facts.hasExecFifo ? 'created' : 'running'
+  return facts.hasStartSocket ? 'created' : 'running'
 }
 
 /** A zombie runs nothing any more, and a number with another start time belongs to somebody else. */

@@ -32,7 +32,7 @@ export type Outcome<A> = Promise<Either<EngineError, A>>
  * container's lock: an operation that changes a container takes the lock, loads it again and asks `allow` again.
  */
 export interface OciRuntime {
-  /** The container is `created` when this resolves: its state is saved, its process waits at the exec FIFO, the pid file is written. */
+  /** The container is `created` when this resolves: its state is saved, its process waits for `start`, the pid file is written. */
   readonly create: (request: CreateRequest) => Outcome<void>
   /** Resolves when the payload has been executed. Fails too where it could not be: CommandNotFound, CommandNotExecutable. */
   readonly start: (request: StartRequest) => Outcome<void>

@@ -1,11 +1,11 @@
-// Looks up what a container's status is computed from: /proc, the exec FIFO and the freezer.
+// Looks up what a container's status is computed from: /proc, the socket its payload waits at and the freezer.
 import { existsSync, readFileSync } from 'node:fs'
 import type { OciRecord } from '../model/oci-state.ts'
 import { isFrozenText, type ProcessStat, parseProcessStat, type StatusFacts } from '../model/oci-status.ts'
 import { unless } from './attempt.ts'
 
 /** `create` leaves the container's first process waiting at it, and `start` removes it. */
-export const EXEC_FIFO = 'exec.fifo'
+export const START_SOCKET = 'start.sock'
 
 export const statusFacts = (record: OciRecord, directory: string): StatusFacts => {
   const { init, creator, cgroup } = record
@@ -18,7 +18,7 @@ export const statusFacts = (record: OciRecord, directory: string): StatusFacts =
     ...(init === undefined ? {} : { init }),
     ...(creator === undefined ? {} : { creator }),
     processes,
-    hasExecFifo: existsSync(`${directory}/${EXEC_FIFO}`),
+    hasStartSocket: existsSync(`${directory}/${START_SOCKET}`),
     isFrozen: cgroup.freezerFile !== undefined && isFrozen(cgroup.freezerFile),
   }
 }

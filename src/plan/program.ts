@@ -59,6 +59,16 @@ export interface CallOptions {
   readonly rememberDenied?: boolean
 }
 
+/** A program as execve(2) takes it. */
+export interface HookProgram {
+  readonly path: string
+  readonly args: readonly string[]
+  readonly env: readonly string[]
+}
+
+/** How a hook that failed is told, among errnos: native/launch/plan.h. */
+export const HOOK = { exited: 3000, signaled: 3300 } as const
+
 const KIND = {
   syscall: 0,
   checkStat: 1,
@@ -77,6 +87,7 @@ const KIND = {
   userNamespace: 14,
   checkNamespace: 15,
   netlink: 16,
+  runHook: 17,
 } as const
 
 const MAGIC = 0x31504c53
@@ -158,6 +169,24 @@ export class Program {
   /** `fd`: a descriptor that goes to the engine with the times. */
   report(fd?: Slot): void {
     this.#emit(KIND.report, 0, { step: 'report timings', call: 'sendmsg', args: [fd ?? -1] }, {})
+  }
+
+  /**
+   * In the helper: a program run to its end, with `input` on its standard input. It fails with how that ended (HOOK), or ETIMEDOUT.
+   * `timeoutMs`: -1 for none.
+   */
+  runHook(step: Step, hook: HookProgram, input: string, timeoutMs: number): void {
+    const { path, args, env } = hook
+    const text = Buffer.from(input)
+    const given = [
+      this.text(path),
+      this.strings(args),
+      this.strings(env),
+      this.bytes(text),
+      text.length,
+      timeoutMs,
+    ]
+    this.#emit(KIND.runHook, 0, { step, call: 'execve', args: given }, { path })
   }
 
   /** Writes the clone's pid in decimal, right-aligned, into `width` bytes at `field`. */

@@ -20,7 +20,7 @@ const creator = { pid: 600, startTime: 1000 }
 const alive = { state: 'S', startTime: 123456 }
 const facts = (over: Partial<StatusFacts>): StatusFacts => ({
   processes: new Map(),
-  hasExecFifo: false,
+  hasStartSocket: false,
   isFrozen: false,
   ...over,
 })
@@ -38,16 +38,20 @@ const CASES: readonly (readonly [what: string, facts: StatusFacts, status: OciSt
     'stopped',
   ],
   ['no process and no creator', facts({}), 'stopped'],
-  ['it waits at the FIFO', facts({ init, processes: new Map([[700, alive]]), hasExecFifo: true }), 'created'],
+  [
+    'it waits at the FIFO',
+    facts({ init, processes: new Map([[700, alive]]), hasStartSocket: true }),
+    'created',
+  ],
   ['it runs', facts({ init, processes: new Map([[700, alive]]) }), 'running'],
   ['it is frozen', facts({ init, processes: new Map([[700, alive]]), isFrozen: true }), 'paused'],
   [
     'it is frozen before its start',
-    facts({ init, processes: new Map([[700, alive]]), isFrozen: true, hasExecFifo: true }),
+    facts({ init, processes: new Map([[700, alive]]), isFrozen: true, hasStartSocket: true }),
     'paused',
   ],
   ['its process is gone', facts({ init }), 'stopped'],
-  ['its process is gone, and the FIFO left', facts({ init, hasExecFifo: true }), 'stopped'],
+  ['its process is gone, and the FIFO left', facts({ init, hasStartSocket: true }), 'stopped'],
   ['its process is gone, and the cgroup frozen', facts({ init, isFrozen: true }), 'stopped'],
   [
     'another process has its number',

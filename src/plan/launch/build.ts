@@ -19,6 +19,7 @@ import { type Arch, type Data, Program, type Slot, SlotSpace } from '../program.
 import type { EngineFile } from '../spec/files.ts'
 import type { Step } from '../steps.ts'
 import type { DetachedMount } from './detached.ts'
+import type { Lasting } from './lasting.ts'
 
 /** One cgroup hierarchy the container joins. The engine made and opened the parent directory beforehand. */
 export interface CgroupParent {
@@ -28,6 +29,8 @@ export interface CgroupParent {
   readonly mountpoint: string
   /** Directory the container's group is made in, below the mount point, e.g. `/slipway`. */
   readonly path: string
+  /** The group's name, where that is not the container's id. */
+  readonly leaf?: string
 }
 
 /** A compiled seccomp filter: struct sock_filter[], and the flags of seccomp(2). */
@@ -60,6 +63,8 @@ export interface LaunchInput {
   readonly keep: boolean
   /** A small PID 1 between the kernel and the payload. */
   readonly init: boolean
+  /** Nobody kills it with its engine, and what is known of it is not recorded here. */
+  readonly lasting?: Lasting
 }
 
 /** Where a start stops to wait: nowhere, before its payload, or before its root already. */

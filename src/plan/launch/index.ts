@@ -6,6 +6,7 @@ import {
   CLONE_NEWNET,
   CLONE_NEWPID,
   CLONE_NEWUSER,
+  EEXIST,
   MSG_NOSIGNAL,
   O_CLOEXEC,
   O_CREAT,
@@ -37,6 +38,7 @@ import {
   NAMESPACE_FLAGS,
   openJoined,
 } from './joined.ts'
+import { type Lasting, type LastingSlots, runHooks } from './lasting.ts'
 import { layerNames, overlayCount, overlaysOf } from './layer-names.ts'
 import { isBind, isMapped } from './mount-options.ts'
 import {
@@ -263,6 +265,7 @@ const assemble = (input: LaunchInput, waits: Waits, lateMounts = false): ArmedPl
     init: input.init,
     filter: input.filter,
     noNewPrivileges: process.noNewPrivileges === true,
+    ...(input.lasting && { lasting: { ...input.lasting, socket: taken.socket, extra: taken.extra } }),
   }
   const sandbox = waits === 'nowhere' ? made : waitForPayload(build, made, lateMounts)
   if (waits === 'nowhere') firePayload(build.fire, sandbox, process)
@@ -271,7 +274,7 @@ const assemble = (input: LaunchInput, waits: Waits, lateMounts = false): ArmedPl
 }
 
 /** Slots of the child for what comes with its stages, after those of `begin`, which knows nothing of image or groups. */
-interface TakenSlots {
+interface TakenSlots extends LastingSlots {
   readonly guardian: Slot
   readonly tasks: readonly Slot[]
   /** The first one for layers or overlays. */
@@ -290,7 +293,10 @@ const takeSlots = (build: LaunchBuild, engine: EngineHalf, guardian: Slot): Take
   for (const { mount } of engine.mappedBinds) build.receiveTree(mount)
   build.given = engine.trees.map(() => slots.next())
   const streams = { stdin: slots.next(), stdout: slots.next(), stderr: slots.next() }
-  return { guardian, tasks, layers, streams }
+  const { waitsForStart = false, extraFds = 0 } = build.input.lasting ?? {}
+  const socket = waitsForStart ? slots.next() : undefined
+  const extra = Array.from({ length: extraFds }, () => slots.next())
+  return { guardian, tasks, layers, streams, socket, extra }
 }
 
 type Parts = Omit<ArmedPlan, 'sandbox' | 'takenSlots'>
@@ -304,7 +310,6 @@ const whole = (
   const waits = engine.after.opCount > 0 || engine.layers.opCount > 0
   const when = waits ? 'after' : 'early'
   const last = engine.network === undefined ? when : 'last'
-  const { stdin, stdout, stderr } = ENGINE_SLOTS
   const handed = handedBy(engine)
   return {
     ...partsOf(build, engine, {
@@ -317,11 +322,26 @@ const whole = (
           : []),
         build.waits === 'armed'
           ? stage(build.park, [], streams.stdin, last)
-          : stage(build.fire, [stdin, stdout, stderr], streams.stdin, last),
+          : fireStage(build, streams.stdin, last),
       ],
     }),
     close: at([...engine.groups, ...engine.tasks, ...handed, ...namespaceOf(engine), ...joinedBy(engine)]),
   }
+}
+
+/** One that is sent later has its descriptors in a list of their own, in the same order. */
+const fireStage = ({ fire, input }: LaunchBuild, base: Slot, last: PlannedStage['when']): PlannedStage => {
+  const { stdin, stdout, stderr, cgroups } = ENGINE_SLOTS
+  const more = Array.from({ length: handedIn(input.lasting) }, (_, i) => cgroups + input.cgroups.length + i)
+  const fds = [stdin, stdout, stderr, ...more]
+  return input.lasting?.pausesBeforeRoot === true
+    ? stage(
+        fire,
+        fds.map((_, index) => index),
+        base,
+        'later',
+      )
+    : stage(fire, fds, base, last)
 }
 
 /** A sandbox without a root, and what gives it one. */
@@ -366,8 +386,8 @@ const timeOf = ({ joined }: EngineHalf): readonly Slot[] =>
 const beginStage = (build: LaunchBuild, engine: EngineHalf, guardian: Slot): PlannedStage =>
   stage(
     build.begin,
-    [ENGINE_SLOTS.guardian, ...at(timeOf(engine))],
-    guardian,
+    [...(build.input.lasting === undefined ? [ENGINE_SLOTS.guardian] : []), ...at(timeOf(engine))],
+    build.input.lasting === undefined ? guardian : slotAt(guardian.index + 1),
     hasNew(build.input.spec, 'user') ? 'after' : 'early',
   )
 const namespaceOf = ({ network }: EngineHalf): readonly Slot[] =>
@@ -393,7 +413,9 @@ const partsOf = (
     ...programs,
     ...(engine.network?.isPlain ? { networkSlot: engine.network.namespace.index } : {}),
     id: input.id,
-    patches: patchesOf(programs, input.id, input.createdMs),
+    // One that lasts is started once, and its id is anybody's word.
+    patches:
+      input.lasting === undefined ? patchesOf(programs, input.id, input.createdMs) : new Uint32Array(0),
     cloneFlags:
       (hasNew(input.spec, 'pid') ? CLONE_NEWPID : 0) | (hasNew(input.spec, 'user') ? CLONE_NEWUSER : 0),
     ...(engine.cgroupSlot === undefined ? {} : { cgroupSlot: engine.cgroupSlot }),
@@ -437,7 +459,7 @@ const planEngine = ({ input, hasUserns, waits }: LaunchBuild): EngineHalf => {
     network: engineNetwork(input, slots, hasUserns),
     cgroupSlot: undefined,
   }
-  writeRecord(half, input)
+  if (input.lasting === undefined) writeRecord(half, input)
   input.cgroups.forEach((parent, index) => {
     makeGroup(half, input, parent, ENGINE_SLOTS.cgroups + index)
   })
@@ -453,11 +475,15 @@ const planEngine = ({ input, hasUserns, waits }: LaunchBuild): EngineHalf => {
   return half
 }
 
-const slotsOfCaller = ({ cgroups }: LaunchInput): SlotSpace => {
+const slotsOfCaller = ({ cgroups, lasting }: LaunchInput): SlotSpace => {
   const slots = new SlotSpace()
-  slots.count = ENGINE_SLOTS.cgroups + cgroups.length
+  slots.count = ENGINE_SLOTS.cgroups + cgroups.length + handedIn(lasting)
   return slots
 }
+
+/** Descriptors behind those of the groups' parents: the socket, then what is passed on. */
+const handedIn = (lasting: Lasting | undefined): number =>
+  lasting === undefined ? 0 : lasting.extraFds + (lasting.waitsForStart ? 1 : 0)
 
 /** Trees in which the host's ids appear as the container's: its private layers, every overlay's lowers, and binds that ask for it. */
 const mapTrees = (
@@ -521,15 +547,18 @@ const makeLayers = (program: Program, input: LaunchInput): void => {
  */
 const makeGroup = (half: EngineHalf, input: LaunchInput, parent: CgroupParent, from: number): void => {
   const { prepare, after, slots } = half
-  const what = `${parent.mountpoint}${parent.path}/${input.id}`
+  const leaf = parent.leaf ?? input.id
+  const what = `${parent.mountpoint}${parent.path}/${leaf}`
   const early = parent.version === 2 ? prepare : after
-  const name = early.text(input.id)
-  early.call('make cgroup', 'mkdirat', [slotAt(from), name, 0o755], { path: what })
+  const name = early.text(leaf)
+  // One that is named by a document may be there already, and is joined.
+  const tolerate = input.lasting === undefined ? {} : { tolerate: [EEXIST] }
+  early.call('make cgroup', 'mkdirat', [slotAt(from), name, 0o755], { path: what, ...tolerate })
   const group = slots.next()
   const flags = O_PATH | O_CLOEXEC | oDirectory(input.facts.arch)
   early.call('open cgroup', 'openat', [slotAt(from), name, flags, 0], { into: group, path: what })
   half.groups.push(group)
-  half.usage.push(...openUsageFiles(after, group, parent))
+  if (input.lasting === undefined) half.usage.push(...openUsageFiles(after, group, parent))
   for (const write of limitWrites(parent, input.spec.linux?.resources ?? {})) writeLimit(after, group, write)
   if (parent.version === 2) {
     half.cgroupSlot = group.index
@@ -579,17 +608,18 @@ const engineSlot = (name: keyof typeof ENGINE_SLOTS): Slot => slotAt(ENGINE_SLOT
 const planBegin = (build: LaunchBuild, guardian: Slot, joinedTime: Slot | undefined): void => {
   const { begin, input } = build
   // Registered before anything else: whatever happens from here on, the guardian knows whom to kill.
-  begin.call('register with guardian', 'sendto', [
-    guardian,
-    begin.text(guardMessage(input)),
-    guardMessage(input).length + 1,
-    MSG_NOSIGNAL,
-    0,
-    0,
-  ])
+  if (input.lasting === undefined)
+    begin.call('register with guardian', 'sendto', [
+      guardian,
+      begin.text(guardMessage(input)),
+      guardMessage(input).length + 1,
+      MSG_NOSIGNAL,
+      0,
+      0,
+    ])
   enterTimeNamespace(begin, joinedTime)
   if (build.hasUserns) becomeRoot(begin)
-  dieWithEngine(begin)
+  if (input.lasting === undefined) dieWithEngine(begin)
   unshare(
     begin,
     namespacesOf(input, (type) => type !== 'cgroup' && !(type === 'network' && build.networkComesLater)),
@@ -618,8 +648,8 @@ const planArm = (
     join,
     namespacesOf(input, (type) => type === 'cgroup'),
   )
-  const enter = waits === 'half' ? join : settle
-  if (network !== undefined) enter.call('enter network namespace', 'setns', [network, CLONE_NEWNET])
+  const entering = waits === 'half' ? join : settle
+  if (network !== undefined) entering.call('enter network namespace', 'setns', [network, CLONE_NEWNET])
   if (isJoined(input.spec, 'mount')) return armJoined(build)
   const binds = openBinds(build)
   attachStores(build)
@@ -635,8 +665,11 @@ const planArm = (
   makeReadonly(build, rest, root)
   makeRootReadonly(build, root)
   if (proc !== undefined) openNamespace(build, proc)
-  enterRoot(build, root)
-  spreadRoot(build, root)
+  const { lasting } = input
+  const enter = lasting?.pausesBeforeRoot === true ? build.fire : settle
+  if (lasting !== undefined) runHooks(enter, 'run createContainer hook', lasting.createContainer)
+  enterRoot(build, enter, root)
+  spreadRoot(build, enter, root)
   return { root, proc, terminal }
 }
 

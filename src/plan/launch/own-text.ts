@@ -14,7 +14,9 @@ export const idOf = (own: string): string => own.slice(0, ID_DIGITS)
 
 /** What a plan says about its own container, said about another one. */
 export const renamed = (text: string, { id }: { readonly id: string }, own: string): string =>
-  text.replaceAll(id, idOf(own)).replaceAll(id.slice(0, SHORT_DIGITS), idOf(own).slice(0, SHORT_DIGITS))
+  own === ''
+    ? text
+    : text.replaceAll(id, idOf(own)).replaceAll(id.slice(0, SHORT_DIGITS), idOf(own).slice(0, SHORT_DIGITS))
 
 /** Rows of four: which program, offset in it, offset in the own text, length. */
 const ROW = 4

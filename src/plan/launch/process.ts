@@ -42,6 +42,7 @@ import type { Step } from '../steps.ts'
 import { syscallNumber } from '../syscalls/index.ts'
 import { setAttributes } from './attributes.ts'
 import type { Filter, LaunchBuild } from './build.ts'
+import { candidates, type Lasting, type LastingSlots, passOn, runHooks, waitForStart } from './lasting.ts'
 import { ensureDirectory, openInOurs, writeFile } from './paths.ts'
 
 /** `lo` is the one interface an empty network namespace has. Returns the socket that brought it up. */
@@ -86,15 +87,18 @@ export interface Sandbox {
   /** Still to be loaded; undefined without one, or when the sandbox waits with it. */
   readonly filter: Filter | undefined
   readonly noNewPrivileges: boolean
+  /** Of one that outlives its engine, with the slots of what it is given. */
+  readonly lasting?: Lasting & LastingSlots
 }
 
 /** What is the same for every payload of a sandbox. */
 export const parkPayload = (build: LaunchBuild, proc: Slot | undefined, process: Process): void => {
   const { park, input } = build
   park.call('setsid', 'setsid', [])
-  park.call('join session keyring', 'keyctl', [KEYCTL_JOIN_SESSION_KEYRING, 0], {
-    tolerate: keyringErrors(build),
-  })
+  if (input.lasting?.keepsKeyring !== true)
+    park.call('join session keyring', 'keyctl', [KEYCTL_JOIN_SESSION_KEYRING, 0], {
+      tolerate: keyringErrors(build),
+    })
   if (process.oomScoreAdj !== undefined && proc !== undefined) {
     writeFile(park, 'set oom score', proc, 'self/oom_score_adj', String(process.oomScoreAdj))
   }
@@ -158,12 +162,19 @@ export const firePayload = (
   fire.call('chdir', 'fchdir', [cwd], { path: process.cwd })
   // Everything that needs a free descriptor is done.
   setLimits(fire, process)
+  if (sandbox.lasting !== undefined) lastUntilStart(fire, sandbox.lasting, process)
   const talks = canReport(arch, filter)
   if (!talks) fire.report(namespace)
   dropRights(fire, sandbox, process)
   if (sandbox.init) fire.becomeInit()
   if (talks) fire.report(namespace)
   executePayload(fire, process)
+}
+
+const lastUntilStart = (fire: Program, lasting: Lasting & LastingSlots, process: Process): void => {
+  const { socket } = passOn(fire, lasting)
+  if (socket !== undefined) waitForStart(fire, socket, process)
+  runHooks(fire, 'run startContainer hook', lasting.startContainer)
 }
 
 /** A strict filter may not let the report through; then it is sent before the filter is loaded. */
@@ -225,7 +236,11 @@ const setLimits = (fire: Program, process: Process): void => {
  * The filter is loaded while CAP_SYS_ADMIN is still held unless no_new_privs is set, and what comes after it is as little as
  * can be: capset and execve. The planner has proved that the filter admits both.
  */
-const dropRights = (fire: Program, { lastCap, filter, noNewPrivileges }: Sandbox, process: Process): void => {
+const dropRights = (
+  fire: Program,
+  { lastCap, filter, noNewPrivileges, lasting }: Sandbox,
+  process: Process,
+): void => {
   const sets = capabilitySets(process.capabilities, lastCap)
   const early = filter !== undefined && !noNewPrivileges
   changeUser(fire, process)
@@ -236,8 +251,9 @@ const dropRights = (fire: Program, { lastCap, filter, noNewPrivileges }: Sandbox
     'set capabilities',
   )
   raiseAmbient(fire, sets.ambient)
-  dieWithEngine(fire)
-  fire.call('close other descriptors', 'close_range', [3, 0xffffffff, CLOSE_RANGE_CLOEXEC])
+  if (lasting === undefined) dieWithEngine(fire)
+  const first = 3 + (lasting?.extraFds ?? 0)
+  fire.call('close other descriptors', 'close_range', [first, 0xffffffff, CLOSE_RANGE_CLOEXEC])
   if (filter !== undefined) loadFilter(fire, filter)
   if (early) setCapabilities(fire, sets, 'drop CAP_SYS_ADMIN')
 }
@@ -318,18 +334,13 @@ const unblockSignals = (fire: Program): void => {
   fire.call('unblock signals', 'rt_sigprocmask', [SIG_SETMASK, fire.words([0]), 0, 8])
 }
 
-const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
-
 /** As execvp(3): a name without a slash is tried in each directory of PATH; a denied one counts when none is found. */
 const executePayload = (fire: Program, process: Process): void => {
   const args = process.args ?? []
   const command = args[0] ?? ''
   const argv = fire.strings(args)
   const envp = fire.strings(process.env ?? [])
-  const candidates = command.includes('/')
-    ? [command]
-    : searchPath(process.env ?? []).map((folder) => `${folder}/${command}`)
-  for (const file of candidates) {
+  for (const file of candidates(process)) {
     fire.call('execve', 'execve', [fire.text(file), argv, envp], {
       path: file,
       tolerate: [ENOENT, ENOTDIR, EACCES],
@@ -337,9 +348,4 @@ const executePayload = (fire: Program, process: Process): void => {
     })
   }
   fire.fail('execve', ENOENT, command)
-}
-
-const searchPath = (env: readonly string[]): readonly string[] => {
-  const path = env.findLast((entry) => entry.startsWith('PATH='))?.slice('PATH='.length) ?? DEFAULT_PATH
-  return path.split(':').map((folder) => (folder === '' ? '.' : folder))
 }

@@ -1,7 +1,7 @@
 // linux.rootfsPropagation, and what binds that hear of the host's mounts ask of it.
 import type { Mount, RootfsPropagation } from '../../model/oci-spec.ts'
 import { AT_RECURSIVE, MS_PRIVATE, MS_SHARED, MS_SLAVE, MS_UNBINDABLE } from '../kernel.ts'
-import type { Slot } from '../program.ts'
+import type { Program, Slot } from '../program.ts'
 import { type LaunchBuild, type LaunchInput, setMountAttr } from './build.ts'
 import { parseMountOptions } from './mount-options.ts'
 
@@ -30,10 +30,10 @@ export const keepRootPrivate = (build: LaunchBuild, root: Slot): void => {
  * After pivot_root, which takes no shared root. Of the root alone: what is mounted in it has the propagation of its own options.
  * A shared root is in a peer group of its own, not in the host's. runtime-spec config-linux.md, Rootfs Mount Propagation.
  */
-export const spreadRoot = (build: LaunchBuild, root: Slot): void => {
+export const spreadRoot = (build: LaunchBuild, program: Program, root: Slot): void => {
   const propagation = build.input.spec.linux?.rootfsPropagation
   const flag = isOf(propagation, 'shared') ? MS_SHARED : isOf(propagation, 'unbindable') ? MS_UNBINDABLE : 0
   if (flag === 0) return
   for (const { destination, fd } of [{ destination: '/', fd: root }, ...build.rootParts])
-    setMountAttr(build.settle, 'set propagation', fd, { propagation: flag }, 0, destination)
+    setMountAttr(program, 'set propagation', fd, { propagation: flag }, 0, destination)
 }

@@ -182,8 +182,7 @@ export const makeRootReadonly = (build: LaunchBuild, root: Slot): void => {
  * "." over "." stacks the old root under the new one, so no directory for it is needed (pivot_root(2), NOTES). It comes last, since
  * the masks of files are taken from the old root.
  */
-export const enterRoot = (build: LaunchBuild, root: Slot): void => {
-  const { settle } = build
+export const enterRoot = (build: LaunchBuild, settle: Program, root: Slot): void => {
   const here = settle.text('.')
   settle.call('chdir to rootfs', 'fchdir', [root], { path: build.scratch })
   settle.call('pivot_root', 'pivot_root', [here, here], { path: build.scratch })

@@ -179,7 +179,7 @@ export const place = (root: string, id: string, status: Wanted, over: Partial<Oc
   mkdirSync(folder, { recursive: true })
   const freezerFile = path.join(folder, 'freezer.state')
   writeFileSync(freezerFile, status === 'paused' ? 'FROZEN\n' : 'THAWED\n')
-  if (status === 'created') writeFileSync(path.join(folder, 'exec.fifo'), '')
+  if (status === 'created') writeFileSync(path.join(folder, 'start.sock'), '')
   const who =
     status === 'creating'
       ? { creator: living }

@@ -1,0 +1,238 @@
+// create: everything but the program. What is half made when something fails is taken down again.
+import { mkdirSync } from 'node:fs'
+import path from 'node:path'
+import * as E from '#fp/Either'
+import type { EngineError } from '../../model/errors.ts'
+import type { CreateRequest } from '../../model/oci-requests.ts'
+import type { Hook, NamespaceType, Spec } from '../../model/oci-spec.ts'
+import {
+  OCI_STATE_VERSION,
+  type OciRecord,
+  type ProcessIdentity,
+  rfc3339Nano,
+} from '../../model/oci-state.ts'
+import type { LaunchPlan } from '../../plan/launch/index.ts'
+import { PROC_NAMES } from '../../plan/launch/joined.ts'
+import type { InnerHook, Lasting } from '../../plan/launch/lasting.ts'
+import { attempt } from '../attempt.ts'
+import { replaceFile } from '../state-dir.ts'
+import { processStat, START_SOCKET } from '../status-facts.ts'
+import { planOf } from './document.ts'
+import { type Group, groupsOf, killAll, makeGroups, openParents, recordOf, removeGroup } from './groups.ts'
+import { runHooks, stateText } from './hooks.ts'
+import { LastingLaunch } from './launch.ts'
+import type { Parts } from './parts.ts'
+import { writePidFile } from './pid-file.ts'
+import { listenAt, sendDescriptor } from './sockets.ts'
+
+/** The steps of the payload's own program, for whoever starts it: a failure is told by number. */
+export const STEPS_FILE = 'steps.json'
+/** Where the root is attached for a moment, in the container's own mount namespace. */
+const SCRATCH = 'root'
+
+/** Fails: ContainerExists, InvalidSpec, HostUnfit, Unsupported, HookFailed, CommandNotFound, SyscallFailed … */
+export const create = async (
+  parts: Parts,
+  request: CreateRequest,
+): Promise<E.Either<EngineError, LastingLaunch>> => {
+  const { state } = parts
+  const reserved = state.reserve(request.id)
+  if (E.isLeft(reserved)) return reserved
+  const undo: (() => void | Promise<void>)[] = [() => void state.remove(request.id)]
+  const made = await createIn(parts, request, reserved.right, undo)
+  if (E.isLeft(made)) for (const step of undo.reverse()) await step()
+  return made
+}
+
+const createIn = async (
+  parts: Parts,
+  request: CreateRequest,
+  directory: string,
+  undo: (() => void | Promise<void>)[],
+): Promise<E.Either<EngineError, LastingLaunch>> => {
+  const { state, addon } = parts
+  const { id, spec } = request
+  const record = recordFor(parts, request)
+  const saved = E.flatMap(() => state.save(record))(state.saveConfig(id, request.config))
+  if (E.isLeft(saved)) return saved
+  const groups = tagged(() => {
+    const wanted = groupsOf(parts, spec, id)
+    undo.push(() => removeAll(wanted))
+    return makeGroups(parts, wanted, spec)
+  })
+  if (E.isLeft(groups)) return groups
+  const scratch = path.join(directory, SCRATCH)
+  mkdirSync(scratch, { mode: 0o711 })
+  const lasting = lastingOf(request)
+  const plan = planOf(parts, {
+    id,
+    spec: request.listenFds > 0 ? withListenFds(spec, request.listenFds) : spec,
+    rootfs: rootfsOf(request),
+    scratch,
+    cgroups: groups.right,
+    lasting,
+  })
+  if (E.isLeft(plan)) return plan
+  replaceFile(directory, STEPS_FILE, JSON.stringify(stepsOf(plan.right)))
+  const socket = listenAt(parts, path.join(directory, START_SOCKET))
+  if (E.isLeft(socket)) return socket
+  const launch = startOf(parts, plan.right, request, groups.right, socket.right)
+  undo.push(async () => {
+    launch.kill()
+    await launch.end
+  })
+  const cgroup = recordOf(parts.globals.cgroupManager, groups.right)
+  const reached = await reachCreated(parts, request, launch, { ...record, cgroup }, [socket.right])
+  addon.closeFds(Int32Array.of(socket.right))
+  if (E.isLeft(reached)) return reached
+  const handed = await handOver(parts, request, launch)
+  return E.isLeft(handed) ? handed : E.right(launch)
+}
+
+/** Up to the moment it waits for `start`, with the hooks of the runtime's own namespaces on the way. */
+const reachCreated = async (
+  { state }: Parts,
+  { id, spec, bundle, extraFds }: CreateRequest,
+  launch: LastingLaunch,
+  record: OciRecord,
+  given: readonly number[],
+): Promise<E.Either<EngineError, void>> => {
+  let reached = await launch.next()
+  if (E.isRight(reached) && reached.right === 'paused') {
+    const text = stateText(spec, { id, status: 'creating', pid: launch.pid, bundle })
+    const hooks = runtimeHooks(spec)
+    for (const [name, list] of hooks) {
+      const ran = await runHooks(name, list, text)
+      if (E.isLeft(ran)) return ran
+    }
+    launch.goOn([0, 1, 2, ...given, ...extraOf(extraFds)])
+    reached = await launch.next()
+  }
+  if (E.isLeft(reached)) return reached
+  const init = identityOf(launch.pid)
+  return state.save({
+    ...record,
+    ...(init === undefined ? {} : { init }),
+    namespaces: namespacesOf(spec, launch.pid),
+  })
+}
+
+const runtimeHooks = ({ hooks = {} }: Spec): readonly (readonly [string, readonly Hook[]])[] => [
+  ['prestart', hooks.prestart ?? []],
+  ['createRuntime', hooks.createRuntime ?? []],
+]
+
+export const identityOf = (pid: number): ProcessIdentity | undefined => {
+  const stat = processStat(pid)
+  return stat && { pid, startTime: stat.startTime }
+}
+
+const recordFor = ({ globals }: Parts, request: CreateRequest): OciRecord => {
+  const { id, bundle, spec } = request
+  const creator = identityOf(process.pid)
+  return {
+    version: OCI_STATE_VERSION,
+    ociVersion: spec.ociVersion,
+    id,
+    ...(creator === undefined ? {} : { creator }),
+    bundle,
+    rootfs: rootfsOf(request),
+    created: rfc3339Nano(BigInt(Date.now()) * 1_000_000n + (process.hrtime.bigint() % 1_000_000n)),
+    ...(spec.annotations === undefined ? {} : { annotations: spec.annotations }),
+    ownerUid: process.geteuid?.() ?? 0,
+    cgroup: { manager: globals.cgroupManager, paths: {} },
+    namespaces: {},
+  }
+}
+
+const rootfsOf = ({ bundle, spec }: Pick<CreateRequest, 'bundle' | 'spec'>): string =>
+  path.resolve(bundle, spec.root?.path ?? 'rootfs')
+
+/** Where another process can join, by type. */
+const namespacesOf = (spec: Spec, pid: number): Partial<Record<NamespaceType, string>> =>
+  Object.fromEntries(
+    [...new Set([...(spec.linux?.namespaces ?? []).map(({ type }) => type), 'mount' as const])].map(
+      (type) => [type, `/proc/${pid}/ns/${PROC_NAMES[type]}`],
+    ),
+  )
+
+const lastingOf = ({ id, spec, bundle, extraFds, noNewKeyring }: CreateRequest): Lasting => {
+  const { hooks = {} } = spec
+  // A hook in the container sees its first process as that one sees itself.
+  const inner = (list: readonly Hook[] | undefined, status: 'creating' | 'created'): InnerHook[] =>
+    (list ?? []).map((hook) => ({ hook, state: stateText(spec, { id, status, pid: 1, bundle }) }))
+  return {
+    waitsForStart: true,
+    extraFds,
+    pausesBeforeRoot: runtimeHooks(spec).some(([, list]) => list.length > 0),
+    createContainer: inner(hooks.createContainer, 'creating'),
+    startContainer: inner(hooks.startContainer, 'created'),
+    keepsKeyring: noNewKeyring,
+  }
+}
+
+/** sd_listen_fds(3): the payload is told how many it has, and that they are its own. */
+const withListenFds = (spec: Spec, count: number): Spec => {
+  const { process: program } = spec
+  if (program === undefined) return spec
+  const env = [...(program.env ?? []), `LISTEN_FDS=${count}`, 'LISTEN_PID=1']
+  return { ...spec, process: { ...program, env } }
+}
+
+/** Those this process was started with. */
+export const extraOf = (count: number): readonly number[] =>
+  Array.from({ length: count }, (_, index) => 3 + index)
+
+const startOf = (
+  { addon }: Parts,
+  plan: LaunchPlan,
+  { spec, extraFds }: CreateRequest,
+  groups: readonly Group[],
+  socket: number,
+): LastingLaunch => {
+  const parents = openParents(groups)
+  try {
+    const slots = [-1, 0, 1, 2, -1, -1, ...parents.fds, socket, ...extraOf(extraFds)]
+    return new LastingLaunch(addon, plan, slots, spec.process?.args?.[0] ?? '', parents.close)
+  } catch (error) {
+    parents.close()
+    throw error
+  }
+}
+
+const stepsOf = ({ stages }: LaunchPlan): readonly (readonly [string, string | undefined])[] =>
+  (stages.at(-1)?.infos ?? []).map(({ step, path: what }) => [step, what])
+
+/** What the caller waits for: the terminal first, since whoever has the pid expects to have it. */
+const handOver = async (
+  parts: Parts,
+  { consoleSocket, pidfdSocket, pidFile }: CreateRequest,
+  launch: LastingLaunch,
+): Promise<E.Either<EngineError, void>> => {
+  if (consoleSocket !== undefined && launch.terminal !== undefined) {
+    const sent = await sendDescriptor(parts, consoleSocket, launch.terminal, '/dev/pts/ptmx')
+    if (E.isLeft(sent)) return sent
+  }
+  if (pidfdSocket !== undefined) {
+    const sent = await sendDescriptor(parts, pidfdSocket, launch.pidfd(), 'pidfd')
+    if (E.isLeft(sent)) return sent
+  }
+  return pidFile === undefined ? E.right(undefined) : attempt(() => writePidFile(pidFile, launch.pid))
+}
+
+const removeAll = async (groups: readonly Group[]): Promise<void> => {
+  await killAll(recordOf('cgroupfs', groups))
+  for (const { directory } of groups) await removeGroup(directory)
+}
+
+/** Adapters throw tagged errors. */
+const tagged = <A>(body: () => A): E.Either<EngineError, A> => {
+  try {
+    return E.right(body())
+  } catch (error) {
+    if (typeof error === 'object' && error !== null && '_tag' in error) return E.left(error as EngineError)
+    return attempt(() => {
+      throw error
+    })
+  }
+}

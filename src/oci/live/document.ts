@@ -1,0 +1,72 @@
+// A runtime document as the planner's input: what does not come from the document itself.
+import path from 'node:path'
+import * as E from '#fp/Either'
+import { pipe } from '#fp/function'
+import { netDevices } from '../../adapters/net-devices.ts'
+import { refusedCall } from '../../engine/seccomp.ts'
+import type { EngineError } from '../../model/errors.ts'
+import type { Spec } from '../../model/oci-spec.ts'
+import { planDocument } from '../../plan/launch/checked.ts'
+import type { CgroupParent, LaunchInput, LaunchPlan } from '../../plan/launch/index.ts'
+import type { Lasting } from '../../plan/launch/lasting.ts'
+import { type CompiledFilter, compileSeccomp } from '../../plan/seccomp/index.ts'
+import type { Parts } from './parts.ts'
+
+export interface Document {
+  readonly id: string
+  readonly spec: Spec
+  /** Absolute. */
+  readonly rootfs: string
+  /** An empty directory for the root to be attached at. */
+  readonly scratch: string
+  readonly cgroups: readonly CgroupParent[]
+  readonly lasting: Lasting
+}
+
+/** Fails: InvalidSpec, HostUnfit, Unsupported, SyscallFailed. */
+export const planOf = (parts: Parts, document: Document): E.Either<EngineError, LaunchPlan> => {
+  const { addon, facts } = parts
+  const { id, spec, rootfs, scratch, cgroups, lasting } = document
+  return pipe(
+    E.Do,
+    E.bind('filter', () => filterOf(parts, spec)),
+    E.bind('devices', () => netDevices(addon, facts, spec)),
+    E.flatMap(({ filter, devices }) => {
+      const input: LaunchInput = {
+        id,
+        spec,
+        rootfs: { kind: 'directory', path: rootfs },
+        files: [],
+        ...(filter === undefined ? {} : { filter }),
+        facts,
+        root: path.dirname(scratch),
+        scratch,
+        record: '',
+        createdMs: 0,
+        cgroups,
+        netDevices: devices,
+        keep: false,
+        init: false,
+        lasting,
+      }
+      return planDocument(input)
+    }),
+  )
+}
+
+/** Fails: InvalidSpec, Unsupported. */
+const filterOf = ({ facts }: Parts, spec: Spec): E.Either<EngineError, CompiledFilter | undefined> => {
+  const profile = spec.linux?.seccomp
+  if (profile === undefined) return E.right(undefined)
+  return pipe(
+    compileSeccomp(profile, facts.arch),
+    E.filterOrElse(
+      (filter) => refusedCall(filter, facts, spec, false) === undefined,
+      (filter): EngineError => ({
+        _tag: 'Unsupported',
+        feature: 'this seccomp profile',
+        why: `it refuses ${refusedCall(filter, facts, spec, false)}, which the start needs after the filter is loaded`,
+      }),
+    ),
+  )
+}

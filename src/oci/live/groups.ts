@@ -1,0 +1,242 @@
+// The cgroups of a container: where its document puts them, how they are made and taken down, and who is in them.
+import {
+  closeSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  writeFileSync,
+} from 'node:fs'
+import path from 'node:path'
+import { allowDevices, attachDevices, handDown, inheritCpuset } from '../../adapters/cgroup-setup.ts'
+import type { EngineError } from '../../model/errors.ts'
+import type { LinuxDeviceCgroup, Spec } from '../../model/oci-spec.ts'
+import type { CgroupManager, OciCgroup } from '../../model/oci-state.ts'
+import { deviceList } from '../../plan/device-list.ts'
+import { limitedControllers } from '../../plan/launch/cgroup.ts'
+import type { CgroupParent } from '../../plan/launch/index.ts'
+import { unless } from '../attempt.ts'
+import type { Parts } from './parts.ts'
+
+/** A group as the planner takes it, and its directory. */
+export interface Group extends CgroupParent {
+  readonly leaf: string
+  readonly directory: string
+}
+
+/**
+ * One for each hierarchy: the container joins them all, as it does under runc. A relative path is below the runtime's own group, and
+ * without one the id is the name. Throws an EngineError.
+ */
+export const groupsOf = ({ facts, globals }: Parts, { linux }: Spec, id: string): readonly Group[] => {
+  const { cgroupManager: manager } = globals
+  const { mode, controllers, unified, writable } = facts.cgroup
+  if (manager === 'systemd') throw unsupportedManager
+  if (manager === 'disabled' || mode === 'none' || !writable) return refusingLimits(manager, linux?.resources)
+  const wanted = linux?.cgroupsPath ?? ''
+  const own = ownGroups()
+  const place = (mountpoint: string, names: readonly string[], version: 1 | 2): Group => {
+    const above = wanted.startsWith('/') ? '/' : (own.get(version === 2 ? '' : (names[0] ?? '')) ?? '/')
+    const whole = path.posix.join('/', above, wanted === '' ? id : wanted)
+    const parent = path.posix.dirname(whole)
+    return {
+      version,
+      controllers: names,
+      mountpoint,
+      path: parent === '/' ? '' : parent,
+      leaf: path.posix.basename(whole),
+      directory: path.join(mountpoint, whole),
+    }
+  }
+  if (mode === 'v2') return unified === undefined ? [] : [place(unified, [], 2)]
+  const mounts = new Map<string, string[]>()
+  for (const { name, mountpoint, version } of controllers)
+    if (version === 1) mounts.set(mountpoint, [...(mounts.get(mountpoint) ?? []), name])
+  return [...mounts].map(([mountpoint, names]) => place(mountpoint, names, 1))
+}
+
+const unsupportedManager: EngineError = {
+  _tag: 'Unsupported',
+  feature: 'the systemd cgroup manager',
+  why: 'units are not made; use cgroupfs',
+}
+
+const refusingLimits = (
+  manager: CgroupManager,
+  resources: NonNullable<Spec['linux']>['resources'] = {},
+): readonly Group[] => {
+  const limited = limitedControllers(resources)
+  if (limited.length === 0) return []
+  throw {
+    _tag: 'HostUnfit',
+    need: `a limit of ${limited.join(', ')}`,
+    why: manager === 'disabled' ? 'cgroups are disabled' : 'the cgroup tree cannot be written to',
+  } satisfies EngineError
+}
+
+/** By controller; the empty name is v2's. cgroups(7), /proc/[pid]/cgroup. */
+const ownGroups = (): ReadonlyMap<string, string> => {
+  const lines = readFileSync('/proc/self/cgroup', 'utf8').split('\n')
+  return new Map(
+    lines.flatMap((line) => {
+      const [, names = '', ...rest] = line.split(':')
+      return rest.length === 0 ? [] : names.split(',').map((name) => [name, rest.join(':')] as const)
+    }),
+  )
+}
+
+const allowed = (type: 'b' | 'c', access: string, major?: number, minor?: number): LinuxDeviceCgroup => ({
+  allow: true,
+  type,
+  access,
+  ...(major === undefined ? {} : { major }),
+  ...(minor === undefined ? {} : { minor }),
+})
+
+/** What the default devices need, whatever a document says before: runc libcontainer/specconv, AllowedDevices. */
+const DEFAULT_RULES: readonly LinuxDeviceCgroup[] = [
+  allowed('c', 'm'),
+  allowed('b', 'm'),
+  ...[3, 5, 7, 8, 9].map((minor) => allowed('c', 'rwm', 1, minor)),
+  allowed('c', 'rwm', 5, 0),
+  allowed('c', 'rwm', 5, 2),
+  allowed('c', 'rwm', 136),
+]
+
+/** The container's own directories with what they need before anybody joins: cpusets that are not empty, and device rules. */
+export const makeGroups = (
+  { addon, facts }: Parts,
+  groups: readonly Group[],
+  { linux }: Spec,
+): readonly Group[] => {
+  const list = deviceList([...(linux?.resources?.devices ?? []), ...DEFAULT_RULES])
+  return groups.map((group) => {
+    const whole = path.posix.join(group.path, group.leaf)
+    if (group.version === 2) {
+      const { controllers } = handDown(group.mountpoint, group.path === '' ? '/' : group.path)
+      mkdirSync(group.directory, { recursive: true })
+      attachDevices(addon, facts, group.directory, list)
+      return { ...group, controllers }
+    }
+    mkdirSync(group.directory, { recursive: true })
+    if (group.controllers.includes('cpuset')) inheritCpuset(group.mountpoint, whole)
+    if (group.controllers.includes('devices')) allowDevices(group.directory, list)
+    return group
+  })
+}
+
+/** As the state keeps them. */
+export const recordOf = (manager: CgroupManager, groups: readonly Group[]): OciCgroup => {
+  const paths = Object.fromEntries(
+    groups.flatMap(({ version, controllers, directory }) =>
+      version === 2 ? [['', directory]] : controllers.map((name) => [name, directory]),
+    ),
+  )
+  const frozen = groups.find(({ version, controllers }) => version === 2 || controllers.includes('freezer'))
+  const file = frozen && path.join(frozen.directory, frozen.version === 2 ? 'cgroup.freeze' : 'freezer.state')
+  return { manager, paths, ...(file === undefined ? {} : { freezerFile: file }) }
+}
+
+/** Directories of a container that is there, each once. */
+export const directoriesOf = ({ paths }: OciCgroup): readonly string[] => [...new Set(Object.values(paths))]
+
+/** The same as the planner takes them, to be joined. `below`: sub-groups by controller; the empty name is v2's. */
+export const joinedGroups = (
+  { facts }: Parts,
+  { paths }: OciCgroup,
+  below: Readonly<Record<string, string>> = {},
+): readonly Group[] => {
+  const found = new Map<string, { names: string[]; sub: string }>()
+  for (const [name, directory] of Object.entries(paths)) {
+    const sub = below[name] ?? below[''] ?? ''
+    const known = found.get(directory)
+    found.set(directory, { names: [...(known?.names ?? []), name], sub: known?.sub || sub })
+  }
+  return [...found].map(([directory, { names, sub }]) => {
+    const whole = path.join(directory, sub)
+    if (sub !== '') mkdirSync(whole, { recursive: true })
+    const version = names.includes('') ? 2 : 1
+    const mountpoint =
+      version === 2
+        ? (facts.cgroup.unified ?? '/sys/fs/cgroup')
+        : (facts.cgroup.controllers.find(({ name }) => name === names[0])?.mountpoint ?? '/sys/fs/cgroup')
+    const parent = path.dirname(whole).slice(mountpoint.length)
+    return {
+      version,
+      // Nothing is limited anew.
+      controllers: [],
+      mountpoint,
+      path: parent,
+      leaf: path.basename(whole),
+      directory: whole,
+    }
+  })
+}
+
+/** O_DIRECTORY descriptors of the directories the groups are in. */
+export const openParents = (
+  groups: readonly Group[],
+): { readonly fds: readonly number[]; readonly close: () => void } => {
+  const fds = groups.map(({ mountpoint, path: parent }) =>
+    openSync(`${mountpoint}${parent}`, constants.O_RDONLY | constants.O_DIRECTORY),
+  )
+  const close = (): void => {
+    for (const fd of fds) closeSync(fd)
+  }
+  return { fds, close }
+}
+
+const GONE = ['ENOENT', 'ENODEV']
+
+/** Pids of all processes at and below a directory; none where it is gone. */
+export const pidsBelow = (directory: string): readonly number[] => {
+  const own = unless(GONE, () => readFileSync(path.join(directory, 'cgroup.procs'), 'utf8')) ?? ''
+  const below = (unless(GONE, () => readdirSync(directory, { withFileTypes: true })) ?? [])
+    .filter((entry) => entry.isDirectory())
+    .flatMap(({ name }) => pidsBelow(path.join(directory, name)))
+  // Processes of other pid namespaces are listed as 0.
+  return [
+    ...own
+      .split('\n')
+      .map(Number)
+      .filter((pid) => pid > 0),
+    ...below,
+  ]
+}
+
+/** The group that tells who belongs to a container. */
+export const processesOf = (cgroup: OciCgroup): readonly number[] => {
+  const [first] = directoriesOf(cgroup)
+  return first === undefined ? [] : [...new Set(pidsBelow(first))].sort((a, b) => a - b)
+}
+
+const TRIES = 200
+const PAUSE_MS = 5
+
+/** With all below it. A group is busy until its last process is fully gone. Throws what rmdir throws in the end. */
+export const removeGroup = async (directory: string): Promise<void> => {
+  for (const entry of unless(GONE, () => readdirSync(directory, { withFileTypes: true })) ?? [])
+    if (entry.isDirectory()) await removeGroup(path.join(directory, entry.name))
+  for (let tries = 0; existsSync(directory); tries++) {
+    const isBusy = unless(['EBUSY'], () => unless(GONE, () => rmdirSync(directory)) ?? true) === undefined
+    if (!isBusy) return
+    if (tries === TRIES) rmdirSync(directory)
+    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS))
+  }
+}
+
+/** SIGKILL to everybody in it, until nobody is left. */
+export const killAll = async (cgroup: OciCgroup): Promise<void> => {
+  const unified = cgroup.paths['']
+  const kill = unified === undefined ? undefined : path.join(unified, 'cgroup.kill')
+  for (let tries = 0; tries < TRIES; tries++) {
+    const pids = processesOf(cgroup)
+    if (pids.length === 0) return
+    if (kill !== undefined && existsSync(kill)) writeFileSync(kill, '1')
+    else for (const pid of pids) unless(['ESRCH'], () => process.kill(pid, 'SIGKILL'))
+    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS))
+  }
+}

@@ -1,0 +1,135 @@
+// One start of a process that may outlive this one: the addon's events as the moments the life cycle waits for.
+import * as E from '#fp/Either'
+import { failureOf, lastStep, scriptOf, stageScript } from '../../adapters/launch-script.ts'
+import type { EngineError } from '../../model/errors.ts'
+import { type Addon, type LaunchEvent, type NativeLaunch, PHASE } from '../../native/addon.ts'
+import type { LaunchPlan } from '../../plan/launch/index.ts'
+import { CREATED_TAG } from '../../plan/launch/lasting.ts'
+
+/** `paused`: it waits for its last stage. `created`: for `start`. `executed`: the payload runs. */
+export type Moment = 'paused' | 'created' | 'executed'
+export type Reached = E.Either<EngineError, Moment>
+
+const SIGKILL = 9
+const CLD_EXITED = 1
+
+export class LastingLaunch {
+  readonly #addon: Addon
+  readonly #plan: LaunchPlan
+  readonly #command: string
+  readonly #native: NativeLaunch
+  #release: () => void
+  readonly #reached: Reached[] = []
+  #wanted: ((reached: Reached) => void) | undefined
+  #failure: EngineError | undefined
+  #lastStageDone = false
+  #ended: (code: number) => void = () => {}
+  /** 0 before the clone. */
+  pid = 0
+  /** The engine's end of a terminal that was made. */
+  terminal: number | undefined
+  /** The exit code, 128 + n after signal n. */
+  readonly end = new Promise<number>((resolve) => {
+    this.#ended = resolve
+  })
+
+  /** `slots`: what the plan's first slots are, borrowed until `release`. Throws for a plan the addon does not take. */
+  constructor(
+    addon: Addon,
+    plan: LaunchPlan,
+    slots: readonly number[],
+    command: string,
+    release: () => void,
+  ) {
+    this.#addon = addon
+    this.#release = release
+    this.#plan = plan
+    this.#command = command
+    const told = (...event: LaunchEvent): void => this.#onEvent(event)
+    this.#native = new addon.Launch(new addon.Script(scriptOf(plan)), Int32Array.from(slots), '', told)
+  }
+
+  /** The next moment, or why it is not reached any more; after a failure the process has ended. */
+  next(): Promise<Reached> {
+    const known = this.#reached.shift()
+    if (known !== undefined) return Promise.resolve(known)
+    return new Promise((resolve) => {
+      this.#wanted = resolve
+    })
+  }
+
+  /** The last stage, for one that is paused. */
+  goOn(fds: readonly number[]): void {
+    const stage = this.#plan.stages.find(({ when }) => when === 'later')
+    if (stage === undefined || this.#native.send(stageScript(stage), Int32Array.from(fds)) !== 0) this.kill()
+  }
+
+  kill(signal = SIGKILL): void {
+    this.#native.kill(signal)
+  }
+
+  /** Borrowed; -1 after its end. */
+  pidfd(): number {
+    return this.#native.pidfd()
+  }
+
+  /** It lives on when this process ends. */
+  leave(): void {
+    this.#native.unref()
+  }
+
+  #reach(moment: Reached): void {
+    this.#release()
+    this.#release = () => {}
+    const wanted = this.#wanted
+    this.#wanted = undefined
+    if (wanted === undefined) this.#reached.push(moment)
+    else wanted(moment)
+  }
+
+  #onEvent(event: LaunchEvent): void {
+    switch (event[0]) {
+      case 'cloned':
+        this.pid = event[1]
+        this.#addon.closeFds(Int32Array.from(event.slice(3) as number[]))
+        return
+      case 'timings':
+        this.#addon.closeFds(Int32Array.of(event[3]))
+        this.#lastStageDone = event[1] === this.#plan.stages.length - 1
+        return
+      case 'fd':
+        if (event[1] !== CREATED_TAG) {
+          this.terminal = event[2]
+          return
+        }
+        this.#addon.closeFds(Int32Array.of(event[2]))
+        this.#reach(E.right('created'))
+        return
+      case 'waiting':
+        this.#addon.closeFds(Int32Array.of(event[1], event[2]))
+        this.#reach(E.right('paused'))
+        return
+      case 'failed':
+        this.#failure = failureOf(this.#plan, '', this.#command, event)
+        if (event[1] !== PHASE.child) this.#reach(E.left(this.#failure))
+        return
+      case 'executed':
+        if (this.#lastStageDone) this.#reach(E.right('executed'))
+        return
+      case 'exited':
+        this.#exited(event[1], event[2], event[6])
+        return
+      default:
+        return
+    }
+  }
+
+  /** A program that ended at once has been executed: the last times are the last it said before. */
+  #exited(siCode: number, status: number, reached: number): void {
+    this.#ended(siCode === CLD_EXITED ? status : 128 + status)
+    if (this.#lastStageDone && this.#failure === undefined) this.#reach(E.right('executed'))
+    const died = siCode === CLD_EXITED ? { exitCode: status } : { signal: status }
+    const at = lastStep(this.#plan, '', reached)
+    this.#reach(E.left(this.#failure ?? { _tag: 'LaunchDied', ...at, ...died }))
+  }
+}

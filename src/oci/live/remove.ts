@@ -1,0 +1,80 @@
+// kill and delete.
+import * as E from '#fp/Either'
+import type { EngineError } from '../../model/errors.ts'
+import type { DeleteRequest, KillRequest } from '../../model/oci-requests.ts'
+import { allow, type OciContainer } from '../../model/oci-status.ts'
+import { attempt, unless } from '../attempt.ts'
+import { keptConfig } from '../kept-config.ts'
+import { withLock } from '../state-lock.ts'
+import { wording } from '../wording.ts'
+import { thaw } from './freeze.ts'
+import { directoriesOf, killAll, processesOf, removeGroup } from './groups.ts'
+import { runHooks, stateText } from './hooks.ts'
+import type { Parts } from './parts.ts'
+import { signalProcess, untilDead } from './process-handle.ts'
+
+const SIGKILL = 9
+const ESRCH = 3
+
+/** Fails: WrongStatus, SyscallFailed. */
+export const kill = async (
+  parts: Parts,
+  { container: { record }, signal, all }: KillRequest,
+): Promise<E.Either<EngineError, void>> => {
+  const { init, cgroup } = record
+  if (all) {
+    for (const pid of processesOf(cgroup)) unless(['ESRCH'], () => process.kill(pid, signal))
+    return E.right(undefined)
+  }
+  const failed = init === undefined ? undefined : signalProcess(parts, init, signal)
+  if (failed === undefined) return E.right(undefined)
+  const isGone = failed._tag === 'SyscallFailed' && failed.errno === ESRCH
+  return E.left(
+    isGone ? { _tag: 'WrongStatus', container: record.id, status: 'stopped', wanted: 'running' } : failed,
+  )
+}
+
+/** Nothing of the container is left afterwards. Fails: WrongStatus, SyscallFailed. */
+export const remove = (
+  parts: Parts,
+  { container, force }: DeleteRequest,
+): Promise<E.Either<EngineError, void>> =>
+  withLock(parts.state, parts.addon.flock, container.record.id, async () => {
+    const found = E.flatMap((now: OciContainer) => (force ? E.right(now) : allow('delete', now)))(
+      parts.state.load(container.record.id),
+    )
+    return E.isLeft(found) ? found : removeFound(parts, found.right)
+  })
+
+const removeFound = async (parts: Parts, container: OciContainer): Promise<E.Either<EngineError, void>> => {
+  const { id, init, cgroup, bundle } = container.record
+  if (container.status === 'paused') thaw(cgroup)
+  if (init !== undefined && container.status !== 'stopped') {
+    signalProcess(parts, init, SIGKILL)
+    if (!(await untilDead(init)))
+      return E.left({ _tag: 'WrongStatus', container: id, status: container.status, wanted: 'stopped' })
+  }
+  await killAll(cgroup)
+  for (const directory of directoriesOf(cgroup)) {
+    const failed = await removeGroup(directory).then(
+      () => undefined,
+      (error: unknown) => error,
+    )
+    const told = attempt(() => {
+      if (failed !== undefined) throw failed
+    })
+    if (E.isLeft(told)) return told
+  }
+  const spec = keptConfig(container)
+  const removed = parts.state.remove(id)
+  if (E.isLeft(removed)) return removed
+  // runtime-spec runtime.md, Lifecycle: what a poststop hook fails with is logged, and the rest goes on.
+  if (E.isRight(spec)) {
+    const state = stateText(spec.right, { id, status: 'stopped', pid: 0, bundle })
+    for (const hook of spec.right.hooks?.poststop ?? []) {
+      const ran = await runHooks('poststop', [hook], state)
+      if (E.isLeft(ran)) parts.log.warn(wording(ran.left))
+    }
+  }
+  return E.right(undefined)
+}

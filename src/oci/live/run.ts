@@ -1,0 +1,38 @@
+// run: create and start, and unless it is detached the wait and the delete.
+import * as E from '#fp/Either'
+import type { EngineError } from '../../model/errors.ts'
+import type { RunRequest } from '../../model/oci-requests.ts'
+import { create } from './create.ts'
+import type { Parts } from './parts.ts'
+import { remove } from './remove.ts'
+import { passSignals } from './signals.ts'
+import { start } from './start.ts'
+
+/** The exit code, 128 + n after signal n; 0 when detached. Fails as create and start do. */
+export const run = async (parts: Parts, request: RunRequest): Promise<E.Either<EngineError, number>> => {
+  const made = await create(parts, request)
+  if (E.isLeft(made)) return made
+  const launch = made.right
+  const stop = passSignals((signal) => launch.kill(signal))
+  const container = parts.state.load(request.id)
+  if (E.isLeft(container)) return container
+  const started = await start(parts, { container: container.right })
+  const takeDown = (): Promise<E.Either<EngineError, void>> =>
+    remove(parts, { container: container.right, force: true })
+  try {
+    if (E.isLeft(started)) {
+      await takeDown()
+      return started
+    }
+    if (request.detach) {
+      launch.leave()
+      return E.right(0)
+    }
+    const code = await launch.end
+    if (request.keep) return E.right(code)
+    const removed = await takeDown()
+    return E.isLeft(removed) ? removed : E.right(code)
+  } finally {
+    stop()
+  }
+}

@@ -1,0 +1,88 @@
+// start: lets a created container's payload go, and waits until it has been executed.
+import { readFileSync, rmSync } from 'node:fs'
+import { connect } from 'node:net'
+import path from 'node:path'
+import * as E from '#fp/Either'
+import { stepFailure } from '../../adapters/launch-script.ts'
+import type { EngineError } from '../../model/errors.ts'
+import type { StartRequest } from '../../model/oci-requests.ts'
+import { allow, type OciContainer } from '../../model/oci-status.ts'
+import { attempt } from '../attempt.ts'
+import { keptConfig } from '../kept-config.ts'
+import { withLock } from '../state-lock.ts'
+import { START_SOCKET } from '../status-facts.ts'
+import { STEPS_FILE } from './create.ts'
+import { runHooks, stateText } from './hooks.ts'
+import type { Parts } from './parts.ts'
+import { withShortPath } from './sockets.ts'
+
+/** Fails: WrongStatus, CommandNotFound, CommandNotExecutable, HookFailed, SyscallFailed. */
+export const start = (parts: Parts, { container }: StartRequest): Promise<E.Either<EngineError, void>> =>
+  withLock(parts.state, parts.addon.flock, container.record.id, async () => {
+    const found = E.flatMap((now: OciContainer) => allow('start', now))(parts.state.load(container.record.id))
+    if (E.isLeft(found)) return found
+    const spec = keptConfig(found.right)
+    if (E.isLeft(spec)) return spec
+    const { directory, record } = found.right
+    const file = path.join(directory, START_SOCKET)
+    const answer = await letGo(file)
+    if (E.isLeft(answer)) return answer
+    const failure = failureIn(answer.right)
+    if (failure !== undefined) {
+      const [step = 'send plan', what] = stepAt(directory, failure.op)
+      return E.left(stepFailure(step, what, spec.right.process?.args?.[0] ?? '', failure.errno))
+    }
+    const removed = attempt(() => rmSync(file, { force: true }))
+    if (E.isLeft(removed)) return removed
+    const { id, bundle, init } = record
+    const state = stateText(spec.right, { id, status: 'running', pid: init?.pid ?? 0, bundle })
+    const ran = await runHooks('poststart', spec.right.hooks?.poststart, state)
+    // runtime-spec runtime.md, Lifecycle: a poststart hook that fails is told, and the container goes on.
+    if (E.isLeft(ran))
+      parts.log.warn(`${ran.left._tag === 'HookFailed' ? ran.left.path : 'hook'}: poststart hook failed`)
+    return E.right(undefined)
+  })
+
+/** All the payload's process has said, up to the end of file: it has been executed, or has ended. */
+const letGo = (file: string): Promise<E.Either<EngineError, Buffer>> =>
+  new Promise((resolve) => {
+    const parts: Buffer[] = []
+    withShortPath(file, (short) => {
+      const socket = connect(short)
+      socket.on('data', (bytes) => parts.push(bytes))
+      socket.on('end', () => resolve(E.right(Buffer.concat(parts))))
+      socket.on('error', (error: NodeJS.ErrnoException) => {
+        const errno = Math.abs(error.errno ?? 5)
+        resolve(E.left({ _tag: 'SyscallFailed', step: 'connect to socket', errno, path: file }))
+      })
+    })
+  })
+
+const FAILED = 1
+const HEAD_BYTES = 8
+
+/** Reports as native/launch/protocol.h has them: type, size, body; that of a failure is stage, operation, errno. */
+const failureIn = (bytes: Buffer): { readonly op: number; readonly errno: number } | undefined => {
+  for (let at = 0; at + HEAD_BYTES <= bytes.length; at += HEAD_BYTES + bytes.readUInt32LE(at + 4)) {
+    const body = at + HEAD_BYTES
+    if (bytes.readUInt32LE(at) === FAILED && body + 12 <= bytes.length)
+      return { op: bytes.readUInt32LE(body + 4), errno: bytes.readInt32LE(body + 8) }
+  }
+  return undefined
+}
+
+const stepAt = (
+  directory: string,
+  op: number,
+): readonly [step: string | undefined, path: string | undefined] => {
+  try {
+    const steps = JSON.parse(readFileSync(path.join(directory, STEPS_FILE), 'utf8')) as [
+      string,
+      string | null,
+    ][]
+    const [step, what] = steps[op] ?? []
+    return [step, what ?? undefined]
+  } catch {
+    return [undefined, undefined]
+  }
+}

@@ -1,0 +1,114 @@
+// A container that outlives the process that makes it: the second half of its payload's start waits for another process.
+import type { Hook, Process } from '../../model/oci-spec.ts'
+import {
+  AT_EACCESS,
+  AT_FDCWD,
+  EACCES,
+  ENOENT,
+  ENOTDIR,
+  F_DUPFD_CLOEXEC,
+  O_CLOEXEC,
+  SOCK_CLOEXEC,
+  X_OK,
+} from '../kernel.ts'
+import { type Program, Slot } from '../program.ts'
+
+/** A hook that runs in the container's namespaces, and what it reads on its standard input. */
+export interface InnerHook {
+  readonly hook: Hook
+  readonly state: string
+}
+
+export interface Lasting {
+  /** The payload waits until somebody connects to the listening socket that the caller hands in. */
+  readonly waitsForStart: boolean
+  /** Descriptors that are passed on as 3, 4 …; handed in behind the socket. */
+  readonly extraFds: number
+  /** The stages end before the root is entered, and the last one is sent when the caller has seen to something in between. */
+  readonly pausesBeforeRoot: boolean
+  readonly createContainer: readonly InnerHook[]
+  readonly startContainer: readonly InnerHook[]
+  /** It keeps the keyring of whoever makes it. */
+  readonly keepsKeyring: boolean
+}
+
+/** Slots of what comes behind the streams. */
+export interface LastingSlots {
+  readonly socket: Slot | undefined
+  readonly extra: readonly Slot[]
+}
+
+/** Tag of the descriptor that says: everything but the program is there. It is the socket the payload waits at. */
+export const CREATED_TAG = 2
+
+export const runHooks = (
+  program: Program,
+  step: 'run createContainer hook' | 'run startContainer hook',
+  hooks: readonly InnerHook[],
+): void => {
+  for (const { hook, state } of hooks) {
+    const { path, args = [path], env = [], timeout } = hook
+    program.runHook(step, { path, args, env }, state, timeout === undefined ? -1 : timeout * 1000)
+  }
+}
+
+/** Above all that `passOn` puts at its place. */
+const ABOVE = 512
+
+/** The descriptors they came as may be those that others of them are to have. */
+export const passOn = (fire: Program, { socket, extra }: LastingSlots): LastingSlots => {
+  if (extra.length === 0) return { socket, extra }
+  const lift = (from: Slot): Slot => {
+    const to = fire.slots.next()
+    fire.call('pass on descriptor', 'fcntl', [from, F_DUPFD_CLOEXEC, ABOVE], { into: to })
+    return to
+  }
+  const lifted = extra.map(lift)
+  const listening = socket && lift(socket)
+  lifted.forEach((from, index) => {
+    fire.call('pass on descriptor', 'dup3', [from, 3 + index, 0], { path: String(3 + index) })
+  })
+  return { socket: listening, extra }
+}
+
+/**
+ * Who waits in accept4(2) goes on when `start` connects, and speaks to that process from then on: the connection takes the place of the
+ * control socket, whose other end is gone with the process that made the container.
+ */
+export const waitForStart = (fire: Program, socket: Slot, process: Process): void => {
+  lookForProgram(fire, process)
+  fire.sendFd('say that it is created', socket, CREATED_TAG)
+  const connection = fire.slots.next()
+  fire.call('wait for start', 'accept4', [socket, 0, 0, SOCK_CLOEXEC], { into: connection })
+  fire.call('answer to start', 'dup3', [connection, CONTROL, O_CLOEXEC])
+}
+
+/** The helper's control socket. */
+const CONTROL = new Slot(0)
+
+/** A program that is not there is told at once, and not when the container is started. */
+const lookForProgram = (fire: Program, process: Process): void => {
+  const files = candidates(process)
+  const look = (index: number): void => {
+    const file = files[index]
+    if (file === undefined) fire.fail('execve', ENOENT, process.args?.[0] ?? '')
+    else
+      fire.call('look for program', 'faccessat2', [AT_FDCWD, fire.text(file), X_OK, AT_EACCESS], {
+        path: file,
+        tolerate: [ENOENT, ENOTDIR, EACCES],
+        rememberDenied: true,
+        otherwise: () => look(index + 1),
+      })
+  }
+  look(0)
+}
+
+const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+
+/** As execvp(3): a name without a slash is tried in each directory of PATH. */
+export const candidates = ({ args = [], env = [] }: Process): readonly string[] => {
+  const command = args[0] ?? ''
+  if (command.includes('/')) return [command]
+  const path = env.findLast((entry) => entry.startsWith('PATH='))?.slice('PATH='.length) ?? DEFAULT_PATH
+  return path.split(':').map((folder) => `${folder === '' ? '.' : folder}/${command}`)
+}
