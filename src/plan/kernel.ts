@@ -132,3 +132,4 @@ export const X_OK = 1
 export const AT_EACCESS = 0x200
 export const AF_UNIX = 1
 export const SOCK_STREAM = 1
+export const CLONE_PARENT = 0x8000

@@ -182,6 +182,7 @@ export const STEPS = [
   'verify device',
   'verify mount target',
   'verify namespace',
+  'verify terminal',
   'wait',
   'wait for start',
   'write engine file',

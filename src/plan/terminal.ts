@@ -2,20 +2,23 @@
 import type { Process } from '../model/oci-spec.ts'
 import {
   AT_EMPTY_PATH,
+  makedev,
   O_CLOEXEC,
   O_CREAT,
   O_EXCL,
   O_NOCTTY,
+  O_NONBLOCK,
   O_RDWR,
   O_WRONLY,
   OPEN_TREE_CLONE,
   oNofollow,
+  S_IFCHR,
   TIOCGPTPEER,
   TIOCSPTLCK,
   TIOCSWINSZ,
 } from './kernel.ts'
 import { attach, type LaunchBuild } from './launch/build.ts'
-import { openInOurs } from './launch/paths.ts'
+import { openInOurs, openInRoot } from './launch/paths.ts'
 import { type Arch, type Data, Program, type Slot, SlotSpace } from './program.ts'
 
 /** `struct winsize`: rows, columns, and two unused numbers, 16 bits each. */
@@ -35,6 +38,8 @@ export const planWindowSize = (arch: Arch, columns: number, rows: number): Uint8
   return program.encode()
 }
 
+const FLAGS = O_RDWR | O_NOCTTY | O_CLOEXEC
+
 /** Tag of the descriptor the engine gets: its end of the terminal. */
 export const TERMINAL_TAG = 1
 
@@ -50,21 +55,40 @@ export const makeTerminal = (build: LaunchBuild, program: Program, process: Proc
   if (devpts === undefined || dev === undefined)
     throw new Error('a terminal needs /dev and /dev/pts of the container')
   const engineEnd = program.slots.next()
-  const flags = O_RDWR | O_NOCTTY | O_CLOEXEC
-  program.call('open terminal', 'openat', [devpts, program.text('ptmx'), flags, 0], {
+  program.call('open terminal', 'openat', [devpts, program.text('ptmx'), FLAGS, 0], {
     into: engineEnd,
     path: '/dev/pts/ptmx',
   })
+  const terminal = otherEnd(program, engineEnd, process)
+  bindConsole(program, dev, terminal)
+  program.sendFd('hand over terminal', engineEnd, TERMINAL_TAG)
+  program.call('close', 'close', [engineEnd])
+  return terminal
+}
+
+/** With the size and the owner it is to have. */
+const otherEnd = (program: Program, engineEnd: Slot, process: Process): Slot => {
   program.call('unlock terminal', 'ioctl', [engineEnd, TIOCSPTLCK, program.words([0])])
   const { width, height } = process.consoleSize ?? { width: 80, height: 24 }
   program.call('set window size', 'ioctl', [engineEnd, TIOCSWINSZ, windowSize(program, width, height)])
   const terminal = program.slots.next()
-  program.call('open other end of terminal', 'ioctl', [engineEnd, TIOCGPTPEER, flags], { into: terminal })
+  program.call('open other end of terminal', 'ioctl', [engineEnd, TIOCGPTPEER, FLAGS], { into: terminal })
   if (process.user.uid !== 0) {
     const args = [terminal, program.text(''), process.user.uid, -1, AT_EMPTY_PATH]
     program.call('chown terminal', 'fchownat', args, { path: `uid ${process.user.uid}` })
   }
-  bindConsole(program, dev, terminal)
+  return terminal
+}
+
+/**
+ * For a process that joins a container: of the devpts that is mounted there. What the container has put in its place is not a multiplexer
+ * (5:2), or one of a devpts of its own.
+ */
+export const joinTerminal = (program: Program, root: Slot, process: Process): Slot => {
+  const path = '/dev/pts/ptmx'
+  const engineEnd = openInRoot(program, 'open terminal', root, path, {}, FLAGS | O_NONBLOCK)
+  program.checkStat('verify terminal', engineEnd, S_IFCHR, makedev(5, 2), { path })
+  const terminal = otherEnd(program, engineEnd, process)
   program.sendFd('hand over terminal', engineEnd, TERMINAL_TAG)
   program.call('close', 'close', [engineEnd])
   return terminal

@@ -31,15 +31,17 @@ export const STEPS_FILE = 'steps.json'
 const SCRATCH = 'root'
 
 /** Fails: ContainerExists, InvalidSpec, HostUnfit, Unsupported, HookFailed, CommandNotFound, SyscallFailed … */
+/** `isWaitedFor`: this process stays to see its end. */
 export const create = async (
   parts: Parts,
   request: CreateRequest,
+  isWaitedFor = false,
 ): Promise<E.Either<EngineError, LastingLaunch>> => {
   const { state } = parts
   const reserved = state.reserve(request.id)
   if (E.isLeft(reserved)) return reserved
   const undo: (() => void | Promise<void>)[] = [() => void state.remove(request.id)]
-  const made = await createIn(parts, request, reserved.right, undo)
+  const made = await createIn(parts, request, reserved.right, undo, isWaitedFor)
   if (E.isLeft(made)) for (const step of undo.reverse()) await step()
   return made
 }
@@ -49,6 +51,7 @@ const createIn = async (
   request: CreateRequest,
   directory: string,
   undo: (() => void | Promise<void>)[],
+  isWaitedFor: boolean,
 ): Promise<E.Either<EngineError, LastingLaunch>> => {
   const { state, addon } = parts
   const { id, spec } = request
@@ -63,7 +66,7 @@ const createIn = async (
   if (E.isLeft(groups)) return groups
   const scratch = path.join(directory, SCRATCH)
   mkdirSync(scratch, { mode: 0o711 })
-  const lasting = lastingOf(request)
+  const lasting = lastingOf(request, !isWaitedFor && canLeave())
   const plan = planOf(parts, {
     id,
     spec: request.listenFds > 0 ? withListenFds(spec, request.listenFds) : spec,
@@ -156,12 +159,16 @@ const namespacesOf = (spec: Spec, pid: number): Partial<Record<NamespaceType, st
     ),
   )
 
-const lastingOf = ({ id, spec, bundle, extraFds, noNewKeyring }: CreateRequest): Lasting => {
+const lastingOf = (
+  { id, spec, bundle, extraFds, noNewKeyring }: CreateRequest,
+  leavesParent: boolean,
+): Lasting => {
   const { hooks = {} } = spec
   // A hook in the container sees its first process as that one sees itself.
   const inner = (list: readonly Hook[] | undefined, status: 'creating' | 'created'): InnerHook[] =>
     (list ?? []).map((hook) => ({ hook, state: stateText(spec, { id, status, pid: 1, bundle }) }))
   return {
+    leavesParent,
     waitsForStart: true,
     extraFds,
     pausesBeforeRoot: runtimeHooks(spec).some(([, list]) => list.length > 0),
@@ -202,6 +209,9 @@ const startOf = (
 
 const stepsOf = ({ stages }: LaunchPlan): readonly (readonly [string, string | undefined])[] =>
   (stages.at(-1)?.infos ?? []).map(({ step, path: what }) => [step, what])
+
+/** The first process of a pid namespace has no parent in it to give a child to. clone(2), CLONE_PARENT. */
+export const canLeave = (): boolean => process.pid !== 1
 
 /** What the caller waits for: the terminal first, since whoever has the pid expects to have it. */
 const handOver = async (

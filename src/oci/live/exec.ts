@@ -6,7 +6,7 @@ import type { ExecRequest } from '../../model/oci-requests.ts'
 import type { Spec } from '../../model/oci-spec.ts'
 import { attempt } from '../attempt.ts'
 import { keptConfig } from '../kept-config.ts'
-import { extraOf } from './create.ts'
+import { canLeave, extraOf } from './create.ts'
 import { planOf } from './document.ts'
 import { joinedGroups, openParents } from './groups.ts'
 import { LastingLaunch } from './launch.ts'
@@ -30,6 +30,7 @@ export const exec = async (parts: Parts, request: ExecRequest): Promise<E.Either
     scratch: path.join(directory, 'root'),
     cgroups: groups,
     lasting: {
+      leavesParent: detach && canLeave(),
       waitsForStart: false,
       extraFds,
       pausesBeforeRoot: false,

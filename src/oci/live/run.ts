@@ -10,7 +10,7 @@ import { start } from './start.ts'
 
 /** The exit code, 128 + n after signal n; 0 when detached. Fails as create and start do. */
 export const run = async (parts: Parts, request: RunRequest): Promise<E.Either<EngineError, number>> => {
-  const made = await create(parts, request)
+  const made = await create(parts, request, !request.detach)
   if (E.isLeft(made)) return made
   const launch = made.right
   const stop = passSignals((signal) => launch.kill(signal))

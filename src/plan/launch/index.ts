@@ -16,7 +16,7 @@ import {
   oDirectory,
 } from '../kernel.ts'
 import { type Arch, doTheSame, type OpInfo, Program, Slot, SlotSpace } from '../program.ts'
-import { makeTerminal } from '../terminal.ts'
+import { joinTerminal, makeTerminal } from '../terminal.ts'
 import {
   type CgroupParent,
   has,
@@ -417,7 +417,9 @@ const partsOf = (
     patches:
       input.lasting === undefined ? patchesOf(programs, input.id, input.createdMs) : new Uint32Array(0),
     cloneFlags:
-      (hasNew(input.spec, 'pid') ? CLONE_NEWPID : 0) | (hasNew(input.spec, 'user') ? CLONE_NEWUSER : 0),
+      (hasNew(input.spec, 'pid') ? CLONE_NEWPID : 0) |
+      (hasNew(input.spec, 'user') ? CLONE_NEWUSER : 0) |
+      (input.lasting?.leavesParent === true ? CLONE_PARENT : 0),
     ...(engine.cgroupSlot === undefined ? {} : { cgroupSlot: engine.cgroupSlot }),
     slotCount: engine.slots.count,
     usage: engine.usage,
@@ -674,15 +676,18 @@ const planArm = (
 }
 
 /** In a mount namespace that is there already the root is its root, and nothing is mounted. */
-const armJoined = (build: LaunchBuild): { root: Slot; proc: Slot | undefined; terminal: undefined } => {
-  const { arm, arch, proc } = build
+const armJoined = (
+  build: LaunchBuild,
+): { root: Slot; proc: Slot | undefined; terminal: Slot | undefined } => {
+  const { arm, arch, proc, input } = build
   const root = arm.slots.next()
   arm.call('open root', 'openat', [AT_FDCWD, arm.text('/'), O_PATH | O_CLOEXEC | oDirectory(arch), 0], {
     into: root,
     path: '/',
   })
   setSysctls(build, proc)
-  return { root, proc, terminal: undefined }
+  const process = input.spec.process
+  return { root, proc, terminal: process?.terminal === true ? joinTerminal(arm, root, process) : undefined }
 }
 
 /**

@@ -20,6 +20,8 @@ export interface InnerHook {
 }
 
 export interface Lasting {
+  /** It is a child of whoever started this process, who is told of its end even where that comes before ours. */
+  readonly leavesParent: boolean
   /** The payload waits until somebody connects to the listening socket that the caller hands in. */
   readonly waitsForStart: boolean
   /** Descriptors that are passed on as 3, 4 …; handed in behind the socket. */

@@ -19,14 +19,23 @@ import {
 } from '../kernel.ts'
 import type { Program, Slot } from '../program.ts'
 import { bindOf, changeAttributes, type OpenedBind, openBind, prepareBind } from './binds.ts'
-import { attach, type LaunchBuild, type MadeMount, newMount, setMountAttr } from './build.ts'
+import {
+  attach,
+  type CgroupParent,
+  has,
+  type LaunchBuild,
+  type LaunchInput,
+  type MadeMount,
+  newMount,
+  setMountAttr,
+} from './build.ts'
 import { fileName } from './detached.ts'
 import { fillDev } from './devices.ts'
 import { newFilesystem } from './filesystem.ts'
 import { isBind, type MountOptions, parseMountOptions } from './mount-options.ts'
 import { ensureDirectory, ensureFile, ensureItself, openInOurs, openInRoot } from './paths.ts'
 import { remount } from './remount.ts'
-import { isOpened } from './trees.ts'
+import { isOpened, openTree } from './trees.ts'
 
 export { isBind } from './mount-options.ts'
 
@@ -192,26 +201,42 @@ const mountCgroup = (build: LaunchBuild, program: Program, root: Slot, mount: Mo
   )
   attach(program, top, target, mount.destination)
   for (const parent of input.cgroups) {
-    if (parent.version === 1) mountHierarchy(program, top, parent.controllers, options.set, mount.destination)
+    if (parent.version === 1) mountHierarchy(program, input, parent, top, options.set, mount.destination)
   }
   changeAttributes(program, top, options.set & MOUNT_ATTR_RDONLY, 0, 0, mount.destination)
 }
 
+/** Where the container has no cgroup namespace of its own a new mount would show the host's tree: its own group is bound instead. */
 const mountHierarchy = (
   program: Program,
+  { spec, id }: LaunchInput,
+  { controllers, mountpoint, path, leaf = id }: CgroupParent,
   top: Slot,
-  controllers: readonly string[],
   flags: number,
   where: string,
 ): void => {
-  const name = controllers.join(',')
+  const names = controllers.map((controller) => controller.replace(/^name=/, ''))
+  const name = names.join(',')
   const what = `${where}/${name}`
   const options = controllers.map((controller): readonly [string, string?] =>
     controller.startsWith('name=') ? ['name', controller.slice(5)] : [controller],
   )
   program.call('make directory', 'mkdirat', [top, program.text(name), 0o755], { path: what })
-  const fresh = newMount(program, 'cgroup', options, flags, what)
-  attach(program, fresh, openInOurs(program, 'open mount target', top, name), what)
+  const tree = has(spec, 'cgroup')
+    ? newMount(program, 'cgroup', options, flags, what)
+    : ownGroup(program, `${mountpoint}${path}/${leaf}`, flags)
+  attach(program, tree, openInOurs(program, 'open mount target', top, name), what)
+  if (names.length > 1)
+    for (const each of names) {
+      const link = `${where}/${each}`
+      program.call('make link', 'symlinkat', [program.text(name), top, program.text(each)], { path: link })
+    }
+}
+
+const ownGroup = (program: Program, directory: string, flags: number): Slot => {
+  const tree = openTree(program, { step: 'open cgroup', path: directory, recursive: false, follow: false })
+  setMountAttr(program, 'set mount attributes', tree, { set: flags }, 0, directory)
+  return tree
 }
 
 /**

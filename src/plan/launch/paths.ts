@@ -53,7 +53,8 @@ export const openInRoot = (
   root: Slot,
   path: string,
   options: CallOptions = {},
-): Slot => open(program, step, root, components(path).join('/'), IN_ROOT, { path, ...options })
+  flags = O_PATH,
+): Slot => open(program, step, root, components(path).join('/'), IN_ROOT, { path, ...options }, flags)
 
 /** The same below a mount of our own making: no symlinks, no way out. */
 export const openInOurs = (

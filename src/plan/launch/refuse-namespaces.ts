@@ -38,7 +38,7 @@ const refuseUser = ({ spec, rootfs }: LaunchInput): EngineError | undefined => {
 /** What is mounted in it would be mounted for everybody in it. */
 const refuseMount = (spec: Spec): EngineError | undefined => {
   if (!isJoined(spec, 'mount')) return undefined
-  const { mounts = [], linux = {}, root, process } = spec
+  const { mounts = [], linux = {}, root } = spec
   const asked: readonly (readonly [field: string, isAsked: boolean])[] = [
     ['mounts', mounts.length > 0],
     ['linux.maskedPaths', (linux.maskedPaths ?? []).length > 0],
@@ -47,7 +47,6 @@ const refuseMount = (spec: Spec): EngineError | undefined => {
     ['linux.rootfsPropagation', linux.rootfsPropagation !== undefined],
     ['linux.mountLabel', (linux.mountLabel ?? '') !== ''],
     ['root.readonly', root?.readonly === true],
-    ['process.terminal', process?.terminal === true],
   ]
   const field = asked.find(([, isAsked]) => isAsked)?.[0]
   return field === undefined

@@ -2,6 +2,7 @@
 import type { EngineError } from '../../model/errors.ts'
 import type { Mount } from '../../model/oci-spec.ts'
 import { hasNew, type LaunchInput } from './build.ts'
+import { isJoined } from './joined.ts'
 import { isBind } from './mount-options.ts'
 import { invalid, unfit, unsupported } from './refusals.ts'
 
@@ -32,7 +33,7 @@ const refuseScheduling = ({ spec: { process } }: LaunchInput): EngineError | und
 
 /** It is made in the container's own devpts, and bound over a file of its own /dev. */
 const refuseTerminal = ({ spec }: LaunchInput): EngineError | undefined => {
-  if (spec.process?.terminal !== true) return undefined
+  if (spec.process?.terminal !== true || isJoined(spec, 'mount')) return undefined
   const made = (place: string): boolean =>
     (spec.mounts ?? []).some((mount: Mount) => mount.destination === place && !isBind(mount))
   const lacking = ['/dev', '/dev/pts'].find((place) => !made(place))

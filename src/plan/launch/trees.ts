@@ -8,7 +8,7 @@ import { isBind, isMapped, parseMountOptions } from './mount-options.ts'
 
 /** A directory or file of the host, to be cloned with or without what is mounted below it. */
 export interface TreeSource {
-  readonly step: 'open rootfs' | 'open bind source'
+  readonly step: 'open rootfs' | 'open bind source' | 'open cgroup'
   readonly path: string
   readonly recursive: boolean
   /** Where its last part is a symlink. */
