@@ -129,6 +129,17 @@ SpecMounts('remount changes what is there', async () => {
   assert.match(found.get('/m2') ?? '', /^ro,relatime .*size=64k/)
 })
 
+SpecMounts('a symlink of the image leads no remount to another mount', async () => {
+  const rootfs = path.join(launcher.folder, 'misled')
+  makeRootfs(rootfs)
+  symlinkSync('proc', path.join(rootfs, 'data'))
+  const mounts = [{ destination: '/data', type: 'none', options: ['remount', 'rw', 'suid'] }]
+  assert.match(
+    (await launcher.run(documentOf(rootfs, 'true', { mounts }))).failed ?? '',
+    /open mount target: \/data: ELOOP/,
+  )
+})
+
 SpecMounts('a file system has the source that is named', async () => {
   const over: Mount = {
     destination: '/m',

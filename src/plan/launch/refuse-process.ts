@@ -10,7 +10,8 @@ export const refuseProcess = (input: LaunchInput): EngineError | undefined =>
   refuseScheduling(input) ??
   refuseTerminal(input) ??
   refuseTime(input) ??
-  refuseRdt(input)
+  refuseRdt(input) ??
+  refuseListener(input)
 
 /** A label that is not applied is a container that is not confined. */
 const refuseLabels = ({ spec: { process, linux }, facts }: LaunchInput): EngineError | undefined => {
@@ -50,3 +51,13 @@ const refuseRdt = ({ spec }: LaunchInput): EngineError | undefined =>
   spec.linux?.intelRdt === undefined
     ? undefined
     : unsupported('linux.intelRdt', 'groups of resctrl are not made')
+
+/** Without a listener every call that is to be answered fails with ENOSYS: seccomp_unotify(2). */
+const refuseListener = ({ spec, filter }: LaunchInput): EngineError | undefined => {
+  const { seccomp } = spec.linux ?? {}
+  if (seccomp === undefined) return undefined
+  if (filter === undefined) throw new Error('the filter of a document is compiled by who plans it')
+  return seccomp.syscalls?.some(({ action }) => action === 'SCMP_ACT_NOTIFY') === true
+    ? unsupported('linux.seccomp with SCMP_ACT_NOTIFY', 'no listener is handed to linux.seccomp.listenerPath')
+    : undefined
+}

@@ -101,6 +101,18 @@ for (const [laid, tag, what] of REFUSED)
     assert.match(JSON.stringify(error), what)
   })
 
+Attributes('a filter that asks somebody is refused, since nobody would answer', () => {
+  const seccomp = {
+    defaultAction: 'SCMP_ACT_ALLOW',
+    listenerPath: '/run/agent.sock',
+    syscalls: [{ names: ['mount'], action: 'SCMP_ACT_NOTIFY' }],
+  } as const
+  const filter = { instructions: new Uint8Array(8), count: 1, flags: 0 }
+  const error = expectLeft(planDocument({ ...documentInput({ linux: { seccomp } }), filter }))
+  assert.match(JSON.stringify(error), /Unsupported.*SCMP_ACT_NOTIFY/)
+  assert.throws(() => planDocument(documentInput({ linux: { seccomp } })), /filter/)
+})
+
 Attributes('a setting that is a file of proc is written without a /proc in the document, too', () => {
   const infos = steps({
     process: { oomScoreAdj: 5 },
