@@ -1,7 +1,8 @@
 // Scheduling, memory policy, execution domain, labels and clocks: one call or one write each, and nothing where none is asked for.
+import { setAffinity } from '../../../src/plan/launch/attributes.ts'
 import { planDocument } from '../../../src/plan/launch/checked.ts'
 import { planLaunch } from '../../../src/plan/launch/index.ts'
-import { Data, type OpInfo } from '../../../src/plan/program.ts'
+import { Data, type OpInfo, Program, SlotSpace } from '../../../src/plan/program.ts'
 import { expectLeft, expectRight } from '../../support/either.ts'
 import { assert, suite } from '../../support/suite.ts'
 import { documentInput, inputOf } from './inputs.ts'
@@ -85,6 +86,23 @@ Attributes(
     assert.equal([...new Set(contexts)].sort(), ['devpts', 'tmpfs'])
   },
 )
+
+Attributes('an affinity is a mask of CPUs, and no call where none is asked for', () => {
+  const program = new Program('x64', new SlotSpace())
+  setAffinity(program)
+  setAffinity(program, '')
+  setAffinity(program, '0,64-65')
+  assert.equal(
+    program.infos.map(({ call, args, path }) => [call, args[1], path]),
+    [['sched_setaffinity', 16, '0,64-65']],
+  )
+})
+
+Attributes('a first process has no affinity of its own', () => {
+  assert.not(
+    steps({ process: { execCPUAffinity: { initial: '0' } } }).some(({ step }) => step === 'set cpu affinity'),
+  )
+})
 
 const REFUSED: readonly (readonly [laid: Laid, tag: string, what: RegExp])[] = [
   [{ process: { apparmorProfile: 'p' } }, 'HostUnfit', /process\.apparmorProfile/],
