@@ -6,6 +6,7 @@ import {
   CLONE_NEWNET,
   CLONE_NEWPID,
   CLONE_NEWUSER,
+  EEXIST,
   MSG_NOSIGNAL,
   O_CLOEXEC,
   O_CREAT,
@@ -19,6 +20,7 @@ import { makeTerminal } from '../terminal.ts'
 import { openBind } from './binds.ts'
 import {
   type CgroupParent,
+  groupPath,
   has,
   hasNew,
   LaunchBuild,
@@ -380,10 +382,11 @@ const makeLayers = ({ prepare, layers }: EngineHalf, input: LaunchInput, hasUser
  */
 const makeGroup = (half: EngineHalf, input: LaunchInput, parent: CgroupParent, from: number): void => {
   const { prepare, after, slots } = half
-  const what = `${parent.mountpoint}${parent.path}/${input.id}`
+  const what = groupPath(parent, input)
   const early = parent.version === 2 ? prepare : after
-  const name = early.text(input.id)
-  early.call('make cgroup', 'mkdirat', [slotAt(from), name, 0o755], { path: what })
+  const name = early.text(parent.group ?? input.id)
+  const tolerate = parent.group === undefined ? [] : [EEXIST]
+  early.call('make cgroup', 'mkdirat', [slotAt(from), name, 0o755], { path: what, tolerate })
   const group = slots.next()
   const flags = O_PATH | O_CLOEXEC | oDirectory(input.facts.arch)
   early.call('open cgroup', 'openat', [slotAt(from), name, flags, 0], { into: group, path: what })
@@ -525,7 +528,7 @@ const openNamespace = (build: LaunchBuild, proc: Slot): void => {
 const guardMessage = (input: LaunchInput): string => {
   const group = input.cgroups[0]
   if (hasNew(input.spec, 'pid') || group === undefined) return ''
-  return `${group.mountpoint}${group.path}/${input.id}/${killFile(group.version, input.facts.kernel)}`
+  return `${groupPath(group, input)}/${killFile(group.version, input.facts.kernel)}`
 }
 
 const setNames = ({ begin, input }: LaunchBuild): void => {

@@ -1,8 +1,7 @@
 // What of a document's process, labels and clocks this host cannot give.
 import type { EngineError } from '../../model/errors.ts'
-import type { Mount } from '../../model/oci-spec.ts'
 import { hasNew, type LaunchInput } from './build.ts'
-import { isBind } from './mount-options.ts'
+import { isBind, parseMountOptions } from './mount-options.ts'
 import { invalid, unfit, unsupported } from './refusals.ts'
 
 export const refuseProcess = (input: LaunchInput): EngineError | undefined =>
@@ -34,12 +33,16 @@ const refuseScheduling = ({ spec: { process } }: LaunchInput): EngineError | und
 /** It is made in the container's own devpts, and bound over a file of its own /dev. */
 const refuseTerminal = ({ spec }: LaunchInput): EngineError | undefined => {
   if (spec.process?.terminal !== true) return undefined
-  const made = (place: string): boolean =>
-    (spec.mounts ?? []).some((mount: Mount) => mount.destination === place && !isBind(mount))
-  const lacking = ['/dev', '/dev/pts'].find((place) => !made(place))
-  return lacking === undefined
+  const made = (spec.mounts ?? []).filter(
+    (mount) => !isBind(mount) && !parseMountOptions(mount.options).remount,
+  )
+  const hasDev = made.some(
+    ({ destination, type }) => destination === '/dev' && type?.startsWith('cgroup') === false,
+  )
+  if (!hasDev) return invalid('.process.terminal', "needs a file system of the container's own at /dev")
+  return made.some(({ destination, type }) => destination === '/dev/pts' && type === 'devpts')
     ? undefined
-    : invalid('.process.terminal', `needs a file system of the container's own at ${lacking}`)
+    : invalid('.process.terminal', 'needs a devpts at /dev/pts')
 }
 
 const refuseTime = ({ spec }: LaunchInput): EngineError | undefined =>

@@ -153,6 +153,7 @@ const document = fc.record(
   { requiredKeys: ['ociVersion', 'root', 'process'] },
 )
 
+const RUNS = Number(globalThis.process.env.SLIPWAY_FUZZ_RUNS ?? 3000)
 const HEADER = { operations: 8, slots: 12 }
 const isWhole = ({ prepare, after, stages, slotCount }: LaunchPlan): boolean =>
   [prepare, after, ...stages].every(({ bytes, infos }) => {
@@ -178,7 +179,7 @@ Document('whatever can be read is planned or refused', () => {
         assert.ok(isWhole(result.right))
       }
     }),
-    { numRuns: 3000 },
+    { numRuns: RUNS },
   )
   assert.ok(planned > 20, `${planned} were planned`)
 })
