@@ -187,6 +187,11 @@ Cloned clone_joining(ChildArgs* args) {
   clone_args how{};
   how.flags = CLONE_VM | CLONE_VFORK | CLONE_FILES | CLONE_CLEAR_SIGHAND;
   how.exit_signal = SIGCHLD;  // of its sibling, too: clone(2), CLONE_PARENT
+  // A sibling that is to be our parent's needs a maker that is.
+  if ((args->how.flags & CLONE_PARENT) != 0) {
+    how.flags |= CLONE_PARENT;
+    how.exit_signal = 0;
+  }
   how.stack = reinterpret_cast<uint64_t>(stack);
   how.stack_size = kStackSize;
   args->how.flags |= CLONE_PARENT;
@@ -210,7 +215,7 @@ Cloned clone_child(Job* job, int child_ctl) {
   clone_args& how = args.how;
   how.flags = job->script->clone_flags | CLONE_VM | CLONE_VFORK | CLONE_PIDFD | CLONE_CLEAR_SIGHAND;
   how.pidfd = reinterpret_cast<uint64_t>(&pidfd);
-  how.exit_signal = SIGCHLD;
+  how.exit_signal = (how.flags & CLONE_PARENT) != 0 ? 0 : SIGCHLD;
   how.stack = reinterpret_cast<uint64_t>(stack);
   how.stack_size = kStackSize;
   if (const uint32_t cgroup = job->script->cgroup_slot; cgroup != kNoSlot) {

@@ -151,6 +151,7 @@ export const STEPS = [
   'set apparmor profile',
   'set capabilities',
   'set cgroup limit',
+  'set cpu affinity',
   'set domainname',
   'set hostname',
   'set io priority',

@@ -202,6 +202,7 @@ const OF_DOCUMENTS: ReadonlySet<string> = new Set([
   'reconfigure file system',
   'remount',
   'set apparmor profile',
+  'set cpu affinity',
   'set io priority',
   'set memory policy',
   'set personality',

@@ -23,7 +23,7 @@ import type { Parts } from './parts.ts'
 
 /** A group as the planner takes it, and its directory. */
 export interface Group extends CgroupParent {
-  readonly leaf: string
+  readonly group: string
   readonly directory: string
 }
 
@@ -47,7 +47,7 @@ export const groupsOf = ({ facts, globals }: Parts, { linux }: Spec, id: string)
       controllers: names,
       mountpoint,
       path: parent === '/' ? '' : parent,
-      leaf: path.posix.basename(whole),
+      group: path.posix.basename(whole),
       directory: path.join(mountpoint, whole),
     }
   }
@@ -114,7 +114,7 @@ export const makeGroups = (
 ): readonly Group[] => {
   const list = deviceList([...(linux?.resources?.devices ?? []), ...DEFAULT_RULES])
   return groups.map((group) => {
-    const whole = path.posix.join(group.path, group.leaf)
+    const whole = path.posix.join(group.path, group.group)
     if (group.version === 2) {
       const { controllers } = handDown(group.mountpoint, group.path === '' ? '/' : group.path)
       mkdirSync(group.directory, { recursive: true })
@@ -170,7 +170,7 @@ export const joinedGroups = (
       controllers: [],
       mountpoint,
       path: parent,
-      leaf: path.basename(whole),
+      group: path.basename(whole),
       directory: whole,
     }
   })

@@ -73,6 +73,18 @@ const setPersonality = (program: Program, domain: 'LINUX' | 'LINUX32'): void => 
   program.call('set personality', 'personality', [persona], { path: domain })
 }
 
+/**
+ * process.execCPUAffinity, for whoever has a process join a container: `initial` before it joins the groups, `final` after that. Not
+ * for a container's first process. An empty list is none.
+ */
+export const setAffinity = (program: Program, list = ''): void => {
+  if (list === '') return
+  const mask = bitMask(numberList(list) ?? [])
+  program.call('set cpu affinity', 'sched_setaffinity', [0, mask.byteLength, program.bytes(mask)], {
+    path: list,
+  })
+}
+
 /** They take effect at the payload's execve, and are written through our own proc (CVE-2019-16884, CVE-2025-52881). */
 const setLabels = (
   program: Program,

@@ -29,9 +29,13 @@ export interface CgroupParent {
   readonly mountpoint: string
   /** Directory the container's group is made in, below the mount point, e.g. `/slipway`. */
   readonly path: string
-  /** The group's name, where that is not the container's id. */
-  readonly leaf?: string
+  /** Name of the container's group, which may be there already; a new one of its id where none is given. linux.cgroupsPath. */
+  readonly group?: string
 }
+
+/** Path of the container's group on the host. */
+export const groupPath = (parent: CgroupParent, { id }: Pick<LaunchInput, 'id'>): string =>
+  `${parent.mountpoint}${parent.path}/${parent.group ?? id}`
 
 /** A compiled seccomp filter: struct sock_filter[], and the flags of seccomp(2). */
 export interface Filter {

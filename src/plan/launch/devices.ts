@@ -14,7 +14,7 @@ import {
 } from '../kernel.ts'
 import { ANY_DEVICE, type Program, type Slot } from '../program.ts'
 import { attach, type LaunchBuild, setMountAttr } from './build.ts'
-import { isBind } from './mount-options.ts'
+import { isBind, parseMountOptions } from './mount-options.ts'
 import { ensureDirectory, ensureFile, openInRoot, openItself } from './paths.ts'
 
 /** runtime-spec config-linux.md, Default Devices: what every container has besides `linux.devices`. */
@@ -71,7 +71,9 @@ const makeLinks = (program: Program, dev: Slot): void => {
  */
 export const placeDevices = (program: Program, build: LaunchBuild, root: Slot): void => {
   const { mounts = [], linux } = build.input.spec
-  const dev = mounts.findLast(({ destination }) => destination === '/dev')
+  const dev = mounts.findLast(
+    ({ destination, options }) => destination === '/dev' && !parseMountOptions(options).remount,
+  )
   const isMade = dev !== undefined && !isBind(dev)
   const devices = linux?.devices ?? []
   for (const device of devices) {

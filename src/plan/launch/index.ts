@@ -6,6 +6,7 @@ import {
   CLONE_NEWNET,
   CLONE_NEWPID,
   CLONE_NEWUSER,
+  CLONE_PARENT,
   EEXIST,
   MSG_NOSIGNAL,
   O_CLOEXEC,
@@ -19,6 +20,7 @@ import { type Arch, doTheSame, type OpInfo, Program, Slot, SlotSpace } from '../
 import { joinTerminal, makeTerminal } from '../terminal.ts'
 import {
   type CgroupParent,
+  groupPath,
   has,
   hasNew,
   LaunchBuild,
@@ -549,13 +551,11 @@ const makeLayers = (program: Program, input: LaunchInput): void => {
  */
 const makeGroup = (half: EngineHalf, input: LaunchInput, parent: CgroupParent, from: number): void => {
   const { prepare, after, slots } = half
-  const leaf = parent.leaf ?? input.id
-  const what = `${parent.mountpoint}${parent.path}/${leaf}`
+  const what = groupPath(parent, input)
   const early = parent.version === 2 ? prepare : after
-  const name = early.text(leaf)
-  // One that is named by a document may be there already, and is joined.
-  const tolerate = input.lasting === undefined ? {} : { tolerate: [EEXIST] }
-  early.call('make cgroup', 'mkdirat', [slotAt(from), name, 0o755], { path: what, ...tolerate })
+  const name = early.text(parent.group ?? input.id)
+  const tolerate = parent.group === undefined ? [] : [EEXIST]
+  early.call('make cgroup', 'mkdirat', [slotAt(from), name, 0o755], { path: what, tolerate })
   const group = slots.next()
   const flags = O_PATH | O_CLOEXEC | oDirectory(input.facts.arch)
   early.call('open cgroup', 'openat', [slotAt(from), name, flags, 0], { into: group, path: what })
@@ -705,7 +705,7 @@ const openNamespace = (build: LaunchBuild, proc: Slot): void => {
 const guardMessage = (input: LaunchInput): string => {
   const group = input.cgroups[0]
   if (hasNew(input.spec, 'pid') || group === undefined) return ''
-  return `${group.mountpoint}${group.path}/${input.id}/${killFile(group.version, input.facts.kernel)}`
+  return `${groupPath(group, input)}/${killFile(group.version, input.facts.kernel)}`
 }
 
 const setNames = ({ begin, input }: LaunchBuild): void => {

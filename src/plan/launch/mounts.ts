@@ -210,7 +210,7 @@ const mountCgroup = (build: LaunchBuild, program: Program, root: Slot, mount: Mo
 const mountHierarchy = (
   program: Program,
   { spec, id }: LaunchInput,
-  { controllers, mountpoint, path, leaf = id }: CgroupParent,
+  { controllers, mountpoint, path, group = id }: CgroupParent,
   top: Slot,
   flags: number,
   where: string,
@@ -224,7 +224,7 @@ const mountHierarchy = (
   program.call('make directory', 'mkdirat', [top, program.text(name), 0o755], { path: what })
   const tree = has(spec, 'cgroup')
     ? newMount(program, 'cgroup', options, flags, what)
-    : ownGroup(program, `${mountpoint}${path}/${leaf}`, flags)
+    : ownGroup(program, `${mountpoint}${path}/${group}`, flags)
   attach(program, tree, openInOurs(program, 'open mount target', top, name), what)
   if (names.length > 1)
     for (const each of names) {

@@ -1,9 +1,8 @@
 // What of a document's process, labels and clocks this host cannot give.
 import type { EngineError } from '../../model/errors.ts'
-import type { Mount } from '../../model/oci-spec.ts'
 import { hasNew, type LaunchInput } from './build.ts'
 import { isJoined } from './joined.ts'
-import { isBind } from './mount-options.ts'
+import { isBind, parseMountOptions } from './mount-options.ts'
 import { invalid, unfit, unsupported } from './refusals.ts'
 
 export const refuseProcess = (input: LaunchInput): EngineError | undefined =>
@@ -11,7 +10,8 @@ export const refuseProcess = (input: LaunchInput): EngineError | undefined =>
   refuseScheduling(input) ??
   refuseTerminal(input) ??
   refuseTime(input) ??
-  refuseRdt(input)
+  refuseRdt(input) ??
+  refuseListener(input)
 
 /** A label that is not applied is a container that is not confined. */
 const refuseLabels = ({ spec: { process, linux }, facts }: LaunchInput): EngineError | undefined => {
@@ -34,12 +34,16 @@ const refuseScheduling = ({ spec: { process } }: LaunchInput): EngineError | und
 /** It is made in the container's own devpts, and bound over a file of its own /dev. */
 const refuseTerminal = ({ spec }: LaunchInput): EngineError | undefined => {
   if (spec.process?.terminal !== true || isJoined(spec, 'mount')) return undefined
-  const made = (place: string): boolean =>
-    (spec.mounts ?? []).some((mount: Mount) => mount.destination === place && !isBind(mount))
-  const lacking = ['/dev', '/dev/pts'].find((place) => !made(place))
-  return lacking === undefined
+  const made = (spec.mounts ?? []).filter(
+    (mount) => !isBind(mount) && !parseMountOptions(mount.options).remount,
+  )
+  const hasDev = made.some(
+    ({ destination, type }) => destination === '/dev' && type?.startsWith('cgroup') === false,
+  )
+  if (!hasDev) return invalid('.process.terminal', "needs a file system of the container's own at /dev")
+  return made.some(({ destination, type }) => destination === '/dev/pts' && type === 'devpts')
     ? undefined
-    : invalid('.process.terminal', `needs a file system of the container's own at ${lacking}`)
+    : invalid('.process.terminal', 'needs a devpts at /dev/pts')
 }
 
 const refuseTime = ({ spec }: LaunchInput): EngineError | undefined =>
@@ -51,3 +55,13 @@ const refuseRdt = ({ spec }: LaunchInput): EngineError | undefined =>
   spec.linux?.intelRdt === undefined
     ? undefined
     : unsupported('linux.intelRdt', 'groups of resctrl are not made')
+
+/** Without a listener every call that is to be answered fails with ENOSYS: seccomp_unotify(2). */
+const refuseListener = ({ spec, filter }: LaunchInput): EngineError | undefined => {
+  const { seccomp } = spec.linux ?? {}
+  if (seccomp === undefined) return undefined
+  if (filter === undefined) throw new Error('the filter of a document is compiled by who plans it')
+  return seccomp.syscalls?.some(({ action }) => action === 'SCMP_ACT_NOTIFY') === true
+    ? unsupported('linux.seccomp with SCMP_ACT_NOTIFY', 'no listener is handed to linux.seccomp.listenerPath')
+    : undefined
+}

@@ -15,7 +15,7 @@ import {
 import type { Program, Slot } from '../program.ts'
 import { configure, setMountAttr } from './build.ts'
 import { type MountOptions, parseMountOptions } from './mount-options.ts'
-import { openInRoot } from './paths.ts'
+import { openInOurs } from './paths.ts'
 
 const ATTRIBUTES =
   MOUNT_ATTR_RDONLY |
@@ -29,7 +29,8 @@ const ATTRIBUTES =
 export const remount = (program: Program, root: Slot, mount: Mount): void => {
   const { destination } = mount
   const options = parseMountOptions(mount.options)
-  const place = openInRoot(program, 'open mount target', root, destination)
+  // No symlink of the image may lead to another mount, which would lose attributes it has for a reason.
+  const place = openInOurs(program, 'open mount target', root, destination)
   const clear = (ATTRIBUTES & ~options.set) | (options.clear & MOUNT_ATTR__ATIME)
   setMountAttr(program, 'remount', place, { set: options.set, clear }, 0, destination)
   reconfigure(program, place, mount, options)

@@ -1,7 +1,8 @@
 // Scheduling, memory policy, execution domain, labels and clocks: one call or one write each, and nothing where none is asked for.
+import { setAffinity } from '../../../src/plan/launch/attributes.ts'
 import { planDocument } from '../../../src/plan/launch/checked.ts'
 import { planLaunch } from '../../../src/plan/launch/index.ts'
-import { Data, type OpInfo } from '../../../src/plan/program.ts'
+import { Data, type OpInfo, Program, SlotSpace } from '../../../src/plan/program.ts'
 import { expectLeft, expectRight } from '../../support/either.ts'
 import { assert, suite } from '../../support/suite.ts'
 import { documentInput, inputOf } from './inputs.ts'
@@ -86,6 +87,23 @@ Attributes(
   },
 )
 
+Attributes('an affinity is a mask of CPUs, and no call where none is asked for', () => {
+  const program = new Program('x64', new SlotSpace())
+  setAffinity(program)
+  setAffinity(program, '')
+  setAffinity(program, '0,64-65')
+  assert.equal(
+    program.infos.map(({ call, args, path }) => [call, args[1], path]),
+    [['sched_setaffinity', 16, '0,64-65']],
+  )
+})
+
+Attributes('a first process has no affinity of its own', () => {
+  assert.not(
+    steps({ process: { execCPUAffinity: { initial: '0' } } }).some(({ step }) => step === 'set cpu affinity'),
+  )
+})
+
 const REFUSED: readonly (readonly [laid: Laid, tag: string, what: RegExp])[] = [
   [{ process: { apparmorProfile: 'p' } }, 'HostUnfit', /process\.apparmorProfile/],
   [{ process: { selinuxLabel: 'p' } }, 'HostUnfit', /process\.selinuxLabel/],
@@ -100,6 +118,18 @@ for (const [laid, tag, what] of REFUSED)
     assert.is(error._tag, tag)
     assert.match(JSON.stringify(error), what)
   })
+
+Attributes('a filter that asks somebody is refused, since nobody would answer', () => {
+  const seccomp = {
+    defaultAction: 'SCMP_ACT_ALLOW',
+    listenerPath: '/run/agent.sock',
+    syscalls: [{ names: ['mount'], action: 'SCMP_ACT_NOTIFY' }],
+  } as const
+  const filter = { instructions: new Uint8Array(8), count: 1, flags: 0 }
+  const error = expectLeft(planDocument({ ...documentInput({ linux: { seccomp } }), filter }))
+  assert.match(JSON.stringify(error), /Unsupported.*SCMP_ACT_NOTIFY/)
+  assert.throws(() => planDocument(documentInput({ linux: { seccomp } })), /filter/)
+})
 
 Attributes('a setting that is a file of proc is written without a /proc in the document, too', () => {
   const infos = steps({

@@ -81,6 +81,18 @@ Plan('without a devices group no node works but those of /dev', () => {
   assert.equal(nodev({ options: { mounts }, cgroups: v2Parents }), [])
 })
 
+Plan('a group of another name than the container may be there already', () => {
+  const [parent] = v2Parents
+  if (parent === undefined) throw new Error('no parent')
+  const plan = planLaunch(
+    inputOf({ cgroups: [{ ...parent, path: '/a', group: 'b' }], options: { pid: 'host' } }),
+  )
+  const made = plan.prepare.infos.filter(({ step }) => /cgroup/.test(step)).map(({ path }) => path)
+  assert.equal(made, ['/sys/fs/cgroup/a/b', '/sys/fs/cgroup/a/b'])
+  const registered = plan.stages[0]?.infos.find(({ step }) => step === 'register with guardian')
+  assert.is(registered?.args[2], '/sys/fs/cgroup/a/b/cgroup.kill'.length + 1)
+})
+
 Plan('registration with the guardian comes before everything else', () => {
   fc.assert(
     fc.property(anyChange, (change) => {
