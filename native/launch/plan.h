@@ -18,6 +18,7 @@ inline constexpr uint32_t kMaxOps = 4096;
 inline constexpr uint32_t kMaxSlots = 1024;
 inline constexpr uint32_t kMaxPlanSize = 16u << 20;
 inline constexpr uint32_t kNoSlot = 0xffffffff;
+inline constexpr uint64_t kMaxErrno = 4096;  // include/linux/err.h, MAX_ERRNO
 
 enum class OpKind : uint16_t {
   kSyscall = 0,       // nr(args…)
@@ -99,8 +100,21 @@ inline bool valid_arg(const Op& op, unsigned index, const Header& header) noexce
   return false;
 }
 
+inline bool all_data(const Op& op, unsigned count) noexcept {
+  for (unsigned arg = 0; arg < count; arg++)
+    if (arg_kind(op, arg) != ArgKind::kData) return false;
+  return true;
+}
+
+// The argument is data, and the next one its size.
+inline bool sized_data(const Op& op, unsigned index, const Header& header) noexcept {
+  return arg_kind(op, index) == ArgKind::kData && arg_kind(op, index + 1) == ArgKind::kNumber &&
+         op.args[index + 1] <= header.data_size &&
+         op.args[index] + op.args[index + 1] <= header.data_size;
+}
+
 inline bool valid_op(const Op& op, uint32_t index, const Header& header) noexcept {
-  if (op.kind > static_cast<uint16_t>(OpKind::kNetlink)) return false;
+  if (op.kind > static_cast<uint16_t>(OpKind::kRunHook)) return false;
   if (op.result_slot != kNoSlot && op.result_slot >= header.slot_count) return false;
   const uint32_t left = header.op_count - index - 1;
   if (op.skip_on_success > left || op.skip_on_tolerated > left) return false;
@@ -117,6 +131,14 @@ inline bool valid_op(const Op& op, uint32_t index, const Header& header) noexcep
     return arg_kind(op, 0) == ArgKind::kData && op.args[0] % 4 == 0 &&
            op.args[0] + 4 <= header.data_size;
   }
+  if (op.kind == static_cast<uint16_t>(OpKind::kFail)) {
+    return arg_kind(op, 0) == ArgKind::kNumber && op.args[0] < kMaxErrno;
+  }
+  // Texts that are read by this program itself, and bytes of a given size.
+  if (op.kind == static_cast<uint16_t>(OpKind::kUserNamespace)) return all_data(op, 2);
+  if (op.kind == static_cast<uint16_t>(OpKind::kNetlink)) return sized_data(op, 1, header);
+  if (op.kind == static_cast<uint16_t>(OpKind::kRunHook))
+    return all_data(op, 4) && sized_data(op, 3, header);
   return true;
 }
 

@@ -1,0 +1,75 @@
+// `npm run fuzz -- [--seconds 20]`: bytes that nobody meant, for so long each: the decoder of plans by libFuzzer, and the decoders of
+// documents, the planner and the compiler of filters by their property tests with more runs. Needs clang with its runtime.
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { buildSync } from 'esbuild'
+
+const { values } = parseArgs({ options: { seconds: { type: 'string', default: '20' } } })
+const seconds = Number(values.seconds)
+process.chdir(path.join(path.dirname(fileURLToPath(import.meta.url)), '..', '..'))
+
+const run = (program, args, env = {}) =>
+  spawnSync(program, args, { stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, ...env } })
+    .status === 0
+
+/** A folder of seeds, and the program that mutates them. */
+const fuzzPlans = (folder) => {
+  const seeds = path.join(folder, 'seeds.mjs')
+  const corpus = path.join(folder, 'corpus')
+  const program = path.join(folder, 'plan')
+  mkdirSync(corpus)
+  buildSync({
+    entryPoints: ['test/fuzz/seeds.ts'],
+    outfile: seeds,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    alias: { '#fp': 'fp-ts/es6' },
+  })
+  const flags = [
+    '-std=c++20',
+    '-O1',
+    '-g',
+    '-fno-omit-frame-pointer',
+    '-fsanitize=fuzzer,address,undefined',
+    '-fno-sanitize-recover=undefined',
+  ]
+  return (
+    run(process.execPath, [seeds, corpus]) &&
+    run('clang++', [...flags, '-D_GNU_SOURCE', '-I', 'native', '-o', program, 'test/fuzz/plan.cc']) &&
+    run(program, [
+      corpus,
+      `-max_total_time=${seconds}`,
+      '-max_len=65536',
+      '-timeout=10',
+      `-artifact_prefix=${path.resolve('build')}/fuzz-`,
+      '-verbosity=0',
+      '-print_final_stats=1',
+      '-close_fd_mask=1',
+    ])
+  )
+}
+
+/** About as many runs as take so long: they are counted, not timed. */
+const RUNS_A_SECOND = 400
+const TESTS = ['model/hostile-input', 'plan/launch/document', 'native/layer-fuzz', 'plan/seccomp/compile']
+const fuzzDocuments = () =>
+  run(process.execPath, ['test/run.mjs', ...TESTS], { SLIPWAY_FUZZ_RUNS: String(seconds * RUNS_A_SECOND) })
+
+const folder = mkdtempSync(path.join(tmpdir(), 'slipway-fuzz-'))
+let passed = 0
+let failed = 0
+try {
+  for (const part of [() => fuzzPlans(folder), fuzzDocuments]) {
+    if (part()) passed++
+    else failed++
+  }
+} finally {
+  rmSync(folder, { recursive: true, force: true })
+}
+console.log(`${passed} passed, ${failed} failed`)
+process.exit(failed === 0 ? 0 : 1)
