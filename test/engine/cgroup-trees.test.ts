@@ -157,7 +157,7 @@ if (top !== undefined) {
     `mount -t tmpfs none /sys/fs/cgroup; ${RUN}`,
     (found) => {
       unlimited(found)
-      refusedLimits(found, /cannot be written to.*doctor/)
+      refusedLimits(found, /no cgroup tree is mounted.*doctor/)
       withoutDevices(found)
     },
   )

@@ -59,18 +59,6 @@ test('the version is told in the form that dockerd reads', () => {
   assert.match(lines[1] ?? '', /^spec: 1\.\d+\.\d+$/)
 })
 
-test('the life cycle says that it is not built, and where', () => {
-  assert.is(ours(['spec']).code, 0)
-  const file = path.join(folder, 'config.json')
-  writeFileSync(file, readFileSync(file, 'utf8').replace('"terminal": true', '"terminal": false'))
-  const { code, stderr } = ours(inRoot('create', 'web'))
-  assert.is(code, 1)
-  assert.match(
-    stderr,
-    /^time="\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ" level=error msg="create failed: create: not supported: /,
-  )
-})
-
 test('a reader that goes away is no failure', () => {
   const { status } = spawnSync('sh', ['-c', `"$0" -- "$1" features | true`, process.execPath, built.file])
   assert.is(status, 0)
