@@ -100,7 +100,7 @@ inline bool valid_arg(const Op& op, unsigned index, const Header& header) noexce
 }
 
 inline bool valid_op(const Op& op, uint32_t index, const Header& header) noexcept {
-  if (op.kind > static_cast<uint16_t>(OpKind::kNetlink)) return false;
+  if (op.kind > static_cast<uint16_t>(OpKind::kRunHook)) return false;
   if (op.result_slot != kNoSlot && op.result_slot >= header.slot_count) return false;
   const uint32_t left = header.op_count - index - 1;
   if (op.skip_on_success > left || op.skip_on_tolerated > left) return false;
@@ -116,6 +116,11 @@ inline bool valid_op(const Op& op, uint32_t index, const Header& header) noexcep
   if (op.kind == static_cast<uint16_t>(OpKind::kPutSlot)) {
     return arg_kind(op, 0) == ArgKind::kData && op.args[0] % 4 == 0 &&
            op.args[0] + 4 <= header.data_size;
+  }
+  if (op.kind == static_cast<uint16_t>(OpKind::kRunHook)) {
+    for (unsigned arg = 0; arg < 4; arg++)
+      if (arg_kind(op, arg) != ArgKind::kData) return false;
+    return arg_kind(op, 4) == ArgKind::kNumber && op.args[4] <= header.data_size - op.args[3];
   }
   return true;
 }
