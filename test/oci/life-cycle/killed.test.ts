@@ -1,4 +1,5 @@
 // SIGKILL of the command and of the container's process at any moment: what is left is removed by delete --force.
+import { rmSync } from 'node:fs'
 import path from 'node:path'
 import { assert, suite } from '../../support/suite.ts'
 import { type Box, type Call, NEEDS, openBox, sleepMs, until } from './support.ts'
@@ -107,8 +108,7 @@ test('a directory without a state is removed by delete --force, and holds the id
   const id = await box.created()
   const { pid } = await box.state(id)
   process.kill(pid, 'SIGKILL')
-  const file = path.join(box.root, id, 'state.json')
-  await import('node:fs').then(({ rmSync }) => rmSync(file))
+  rmSync(path.join(box.root, id, 'state.json'))
   const again = await box.call(['create', '--bundle', box.bundle(id), id])
   assert.match(again.err, /already exists/)
   await box.call(['delete', '--force', id])

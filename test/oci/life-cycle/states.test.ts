@@ -146,7 +146,9 @@ for (const peer of PEERS) {
       shapes.push(await shape())
       await box.call(['resume', id], { runtime })
       await box.call(['kill', id, 'KILL'], { runtime })
-      await until('it ends', () => (box.left(id).some((line) => line.startsWith('process')) ? undefined : true))
+      await until('it ends', () =>
+        box.left(id).some((line) => line.startsWith('process')) ? undefined : true,
+      )
       shapes.push(await shape())
       const { code } = await box.call(['delete', id], { runtime })
       return [...shapes, code]

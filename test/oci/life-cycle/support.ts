@@ -1,7 +1,18 @@
 // Containers made by the built command (dist/oci.cjs), and by runc and crun of the same bundle.
 import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process'
-import { chmodSync, closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync } from 'node:fs'
-import { readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { Process } from '../../../src/model/oci-spec.ts'
@@ -50,7 +61,14 @@ const COMMAND = path.join(ROOT, 'dist', 'oci.cjs')
 /** crun refuses a v2 tree beside v1. */
 const HIDE =
   'if [ -d /sys/fs/cgroup/unified ]; then mount -t tmpfs none /sys/fs/cgroup/unified; fi; exec "$@"'
-const ALL_CAPS = ['CAP_CHOWN', 'CAP_KILL', 'CAP_SETUID', 'CAP_SETGID', 'CAP_NET_BIND_SERVICE', 'CAP_SYS_CHROOT']
+const ALL_CAPS = [
+  'CAP_CHOWN',
+  'CAP_KILL',
+  'CAP_SETUID',
+  'CAP_SETGID',
+  'CAP_NET_BIND_SERVICE',
+  'CAP_SYS_CHROOT',
+]
 const MOUNTS = [
   { destination: '/proc', type: 'proc', source: 'proc' },
   { destination: '/dev', type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'mode=755', 'size=64k'] },
@@ -259,7 +277,9 @@ const processesOf = (id: string): readonly number[] =>
       const [, state = 'Z'] = /\) (.)/.exec(textOf(`/proc/${pid}/stat`)) ?? []
       const belongs = (text: string): boolean =>
         text.split(/[\0\n/]/).some((word) => word === id || word.endsWith(`=${id}`))
-      return state !== 'Z' && (belongs(textOf(`/proc/${pid}/cgroup`)) || belongs(textOf(`/proc/${pid}/cmdline`)))
+      return (
+        state !== 'Z' && (belongs(textOf(`/proc/${pid}/cgroup`)) || belongs(textOf(`/proc/${pid}/cmdline`)))
+      )
     })
     .map(Number)
 
