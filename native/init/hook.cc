@@ -10,7 +10,7 @@ namespace {
 
 namespace nr = sys::nr;
 
-constexpr long kEchild = 10, kEtimedout = 110, kEintr = 4;
+constexpr long kEchild = 10, kEtimedout = 110, kEintr = 4, kEagain = 11;
 constexpr int kSigKill = 9;
 
 // Its standard input is `input`; what it writes goes nowhere, since there is no terminal and no log
@@ -31,26 +31,39 @@ constexpr int kSigKill = 9;
   leave(127);
 }
 
-// A hook that does not read all of it, or ends before, is no error.
-void send_text(int socket, long text, long size) noexcept {
-  for (long at = 0; at < size;) {
-    const long sent =
-        sys::raw_syscall(nr::sendto, socket, text + at, size - at, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (sent == -kEintr) continue;
-    if (sent <= 0) return;
-    at += sent;
-  }
-}
+struct Input {
+  int socket;  // -1 when all is said
+  long text;
+  long size;
 
-// False when the time is up. A negative limit is none.
-bool await_end(int pidfd, long timeout_ms) noexcept {
-  pollfd wanted{pidfd, POLLIN, 0};
+  void end() noexcept {
+    if (socket >= 0) sys::raw_syscall(nr::close, socket);
+    socket = -1;
+  }
+
+  // As much as it takes now. A hook that does not read all of it, or ends before, is no error.
+  void send() noexcept {
+    const long sent = sys::raw_syscall(nr::sendto, socket, text, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent == -kEintr || sent == -kEagain) return;
+    text += sent;
+    size -= sent;
+    if (sent <= 0 || size == 0) end();
+  }
+};
+
+// False when the time is up. A negative limit is none. The kernel leaves in `left` what is left of
+// the time, ppoll(2), C library/kernel differences.
+bool attend(int pidfd, Input* input, long timeout_ms) noexcept {
   const long seconds = timeout_ms / 1000;
-  const int64_t limit[2] = {seconds, (timeout_ms - seconds * 1000) * 1000000};
+  int64_t left[2] = {seconds, (timeout_ms - seconds * 1000) * 1000000};
   for (;;) {
-    const long ready = sys::raw_syscall(nr::ppoll, sys::ptr(&wanted), 1,
-                                        timeout_ms < 0 ? 0 : sys::ptr(limit), 0, 8);
-    if (ready != -kEintr) return ready > 0;
+    pollfd wanted[2] = {{pidfd, POLLIN, 0}, {input->socket, POLLOUT, 0}};
+    const long ready =
+        sys::raw_syscall(nr::ppoll, sys::ptr(wanted), 2, timeout_ms < 0 ? 0 : sys::ptr(left), 0, 8);
+    if (ready == -kEintr) continue;
+    if (ready <= 0) return false;
+    if (wanted[0].revents != 0) return true;
+    input->send();
   }
 }
 
@@ -75,10 +88,10 @@ long run_hook(const long* args) noexcept {
     sys::raw_syscall(nr::close, pair[0]);
     return pid;
   }
-  send_text(pair[0], args[3], args[4]);
-  sys::raw_syscall(nr::close, pair[0]);
+  Input input{pair[0], args[3], args[4]};
   const long pidfd = sys::raw_syscall(nr::pidfd_open, pid, 0);
-  const bool in_time = sys::failed(pidfd) || await_end(static_cast<int>(pidfd), args[5]);
+  const bool in_time = !sys::failed(pidfd) && attend(static_cast<int>(pidfd), &input, args[5]);
+  input.end();
   if (!sys::failed(pidfd)) sys::raw_syscall(nr::close, pidfd);
   if (!in_time) sys::raw_syscall(nr::kill, pid, kSigKill);
   int status = 0;

@@ -185,6 +185,8 @@ struct Special {
         return send_fd(stage.ctl, static_cast<int>(args[0]), static_cast<uint32_t>(args[1]));
       case OpKind::kCloseOthers:
         return close_others(stage.ctl, args);
+      case OpKind::kRunHook:
+        return run_hook(args);
       case OpKind::kReport:
         report_times(stage, static_cast<int>(args[0]));
         return 0;

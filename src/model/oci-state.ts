@@ -28,6 +28,8 @@ export interface OciRecord {
   readonly id: OciId
   /** The container's first process, in the runtime's pid namespace; absent while the container is being created. */
   readonly init?: ProcessIdentity
+  /** What /proc/<pid>/exe names while it waits for `start`: afterwards it is another program. */
+  readonly waitsAs?: string
   /** Who creates it, while `init` is absent. */
   readonly creator?: ProcessIdentity
   /** Absolute. */
@@ -76,6 +78,7 @@ const decoder: Decoder<OciRecord> = object({
   ociVersion: text,
   id,
   init: optional(identity),
+  waitsAs: optional(text),
   creator: optional(identity),
   bundle: text,
   rootfs: text,

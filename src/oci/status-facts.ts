@@ -1,5 +1,5 @@
 // Looks up what a container's status is computed from: /proc, the socket its payload waits at and the freezer.
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, readlinkSync } from 'node:fs'
 import type { OciRecord } from '../model/oci-state.ts'
 import { isFrozenText, type ProcessStat, parseProcessStat, type StatusFacts } from '../model/oci-status.ts'
 import { unless } from './attempt.ts'
@@ -18,10 +18,20 @@ export const statusFacts = (record: OciRecord, directory: string): StatusFacts =
     ...(init === undefined ? {} : { init }),
     ...(creator === undefined ? {} : { creator }),
     processes,
-    hasStartSocket: existsSync(`${directory}/${START_SOCKET}`),
+    hasStartSocket: existsSync(`${directory}/${START_SOCKET}`) && !hasExecuted(record),
     isFrozen: cgroup.freezerFile !== undefined && isFrozen(cgroup.freezerFile),
   }
 }
+
+/** A `start` that was killed leaves the socket of a container that runs. Where its program is not ours to see, the socket tells. */
+const hasExecuted = ({ init, waitsAs }: OciRecord): boolean => {
+  const program = init === undefined || waitsAs === undefined ? undefined : programOf(init.pid)
+  return program !== undefined && program !== waitsAs
+}
+
+/** Undefined where it is gone, or not ours to see. */
+export const programOf = (pid: number): string | undefined =>
+  unless([...GONE, 'EACCES', 'EPERM'], () => readlinkSync(`/proc/${pid}/exe`))
 
 /** ESRCH: it went away between the open and the read. */
 const GONE = ['ENOENT', 'ESRCH', 'ENODEV']

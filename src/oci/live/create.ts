@@ -16,7 +16,7 @@ import { PROC_NAMES } from '../../plan/launch/joined.ts'
 import type { InnerHook, Lasting } from '../../plan/launch/lasting.ts'
 import { attempt } from '../attempt.ts'
 import { replaceFile } from '../state-dir.ts'
-import { processStat, START_SOCKET } from '../status-facts.ts'
+import { processStat, programOf, START_SOCKET } from '../status-facts.ts'
 import { planOf } from './document.ts'
 import { type Group, groupsOf, killAll, makeGroups, openParents, recordOf, removeGroup } from './groups.ts'
 import { runHooks, stateText } from './hooks.ts'
@@ -55,14 +55,14 @@ const createIn = async (
 ): Promise<E.Either<EngineError, LastingLaunch>> => {
   const { state, addon } = parts
   const { id, spec } = request
-  const record = recordFor(parts, request)
+  const wanted = tagged(() => groupsOf(parts, spec, id))
+  if (E.isLeft(wanted)) return wanted
+  // Its groups are known before they are there: should this process be killed, `delete` finds them and who is in them.
+  const record = recordFor(parts, request, wanted.right)
   const saved = E.flatMap(() => state.save(record))(state.saveConfig(id, request.config))
   if (E.isLeft(saved)) return saved
-  const groups = tagged(() => {
-    const wanted = groupsOf(parts, spec, id)
-    undo.push(() => removeAll(wanted))
-    return makeGroups(parts, wanted, spec)
-  })
+  undo.push(() => removeAll(wanted.right))
+  const groups = tagged(() => makeGroups(parts, wanted.right, spec))
   if (E.isLeft(groups)) return groups
   const scratch = path.join(directory, SCRATCH)
   mkdirSync(scratch, { mode: 0o711 })
@@ -84,8 +84,7 @@ const createIn = async (
     launch.kill()
     await launch.end
   })
-  const cgroup = recordOf(parts.globals.cgroupManager, groups.right)
-  const reached = await reachCreated(parts, request, launch, { ...record, cgroup }, [socket.right])
+  const reached = await reachCreated(parts, request, launch, record, [socket.right])
   addon.closeFds(Int32Array.of(socket.right))
   if (E.isLeft(reached)) return reached
   const handed = await handOver(parts, request, launch)
@@ -113,9 +112,11 @@ const reachCreated = async (
   }
   if (E.isLeft(reached)) return reached
   const init = identityOf(launch.pid)
+  const waitsAs = programOf(launch.pid)
   return state.save({
     ...record,
     ...(init === undefined ? {} : { init }),
+    ...(waitsAs === undefined ? {} : { waitsAs }),
     namespaces: namespacesOf(spec, launch.pid),
   })
 }
@@ -130,7 +131,7 @@ export const identityOf = (pid: number): ProcessIdentity | undefined => {
   return stat && { pid, startTime: stat.startTime }
 }
 
-const recordFor = ({ globals }: Parts, request: CreateRequest): OciRecord => {
+const recordFor = ({ globals }: Parts, request: CreateRequest, groups: readonly Group[]): OciRecord => {
   const { id, bundle, spec } = request
   const creator = identityOf(process.pid)
   return {
@@ -143,7 +144,7 @@ const recordFor = ({ globals }: Parts, request: CreateRequest): OciRecord => {
     created: rfc3339Nano(BigInt(Date.now()) * 1_000_000n + (process.hrtime.bigint() % 1_000_000n)),
     ...(spec.annotations === undefined ? {} : { annotations: spec.annotations }),
     ownerUid: process.geteuid?.() ?? 0,
-    cgroup: { manager: globals.cgroupManager, paths: {} },
+    cgroup: recordOf(globals.cgroupManager, groups),
     namespaces: {},
   }
 }

@@ -107,6 +107,8 @@ export class LastingLaunch {
         return
       case 'waiting':
         this.#addon.closeFds(Int32Array.of(event[1], event[2]))
+        // Should a hook fail, its end is waited for.
+        this.#native.ref()
         this.#reach(E.right('paused'))
         return
       case 'failed':

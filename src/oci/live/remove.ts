@@ -47,8 +47,13 @@ export const remove = (
   })
 
 const removeFound = async (parts: Parts, container: OciContainer): Promise<E.Either<EngineError, void>> => {
-  const { id, init, cgroup, bundle } = container.record
+  const { id, init, creator, cgroup, bundle } = container.record
   if (container.status === 'paused') thaw(cgroup)
+  // Whoever still creates it would go on making what is removed here.
+  if (container.status === 'creating' && creator !== undefined) {
+    signalProcess(parts, creator, SIGKILL)
+    await untilDead(creator)
+  }
   if (init !== undefined && container.status !== 'stopped') {
     signalProcess(parts, init, SIGKILL)
     if (!(await untilDead(init)))

@@ -27,11 +27,14 @@ export const start = (parts: Parts, { container }: StartRequest): Promise<E.Eith
     const file = path.join(directory, START_SOCKET)
     const answer = await letGo(file)
     if (E.isLeft(answer)) return answer
-    const failure = failureIn(answer.right)
+    const reports = reportsIn(answer.right)
+    const failure = failureIn(reports)
     if (failure !== undefined) {
       const [step = 'send plan', what] = stepAt(directory, failure.op)
       return E.left(stepFailure(step, what, spec.right.process?.args?.[0] ?? '', failure.errno))
     }
+    // Its times are the last it tells before it is executed.
+    if (!reports.some(({ type }) => type === TIMINGS)) return E.left(DIED)
     const removed = attempt(() => rmSync(file, { force: true }))
     if (E.isLeft(removed)) return removed
     const { id, bundle, init } = record
@@ -58,17 +61,36 @@ const letGo = (file: string): Promise<E.Either<EngineError, Buffer>> =>
     })
   })
 
+const DIED: EngineError = { _tag: 'LaunchDied', step: 'wait for start' }
+
 const FAILED = 1
+const TIMINGS = 2
 const HEAD_BYTES = 8
 
-/** Reports as native/launch/protocol.h has them: type, size, body; that of a failure is stage, operation, errno. */
-const failureIn = (bytes: Buffer): { readonly op: number; readonly errno: number } | undefined => {
-  for (let at = 0; at + HEAD_BYTES <= bytes.length; at += HEAD_BYTES + bytes.readUInt32LE(at + 4)) {
-    const body = at + HEAD_BYTES
-    if (bytes.readUInt32LE(at) === FAILED && body + 12 <= bytes.length)
-      return { op: bytes.readUInt32LE(body + 4), errno: bytes.readInt32LE(body + 8) }
+interface Report {
+  readonly type: number
+  readonly body: Buffer
+}
+
+/** As native/launch/protocol.h has them: type, size, body. One that is not whole is none. */
+const reportsIn = (bytes: Buffer): readonly Report[] => {
+  const reports: Report[] = []
+  for (let at = 0; at + HEAD_BYTES <= bytes.length; ) {
+    const [type, size] = [bytes.readUInt32LE(at), bytes.readUInt32LE(at + 4)]
+    at += HEAD_BYTES + size
+    if (at <= bytes.length) reports.push({ type, body: bytes.subarray(at - size, at) })
   }
-  return undefined
+  return reports
+}
+
+/** The body of a failure is stage, operation, errno. */
+const failureIn = (
+  reports: readonly Report[],
+): { readonly op: number; readonly errno: number } | undefined => {
+  const body = reports.find(({ type }) => type === FAILED)?.body
+  return body === undefined || body.length < 12
+    ? undefined
+    : { op: body.readUInt32LE(4), errno: body.readInt32LE(8) }
 }
 
 const stepAt = (
