@@ -3,16 +3,7 @@ import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { findProgram } from '../../support/needs.ts'
 import { assert, suite } from '../../support/suite.ts'
-import {
-  engineNeeds,
-  groupsNamed,
-  livingIn,
-  openStage,
-  packRootfs,
-  type Ran,
-  RUNTIME,
-  type Stage,
-} from './stage.ts'
+import { engineNeeds, groupsNamed, openStage, packRootfs, type Ran, RUNTIME, type Stage } from './stage.ts'
 
 const test = suite('oci/engines/podman')
 const reason = engineNeeds('podman', 'conmon')
