@@ -53,10 +53,7 @@ export const features = (): object => ({
 })
 
 /** The planner hands every option that it does not know to the file system. */
-const isMountOption = (option: string): boolean => {
-  const { data, copyUp } = parseMountOptions([option])
-  return data.length === 0 && !copyUp
-}
+const isMountOption = (option: string): boolean => parseMountOptions([option]).data.length === 0
 
 /** All that runtime-spec config.md, Linux mount options, names. */
 const MOUNT_OPTIONS =

@@ -17,8 +17,10 @@ import type { InnerHook, Lasting } from '../../plan/launch/lasting.ts'
 import { attempt } from '../attempt.ts'
 import { replaceFile } from '../state-dir.ts'
 import { processStat, programOf, START_SOCKET } from '../status-facts.ts'
+import { copyUps } from './copy-up.ts'
 import { planOf } from './document.ts'
 import { type Group, groupsOf, killAll, makeGroups, openParents, recordOf, removeGroup } from './groups.ts'
+import { withHome } from './home.ts'
 import { runHooks, stateText } from './hooks.ts'
 import { LastingLaunch } from './launch.ts'
 import type { Parts } from './parts.ts'
@@ -69,7 +71,7 @@ const createIn = async (
   const lasting = lastingOf(request, !isWaitedFor && canLeave())
   const plan = planOf(parts, {
     id,
-    spec: request.listenFds > 0 ? withListenFds(spec, request.listenFds) : spec,
+    spec: withHomeOf(parts, request),
     rootfs: rootfsOf(request),
     scratch,
     cgroups: groups.right,
@@ -79,13 +81,18 @@ const createIn = async (
   replaceFile(directory, STEPS_FILE, JSON.stringify(stepsOf(plan.right)))
   const socket = listenAt(parts, path.join(directory, START_SOCKET))
   if (E.isLeft(socket)) return socket
-  const launch = startOf(parts, plan.right, request, groups.right, socket.right)
+  const copies = copyUps(parts, spec, rootfsOf(request))
+  if (E.isLeft(copies)) return copies
+  const launch = startOf(parts, plan.right, request, groups.right, {
+    socket: socket.right,
+    copies: copies.right,
+  })
   undo.push(async () => {
     launch.kill()
     await launch.end
   })
   const reached = await reachCreated(parts, request, launch, record, [socket.right])
-  addon.closeFds(Int32Array.of(socket.right))
+  addon.closeFds(Int32Array.of(socket.right, ...copies.right))
   if (E.isLeft(reached)) return reached
   const handed = await handOver(parts, request, launch)
   return E.isLeft(handed) ? handed : E.right(launch)
@@ -172,11 +179,19 @@ const lastingOf = (
     leavesParent,
     waitsForStart: true,
     extraFds,
+    copiesUp: true,
     pausesBeforeRoot: runtimeHooks(spec).some(([, list]) => list.length > 0),
     createContainer: inner(hooks.createContainer, 'creating'),
     startContainer: inner(hooks.startContainer, 'created'),
     keepsKeyring: noNewKeyring,
   }
+}
+
+const withHomeOf = (parts: Parts, request: CreateRequest): Spec => {
+  const { spec, listenFds } = request
+  const whole = listenFds > 0 ? withListenFds(spec, listenFds) : spec
+  const { process: program } = whole
+  return program === undefined ? whole : { ...whole, process: withHome(parts, program, rootfsOf(request)) }
 }
 
 /** sd_listen_fds(3): the payload is told how many it has, and that they are its own. */
@@ -191,16 +206,21 @@ const withListenFds = (spec: Spec, count: number): Spec => {
 export const extraOf = (count: number): readonly number[] =>
   Array.from({ length: count }, (_, index) => 3 + index)
 
+interface Given {
+  readonly socket: number
+  readonly copies: readonly number[]
+}
+
 const startOf = (
   { addon }: Parts,
   plan: LaunchPlan,
   { spec, extraFds }: CreateRequest,
   groups: readonly Group[],
-  socket: number,
+  given: Given,
 ): LastingLaunch => {
   const parents = openParents(groups)
   try {
-    const slots = [-1, 0, 1, 2, -1, -1, ...parents.fds, socket, ...extraOf(extraFds)]
+    const slots = [-1, 0, 1, 2, -1, -1, ...parents.fds, given.socket, ...extraOf(extraFds), ...given.copies]
     return new LastingLaunch(addon, plan, slots, spec.process?.args?.[0] ?? '', parents.close)
   } catch (error) {
     parents.close()

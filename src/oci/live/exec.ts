@@ -9,6 +9,7 @@ import { keptConfig } from '../kept-config.ts'
 import { canLeave, extraOf } from './create.ts'
 import { planOf } from './document.ts'
 import { joinedGroups, openParents } from './groups.ts'
+import { withHome } from './home.ts'
 import { LastingLaunch } from './launch.ts'
 import type { Parts } from './parts.ts'
 import { writePidFile } from './pid-file.ts'
@@ -18,14 +19,15 @@ import { sendDescriptor } from './sockets.ts'
 
 /** The exit code; 0 once it runs, when detached. Fails: WrongStatus, CommandNotFound, CommandNotExecutable, SyscallFailed … */
 export const exec = async (parts: Parts, request: ExecRequest): Promise<E.Either<EngineError, number>> => {
-  const { container, process: program, extraFds, detach } = request
+  const { container, extraFds, detach } = request
   const { record, directory } = container
   const kept = keptConfig(container)
   if (E.isLeft(kept)) return kept
+  const program = withHome(parts, request.process, `/proc/${record.init?.pid ?? 0}/root`)
   const groups = joinedGroups(parts, record.cgroup, request.cgroups)
   const plan = planOf(parts, {
     id: record.id,
-    spec: specOf(kept.right, request),
+    spec: specOf(kept.right, { ...request, process: program }),
     rootfs: record.rootfs,
     scratch: path.join(directory, 'root'),
     cgroups: groups,
@@ -33,6 +35,7 @@ export const exec = async (parts: Parts, request: ExecRequest): Promise<E.Either
       leavesParent: detach && canLeave(),
       waitsForStart: false,
       extraFds,
+      copiesUp: false,
       pausesBeforeRoot: false,
       createContainer: [],
       startContainer: [],

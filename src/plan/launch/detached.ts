@@ -41,9 +41,9 @@ export const makeDetached = (build: LaunchBuild): void => {
 
 const makeFilesystem = (build: LaunchBuild, mount: Mount): void => {
   const { begin, detached } = build
-  const { bind, remount } = parseMountOptions(mount.options)
+  const { bind, remount, copyUp } = parseMountOptions(mount.options)
   const { destination, type = 'none' } = mount
-  if (bind || remount || !INDEPENDENT.has(type)) return
+  if (bind || remount || copyUp || !INDEPENDENT.has(type)) return
   const fd = newFilesystem(build, begin, mount)
   // In a user namespace /dev is filled once it is attached: what is bound over its files is attached to it.
   if (destination === '/dev' && !build.hasUserns) fillDev(begin, build, fd)

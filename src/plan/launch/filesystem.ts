@@ -21,7 +21,11 @@ export const newFilesystem = (build: LaunchBuild, program: Program, mount: Mount
   const options = parseMountOptions(mount.options)
   const from: readonly MountOption[] = source === '' || SOURCELESS.has(type) ? [] : [['source', source]]
   const data = labelled(build.input, type, [...from, ...options.data])
-  // Nothing is mounted below it, so what is for all below is for it alone.
-  const attributes = (options.set & ~options.recursiveClear) | options.recursiveSet
-  return newMount(program, type, data, attributes, destination)
+  return newMount(program, type, data, attributesOf(mount), destination)
+}
+
+/** Nothing is mounted below it, so what is for all below is for it alone. */
+export const attributesOf = ({ options }: Mount): number => {
+  const { set, recursiveClear, recursiveSet } = parseMountOptions(options)
+  return (set & ~recursiveClear) | recursiveSet
 }

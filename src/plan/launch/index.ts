@@ -29,6 +29,7 @@ import {
   type Waits,
 } from './build.ts'
 import { type CgroupWrite, killFile, limitWrites } from './cgroup.ts'
+import { copiedUp } from './copy-up.ts'
 import { makeDetached } from './detached.ts'
 import { placeDevices } from './devices.ts'
 import { type MappedBind, mapBinds, openShared } from './early-binds.ts'
@@ -254,6 +255,7 @@ const assemble = (input: LaunchInput, waits: Waits, lateMounts = false): ArmedPl
   const { root, proc, terminal } = planArm(build, taken.tasks)
   parkPayload(build, proc, process)
   const { streams } = taken
+  const unused = terminal === undefined ? [] : [streams.stdin, streams.stdout, streams.stderr]
   const made: Sandbox = {
     arch: build.arch,
     lastCap: input.facts.lastCap,
@@ -267,7 +269,7 @@ const assemble = (input: LaunchInput, waits: Waits, lateMounts = false): ArmedPl
     init: input.init,
     filter: input.filter,
     noNewPrivileges: process.noNewPrivileges === true,
-    ...(input.lasting && { lasting: { ...input.lasting, socket: taken.socket, extra: taken.extra } }),
+    ...(input.lasting && { lasting: { ...input.lasting, socket: taken.socket, extra: taken.extra, unused } }),
   }
   const sandbox = waits === 'nowhere' ? made : waitForPayload(build, made, lateMounts)
   if (waits === 'nowhere') firePayload(build.fire, sandbox, process)
@@ -276,7 +278,7 @@ const assemble = (input: LaunchInput, waits: Waits, lateMounts = false): ArmedPl
 }
 
 /** Slots of the child for what comes with its stages, after those of `begin`, which knows nothing of image or groups. */
-interface TakenSlots extends LastingSlots {
+interface TakenSlots extends Omit<LastingSlots, 'unused'> {
   readonly guardian: Slot
   readonly tasks: readonly Slot[]
   /** The first one for layers or overlays. */
@@ -293,6 +295,7 @@ const takeSlots = (build: LaunchBuild, engine: EngineHalf, guardian: Slot): Take
   build.received = receiveLayers(build, engine)
   build.overlays = engine.overlays?.map(() => slots.next())
   for (const { mount } of engine.mappedBinds) build.receiveTree(mount)
+  for (const mount of copiesOf(build.input)) build.detached.set(mount, { fd: slots.next() })
   build.given = engine.trees.map(() => slots.next())
   const streams = { stdin: slots.next(), stdout: slots.next(), stderr: slots.next() }
   const { waitsForStart = false, extraFds = 0 } = build.input.lasting ?? {}
@@ -313,12 +316,14 @@ const whole = (
   const when = waits ? 'after' : 'early'
   const last = engine.network === undefined ? when : 'last'
   const handed = handedBy(engine)
+  const firstCopy = behindGroups(build.input) + handedIn(build.input.lasting)
+  const copied = copiesOf(build.input).map((_, index) => firstCopy + index)
   return {
     ...partsOf(build, engine, {
       ...(engine.layers.opCount > 0 ? { layers: planned(engine.layers) } : {}),
       stages: [
         beginStage(build, engine, guardian),
-        stage(build.arm, at([...engine.tasks, ...handed]), tasks[0] ?? layers, when),
+        stage(build.arm, [...at([...engine.tasks, ...handed]), ...copied], tasks[0] ?? layers, when),
         ...(build.network && engine.network?.namespace
           ? [stage(build.settle, [engine.network.namespace.index], build.network, last)]
           : []),
@@ -333,8 +338,8 @@ const whole = (
 
 /** One that is sent later has its descriptors in a list of their own, in the same order. */
 const fireStage = ({ fire, input }: LaunchBuild, base: Slot, last: PlannedStage['when']): PlannedStage => {
-  const { stdin, stdout, stderr, cgroups } = ENGINE_SLOTS
-  const more = Array.from({ length: handedIn(input.lasting) }, (_, i) => cgroups + input.cgroups.length + i)
+  const { stdin, stdout, stderr } = ENGINE_SLOTS
+  const more = Array.from({ length: handedIn(input.lasting) }, (_, i) => behindGroups(input) + i)
   const fds = [stdin, stdout, stderr, ...more]
   return input.lasting?.pausesBeforeRoot === true
     ? stage(
@@ -479,11 +484,17 @@ const planEngine = ({ input, hasUserns, waits }: LaunchBuild): EngineHalf => {
   return half
 }
 
-const slotsOfCaller = ({ cgroups, lasting }: LaunchInput): SlotSpace => {
+const slotsOfCaller = (input: LaunchInput): SlotSpace => {
   const slots = new SlotSpace()
-  slots.count = ENGINE_SLOTS.cgroups + cgroups.length + handedIn(lasting)
+  slots.count = behindGroups(input) + handedIn(input.lasting) + copiesOf(input).length
   return slots
 }
+
+const behindGroups = ({ cgroups }: LaunchInput): number => ENGINE_SLOTS.cgroups + cgroups.length
+
+/** In the order of the document. */
+const copiesOf = ({ spec, lasting }: LaunchInput): readonly Mount[] =>
+  lasting?.copiesUp === true ? copiedUp(spec) : []
 
 /** Descriptors behind those of the groups' parents: the socket, then what is passed on. */
 const handedIn = (lasting: Lasting | undefined): number =>

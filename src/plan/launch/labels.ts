@@ -6,7 +6,7 @@ const UNLABELLED: ReadonlySet<string> = new Set(['proc', 'sysfs', 'mqueue', 'cgr
 
 /** The options of a new file system, with `context=` where it is to have one: every file in it has that label then. mount(8). */
 export const labelled = (
-  { spec }: LaunchInput,
+  { spec }: Pick<LaunchInput, 'spec'>,
   type: string,
   options: readonly MountOption[],
 ): readonly MountOption[] => {

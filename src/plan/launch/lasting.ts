@@ -8,6 +8,8 @@ import {
   ENOTDIR,
   F_DUPFD_CLOEXEC,
   O_CLOEXEC,
+  O_PATH,
+  S_IFDIR,
   SOCK_CLOEXEC,
   X_OK,
 } from '../kernel.ts'
@@ -26,6 +28,8 @@ export interface Lasting {
   readonly waitsForStart: boolean
   /** Descriptors that are passed on as 3, 4 …; handed in behind the socket. */
   readonly extraFds: number
+  /** Each `tmpcopyup` of the document comes as a descriptor, filled and attached nowhere, behind all others: see copy-up.ts. */
+  readonly copiesUp: boolean
   /** The stages end before the root is entered, and the last one is sent when the caller has seen to something in between. */
   readonly pausesBeforeRoot: boolean
   readonly createContainer: readonly InnerHook[]
@@ -38,6 +42,8 @@ export interface Lasting {
 export interface LastingSlots {
   readonly socket: Slot | undefined
   readonly extra: readonly Slot[]
+  /** Streams that came and are not the payload's, which has a terminal. */
+  readonly unused: readonly Slot[]
 }
 
 /** Tag of the descriptor that says: everything but the program is there. It is the socket the payload waits at. */
@@ -58,8 +64,8 @@ export const runHooks = (
 const ABOVE = 512
 
 /** The descriptors they came as may be those that others of them are to have. */
-export const passOn = (fire: Program, { socket, extra }: LastingSlots): LastingSlots => {
-  if (extra.length === 0) return { socket, extra }
+export const passOn = (fire: Program, { socket, extra, unused }: LastingSlots): LastingSlots => {
+  if (extra.length === 0) return { socket, extra, unused }
   const lift = (from: Slot): Slot => {
     const to = fire.slots.next()
     fire.call('pass on descriptor', 'fcntl', [from, F_DUPFD_CLOEXEC, ABOVE], { into: to })
@@ -70,7 +76,7 @@ export const passOn = (fire: Program, { socket, extra }: LastingSlots): LastingS
   lifted.forEach((from, index) => {
     fire.call('pass on descriptor', 'dup3', [from, 3 + index, 0], { path: String(3 + index) })
   })
-  return { socket: listening, extra }
+  return { socket: listening, extra, unused }
 }
 
 /**
@@ -85,12 +91,20 @@ export const waitForStart = (fire: Program, socket: Slot, process: Process): voi
   fire.call('answer to start', 'dup3', [connection, CONTROL, O_CLOEXEC])
 }
 
+/** A caller may read what the runtime says to its end, and would wait for who waits for `start`: containerd's shim does. */
+export const closeUnused = (fire: Program, { unused }: LastingSlots): void => {
+  for (const stream of unused) fire.call('close', 'close', [stream])
+}
+
 /** The helper's control socket. */
 const CONTROL = new Slot(0)
 
 /** A program that is not there is told at once, and not when the container is started. */
 const lookForProgram = (fire: Program, process: Process): void => {
   const files = candidates(process)
+  const [only = ''] = files
+  // Whatever else is found on PATH and cannot be executed is told by `start`.
+  if (files.length === 1) refuseDirectory(fire, only)
   const look = (index: number): void => {
     const file = files[index]
     if (file === undefined) fire.fail('execve', ENOENT, process.args?.[0] ?? '')
@@ -103,6 +117,21 @@ const lookForProgram = (fire: Program, process: Process): void => {
       })
   }
   look(0)
+}
+
+/** Directories may be "executed": access(2) speaks of searching them then. */
+const refuseDirectory = (fire: Program, file: string): void => {
+  const test = fire.opCount
+  const found = fire.slots.next()
+  fire.call('look for program', 'openat', [AT_FDCWD, fire.text(file), O_PATH | O_CLOEXEC, 0], {
+    into: found,
+    path: file,
+    tolerate: [ENOENT, ENOTDIR, EACCES],
+  })
+  const refuse = (): void => fire.fail('execve', EACCES, file)
+  fire.ifType('look for program', found, S_IFDIR, refuse, () => {})
+  fire.call('close', 'close', [found])
+  fire.skipOnTolerated(test, fire.opCount)
 }
 
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'

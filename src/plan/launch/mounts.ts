@@ -31,7 +31,7 @@ import {
 } from './build.ts'
 import { fileName } from './detached.ts'
 import { fillDev } from './devices.ts'
-import { newFilesystem } from './filesystem.ts'
+import { attributesOf, newFilesystem } from './filesystem.ts'
 import { isBind, type MountOptions, parseMountOptions } from './mount-options.ts'
 import { ensureDirectory, ensureFile, ensureItself, openInOurs, openInRoot } from './paths.ts'
 import { remount } from './remount.ts'
@@ -114,16 +114,17 @@ const bindTarget = (
 /** An instance of a file system: proc, sysfs, tmpfs, devpts, mqueue, overlay … */
 const mountFilesystem = (build: LaunchBuild, program: Program, root: Slot, mount: Mount): void => {
   const { destination } = mount
-  const { propagation } = parseMountOptions(mount.options)
+  const { propagation, copyUp } = parseMountOptions(mount.options)
   const made = build.detached.get(mount)
   const fd = made?.fd ?? newFilesystem(build, program, mount)
   attach(program, fd, made?.target ?? targetOf(build, program, root, destination), destination)
+  if (copyUp) setMountAttr(program, 'set mount attributes', fd, { set: attributesOf(mount) }, 0, destination)
   if (propagation !== undefined) {
     const deep = propagation.recursive ? AT_RECURSIVE : 0
     setMountAttr(program, 'set propagation', fd, { propagation: propagation.flag }, deep, destination)
   }
   build.mounted.push({ destination, fd, program })
-  const filled = made !== undefined && !build.hasUserns
+  const filled = made !== undefined && !build.hasUserns && !copyUp
   if (destination === '/dev' && !filled) fillDev(program, build, fd)
 }
 

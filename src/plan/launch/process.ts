@@ -18,7 +18,9 @@ import {
   IFF_UP,
   KEYCTL_JOIN_SESSION_KEYRING,
   makedev,
+  O_PATH,
   O_RDWR,
+  oDirectory,
   PR_CAP_AMBIENT,
   PR_CAP_AMBIENT_CLEAR_ALL,
   PR_CAP_AMBIENT_RAISE,
@@ -42,8 +44,16 @@ import type { Step } from '../steps.ts'
 import { syscallNumber } from '../syscalls/index.ts'
 import { setAttributes } from './attributes.ts'
 import type { Filter, LaunchBuild } from './build.ts'
-import { candidates, type Lasting, type LastingSlots, passOn, runHooks, waitForStart } from './lasting.ts'
-import { ensureDirectory, openInOurs, writeFile } from './paths.ts'
+import {
+  candidates,
+  closeUnused,
+  type Lasting,
+  type LastingSlots,
+  passOn,
+  runHooks,
+  waitForStart,
+} from './lasting.ts'
+import { ensureDirectory, openInOurs, openInRoot, writeFile } from './paths.ts'
 
 /** `lo` is the one interface an empty network namespace has. Returns the socket that brought it up. */
 export const bringUpLoopback = (program: Program): Slot => {
@@ -156,8 +166,9 @@ export const firePayload = (
   process: Process,
   streams: Streams = sandbox.streams,
 ): void => {
-  const { arch, root, filter, namespace } = sandbox
-  const cwd = process.cwd === '/' ? root : ensureDirectory(fire, 'open working directory', root, process.cwd)
+  const { arch, filter, namespace } = sandbox
+  const cwd = workingDirectory(fire, sandbox, process)
+  if (sandbox.lasting !== undefined) closeUnused(fire, sandbox.lasting)
   connectStreams(fire, sandbox, streams)
   fire.call('chdir', 'fchdir', [cwd], { path: process.cwd })
   // Everything that needs a free descriptor is done.
@@ -169,6 +180,15 @@ export const firePayload = (
   if (sandbox.init) fire.becomeInit()
   if (talks) fire.report(namespace)
   executePayload(fire, process)
+}
+
+/** Made where it is missing, but for one more process of a container that is there: as runc has it. */
+const workingDirectory = (fire: Program, { root, lasting }: Sandbox, { cwd }: Process): Slot => {
+  if (cwd === '/') return root
+  const step = 'open working directory'
+  return lasting?.waitsForStart === false
+    ? openInRoot(fire, step, root, cwd, {}, O_PATH | oDirectory(fire.arch))
+    : ensureDirectory(fire, step, root, cwd)
 }
 
 const lastUntilStart = (fire: Program, lasting: Lasting & LastingSlots, process: Process): void => {

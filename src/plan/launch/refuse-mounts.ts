@@ -55,13 +55,14 @@ const notOfBind = (option: string): string =>
     : `${option} is an option of a file system, which a bind mount has none of`
 
 const refuseFilesystem = (
-  { facts, cgroups }: LaunchInput,
+  { facts, cgroups, lasting }: LaunchInput,
   { type = 'none', options }: Mount,
   where: string,
 ): EngineError | undefined => {
   const { copyUp, followSource, data } = parseMountOptions(options)
   if (type === 'none' || type === '') return invalid(`${where}.type`, 'is required for what is no bind mount')
-  if (copyUp)
+  if (copyUp && type !== 'tmpfs') return invalid(`${where}.options`, 'tmpcopyup is for a tmpfs')
+  if (copyUp && lasting?.copiesUp !== true)
     return unsupported(`$${where}: tmpcopyup`, 'nothing of the root is copied into a new file system')
   if (!followSource) return invalid(`${where}.options`, 'src-nofollow is for a bind mount')
   if (data.some(([key]) => key === 'i_version') && type !== 'ext4')

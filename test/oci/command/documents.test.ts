@@ -92,9 +92,10 @@ test('features say no to what nothing does', () =>
       'relatime',
       'idmap',
       'remount',
+      'tmpcopyup',
     ])
       assert.ok(mountOptions.includes(option), option)
-    for (const option of ['tmpcopyup', 'no-such-option']) assert.not(mountOptions.includes(option), option)
+    assert.not(mountOptions.includes('no-such-option'))
     assert.equal(mountOptions, [...mountOptions].sort())
     assert.is(linux.cgroup.systemd, false)
     assert.ok(linux.seccomp.archs?.includes('SCMP_ARCH_X86_64'))
