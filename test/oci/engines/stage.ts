@@ -1,5 +1,6 @@
 // A place for another engine to run in: a mount namespace of its own, with a store and a /run that go with it.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -122,3 +123,24 @@ export const packRootfs = (): { readonly tar: string; readonly remove: () => voi
   if (status !== 0) throw new Error(stderr)
   return { tar, remove: () => rmSync(folder, { recursive: true, force: true }) }
 }
+
+const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
+
+/** The same as an image of docker-save's form, which needs no registry to be imported either. */
+export const packImage = (name: string): { readonly tar: string; readonly remove: () => void } => {
+  const { tar: layer, remove } = packRootfs()
+  const folder = path.dirname(layer)
+  const rootfs = { type: 'layers', diff_ids: [`sha256:${sha256(readFileSync(layer))}`] }
+  const config = { architecture: goArchitecture(), os: 'linux', config: { Env: ENV }, rootfs }
+  writeFileSync(path.join(folder, 'config.json'), JSON.stringify(config))
+  const manifest = [{ Config: 'config.json', RepoTags: [name], Layers: ['rootfs.tar'] }]
+  writeFileSync(path.join(folder, 'manifest.json'), JSON.stringify(manifest))
+  const tar = path.join(folder, 'image.tar')
+  const names = ['manifest.json', 'config.json', 'rootfs.tar']
+  const { status, stderr } = spawnSync('tar', ['-C', folder, '-cf', tar, ...names], { encoding: 'utf8' })
+  if (status !== 0) throw new Error(stderr)
+  return { tar, remove }
+}
+
+const ENV = ['PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin']
+const goArchitecture = (): string => (process.arch === 'x64' ? 'amd64' : process.arch)
