@@ -127,6 +127,7 @@ export const EDQUOT = 122
 /** st_rdev as fstat(2) gives it (new_encode_dev, include/linux/kdev_t.h), for numbers below 2^20. */
 export const makedev = (major: number, minor: number): number =>
   (minor & 0xff) | (major << 8) | ((minor & ~0xff) << 12)
+export const F_SETFL = 4
 export const F_DUPFD_CLOEXEC = 1030
 export const X_OK = 1
 export const AT_EACCESS = 0x200

@@ -184,6 +184,7 @@ export const STEPS = [
   'verify mount target',
   'verify namespace',
   'verify terminal',
+  'let terminal block',
   'wait',
   'wait for start',
   'write engine file',

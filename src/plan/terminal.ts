@@ -2,6 +2,7 @@
 import type { Process } from '../model/oci-spec.ts'
 import {
   AT_EMPTY_PATH,
+  F_SETFL,
   makedev,
   O_CLOEXEC,
   O_CREAT,
@@ -88,6 +89,8 @@ export const joinTerminal = (program: Program, root: Slot, process: Process): Sl
   const path = '/dev/pts/ptmx'
   const engineEnd = openInRoot(program, 'open terminal', root, path, {}, FLAGS | O_NONBLOCK)
   program.checkStat('verify terminal', engineEnd, S_IFCHR, makedev(5, 2), { path })
+  // Whoever is handed it reads it as it reads that of the container.
+  program.call('let terminal block', 'fcntl', [engineEnd, F_SETFL, 0], { path })
   const terminal = otherEnd(program, engineEnd, process)
   program.sendFd('hand over terminal', engineEnd, TERMINAL_TAG)
   program.call('close', 'close', [engineEnd])

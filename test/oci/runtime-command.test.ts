@@ -36,6 +36,7 @@ const runtime =
     const [command = '', ...front] = program()
     const { status, stdout, stderr } = spawnSync(command, [...front, ...words], {
       cwd: folder,
+      env: { ...process.env, SLIPWAY_ADDON: path.resolve('build/Release/slipway.node') },
       input,
       encoding: 'utf8',
       timeout: 60_000,
@@ -57,6 +58,16 @@ test('the version is told in the form that dockerd reads', () => {
   // dockerd takes the last line with that word for it, and containerd wants this one.
   assert.is(lines.filter((line) => line.includes('version')).length, 1)
   assert.match(lines[1] ?? '', /^spec: 1\.\d+\.\d+$/)
+})
+
+test('a bundle without its root file system is refused, and nothing is left', () => {
+  assert.is(ours(['spec']).code, 0)
+  const file = path.join(folder, 'config.json')
+  writeFileSync(file, readFileSync(file, 'utf8').replace('"terminal": true', '"terminal": false'))
+  const { code, stderr } = ours(inRoot('create', 'web'))
+  assert.is(code, 1)
+  assert.match(stderr, /^time="\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ" level=error msg="create failed: /)
+  assert.not(existsSync(path.join(folder, 'root', 'web')))
 })
 
 test('a reader that goes away is no failure', () => {

@@ -43,7 +43,10 @@ const deleteOne = async (
   const force = context.flags.force === true
   const allowed = force ? E.right(container) : allow('delete', container)
   if (E.isLeft(allowed)) return allowed
-  return (await context.runtime()).delete({ container, force })
+  const deleted = await (await context.runtime()).delete({ container, force })
+  // Somebody else was faster.
+  const isGone = E.isLeft(deleted) && deleted.left._tag === 'ContainerNotFound'
+  return force && isGone ? E.right(undefined) : deleted
 }
 
 /** A `create` that was killed at its beginning leaves a directory without a state: it goes, whatever the answer is. */

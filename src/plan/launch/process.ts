@@ -175,10 +175,12 @@ export const firePayload = (
   setLimits(fire, process)
   if (sandbox.lasting !== undefined) lastUntilStart(fire, sandbox.lasting, process)
   const talks = canReport(arch, filter)
-  if (!talks) fire.report(namespace)
+  // A descriptor beside the times would keep whoever reads them as a stream from what comes behind: no read goes past one. unix(7).
+  const told = sandbox.lasting?.waitsForStart === true ? undefined : namespace
+  if (!talks) fire.report(told)
   dropRights(fire, sandbox, process)
   if (sandbox.init) fire.becomeInit()
-  if (talks) fire.report(namespace)
+  if (talks) fire.report(told)
   executePayload(fire, process)
 }
 

@@ -1,0 +1,215 @@
+// exec: exit codes, what the new process is, and what it is given.
+import { openSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { assert, suite } from '../../support/suite.ts'
+import { type Box, NEEDS, openBox, PEERS, pidOf, type Runtime, until } from './support.ts'
+
+const test = suite('oci/life-cycle/exec')
+test.requires(...NEEDS)
+
+let box: Box
+let id: string
+test.before(async () => {
+  box = openBox()
+  id = await box.started()
+})
+test.after(() => box.close())
+
+const sh = (script: string, ...options: string[]): Promise<string> =>
+  box.ok('exec', ...options, id, 'sh', '-c', script)
+
+/** Each of `inputs`, so many at a time. */
+const each = async <A>(
+  inputs: readonly A[],
+  atOnce: number,
+  body: (input: A) => Promise<void>,
+): Promise<void> => {
+  const rest = [...inputs]
+  const work = async (): Promise<void> => {
+    for (let next = rest.shift(); next !== undefined; next = rest.shift()) await body(next)
+  }
+  await Promise.all(Array.from({ length: atOnce }, work))
+}
+
+test('every exit code is passed on', () =>
+  each(
+    Array.from({ length: 256 }, (_, code) => code),
+    4,
+    async (code) => {
+      const ran = await box.call(['exec', id, 'sh', '-c', `exit ${code}`])
+      assert.is(ran.code, code, ran.err)
+    },
+  ))
+
+test('a program that a signal ends is told by 128 + its number', async () => {
+  for (const [name, code] of [
+    ['KILL', 137],
+    ['TERM', 143],
+    ['SEGV', 139],
+    ['HUP', 129],
+  ] as const)
+    assert.is((await box.call(['exec', id, 'sh', '-c', `kill -${name} $$`])).code, code)
+})
+
+test('fifty that end at once are all told', () =>
+  each(
+    Array.from({ length: 50 }, (_, n) => n),
+    10,
+    async (n) => {
+      const { code, out } = await box.call(['exec', id, 'echo', String(n)])
+      assert.equal([code, out], [0, `${n}\n`])
+    },
+  ))
+
+test('a signal to exec is passed on', async () => {
+  const call = box.begin([
+    'exec',
+    id,
+    'sh',
+    '-c',
+    'trap "exit 9" TERM; echo ready; while :; do sleep 0.05; done',
+  ])
+  await until('it runs', () => call.said() || undefined)
+  call.child.kill('SIGTERM')
+  assert.is((await call.end).code, 9)
+})
+
+test('what cannot be run is told with 255, in words that callers look for', async () => {
+  writeFileSync(path.join(box.rootfs, 'work/plain'), 'text', { mode: 0o644 })
+  const cases: readonly (readonly [string[], RegExp])[] = [
+    [['nope'], /executable file not found in \$PATH/],
+    [['/work/nope'], /no such file or directory|not found/],
+    [['/work/plain'], /permission denied/],
+    [['/work'], /permission denied|is a directory/i],
+  ]
+  for (const [words, reason] of cases) {
+    const { code, err } = await box.call(['exec', id, ...words])
+    assert.is(code, 255, words.join(' '))
+    assert.match(err, reason)
+  }
+})
+
+const SEEN =
+  'id -u; id -g; id -G; pwd; echo $A; grep -E "^(NoNewPrivs|Cap(Inh|Prm|Eff|Bnd|Amb))" /proc/self/status; cat /proc/self/oom_score_adj'
+const FLAGS: readonly (readonly string[])[] = [
+  [],
+  ['--user', '1000:1000'],
+  ['--user', '1000'],
+  ['--user', '1000:1000', '--additional-gids', '5', '--additional-gids', '7'],
+  ['--cwd', '/work'],
+  ['--env', 'A=one'],
+  ['--env', 'A=one', '--env', 'A=two'],
+  ['--no-new-privs'],
+  ['--cap', 'CAP_NET_RAW'],
+  ['--cap', 'CAP_NET_RAW', '--user', '1000'],
+]
+
+for (const peer of PEERS.filter((name) => name === 'runc')) {
+  test(`a process is the one that ${peer} makes of the same flags`, async () => {
+    const other = await box.started({}, { runtime: peer })
+    for (const flags of FLAGS) {
+      const seen = async (name: string, runtime: Runtime) => {
+        const { code, out, err } = await box.call(['exec', ...flags, name, 'sh', '-c', SEEN], { runtime })
+        assert.is(code, 0, err)
+        return out
+      }
+      assert.is(await seen(id, 'slipway'), await seen(other, peer), flags.join(' '))
+    }
+    await box.call(['delete', '--force', other], { runtime: peer })
+  })
+}
+
+test('a document says everything of a process', async () => {
+  const file = path.join(box.folder, 'process.json')
+  const document = {
+    user: { uid: 1000, gid: 1000, additionalGids: [2000], umask: 0o27 },
+    args: ['sh', '-c', 'id -u; id -G; pwd; umask; echo $ONLY; env | grep -c PATH'],
+    env: ['ONLY=this'],
+    cwd: '/work',
+    noNewPrivileges: true,
+  }
+  writeFileSync(file, JSON.stringify(document))
+  const out = await box.ok('exec', '--process', file, id)
+  assert.match(out, /^1000\n1000 2000\n\/work\n0027\nthis\n/)
+})
+
+test('it is in every namespace and group of the container', async () => {
+  const { pid } = await box.state(id)
+  const names = ['pid', 'mnt', 'ipc', 'uts', 'net', 'cgroup', 'user']
+  const out = await sh(names.map((name) => `readlink /proc/self/ns/${name}`).join(';'))
+  assert.equal(
+    out.trim().split('\n'),
+    names.map((name) => readlinkSync(`/proc/${pid}/ns/${name}`)),
+  )
+  assert.is(await sh('cat /proc/self/cgroup'), readFileSync(`/proc/${pid}/cgroup`, 'utf8'))
+})
+
+test('a detached process runs on as a child of the caller, and its pid is told', async () => {
+  const file = path.join(box.folder, 'pid')
+  await box.ok('exec', '--detach', '--pid-file', file, id, 'sleep', '1000')
+  const pid = pidOf(file)
+  const [, parent] = /\) . (\d+)/.exec(readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? []
+  assert.is(Number(parent), process.pid)
+  assert.match(readFileSync(`/proc/${pid}/cmdline`, 'utf8'), /^sleep/)
+  process.kill(pid, 'SIGKILL')
+})
+
+test('descriptors are passed on from 3, and no others', async () => {
+  const files = ['one', 'two', 'three'].map((name) => {
+    const file = path.join(box.folder, name)
+    writeFileSync(file, `${name}\n`)
+    return openSync(file, 'r')
+  })
+  const { out, err } = await box.call(
+    ['exec', '--preserve-fds', '2', id, 'sh', '-c', 'cat <&3; cat <&4; ls /proc/$$/fd; true'],
+    { more: files },
+  )
+  assert.is(out.replace(/\n10$/m, ''), 'one\ntwo\n0\n1\n2\n3\n4\n', err)
+})
+
+test('standard input is read to its end', async () => {
+  const input = 'x'.repeat(1_000_000)
+  const { out } = await box.call(['exec', id, 'wc', '-c'], { input })
+  assert.is(out.trim(), '1000000')
+})
+
+test('exec into a sub-cgroup', async () => {
+  const group = readFileSync(`/proc/${(await box.state(id)).pid}/cgroup`, 'utf8')
+  const [, own = ''] = /:pids:(.*)/.exec(group) ?? /^0::(.*)/m.exec(group) ?? []
+  const seen = await box.ok('exec', '--cgroup', 'pids:below', id, 'cat', '/proc/self/cgroup')
+  assert.match(seen, new RegExp(`:${own}/below$`, 'm'))
+})
+
+test('a container without a pid namespace', async () => {
+  const shared = await box.started({
+    linux: { namespaces: ['mount', 'uts', 'ipc'].map((type) => ({ type })) },
+  })
+  assert.is(
+    await box.ok('exec', shared, 'readlink', '/proc/self/ns/pid'),
+    `${readlinkSync('/proc/self/ns/pid')}\n`,
+  )
+  await box.ok('kill', shared, 'KILL')
+  await box.untilStatus(shared, 'stopped')
+  await box.gone(shared)
+})
+
+test('a container with namespaces of another', async () => {
+  const { pid } = await box.state(id)
+  const joined = await box.started({
+    linux: {
+      namespaces: [
+        { type: 'mount' },
+        ...['pid', 'ipc', 'uts'].map((type) => ({ type, path: `/proc/${pid}/ns/${type}` })),
+      ],
+    },
+  })
+  for (const name of ['pid', 'ipc', 'uts'])
+    assert.is(
+      (await box.ok('exec', joined, 'readlink', `/proc/self/ns/${name}`)).trim(),
+      readlinkSync(`/proc/${pid}/ns/${name}`),
+    )
+  await box.gone(joined)
+  assert.is((await box.state(id)).status, 'running')
+})
+
+test.run()
