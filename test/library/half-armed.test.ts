@@ -250,8 +250,10 @@ test("the ledger of such a start has the engine's part and both stages", async (
   const pool = await openPool(LIMITS, { min: 1, max: 1 })
   const { timings } = await pool.run(['true'], { image: LAYERED })
   const steps = timings.steps.map(({ side, step }) => `${side} ${step}`)
-  for (const step of ['engine wait for launch thread', 'engine fsmount', 'child pivot_root', 'child execve'])
-    if (step !== 'child execve') assert.ok(steps.includes(step), `${step}: ${steps.join()}`)
+  for (const step of ['engine wait for launch thread', 'child pivot_root', 'child close other descriptors'])
+    assert.ok(steps.includes(step), `${step}: ${steps.join()}`)
+  // A kernel without file descriptors for layers leaves the overlay to the child.
+  assert.ok(steps.includes('engine fsmount') || steps.includes('child fsmount'), steps.join())
   assert.not(steps.includes('child register with guardian'), 'what was done before is no part of it')
   await pool.close()
 })

@@ -89,7 +89,7 @@ test('what a limit says can be read inside', async () => {
         own('cpu', '', 'cpu.shares'),
       ]
   const words = (await out(`cat ${files.join(' ')}`, options)).split('\n')
-  assert.equal(words, ['33554432', '16777216', '20', v2 ? '50000 100000' : '50000', v2 ? '79' : '2048'])
+  assert.equal(words, ['33554432', '16777216', '20', v2 ? '50000 100000' : '50000', v2 ? '174' : '2048'])
 })
 
 test('swap counts apart on v2, and together with memory on v1, where the kernel counts it at all', async () => {

@@ -157,8 +157,9 @@ test('events tell that memory has run out', async () => {
   await until('it listens', () => call.said() || undefined)
   await box.call(['exec', id, 'sh', '-c', 'x=xxxxxxxxxxxxxxxx; while :; do x=$x$x; done'])
   await until('it is told', () => (/"type":"oom"/.test(call.said()) ? true : undefined))
-  await box.gone(id)
+  await box.ok('kill', id, 'KILL')
   assert.is((await call.end).code, 0)
+  await box.gone(id)
 })
 
 for (const peer of PEERS) {
