@@ -1,6 +1,7 @@
 // A non-blocking descriptor for JavaScript: read, write, and a call when either can go on. For
 // hosts whose own streams take no descriptor from outside.
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -37,7 +38,8 @@ Napi::Value count_or_errno(Napi::Env env, ssize_t count) {
   return Napi::Number::New(env, static_cast<double>(count < 0 ? -errno : count));
 }
 
-// new Channel(fd, ready): borrows the descriptor until close().
+// new Channel(fd, ready): borrows the descriptor until close(), and makes it non-blocking: a
+// terminal is handed over as it is, and one that nobody reads must not stop the event loop.
 class Channel : public Napi::ObjectWrap<Channel> {
  public:
   static Napi::Function define(Napi::Env env) {
@@ -49,6 +51,7 @@ class Channel : public Napi::ObjectWrap<Channel> {
 
   explicit Channel(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Channel>(info) {
     fd_ = info[0].As<Napi::Number>().Int32Value();
+    (void)fcntl(fd_, F_SETFL, fcntl(fd_, F_GETFL) | O_NONBLOCK);
     poller_ = Poller::of(info.Env());
     if (!poller_) {
       Napi::Error::New(info.Env(), kNoLoop).ThrowAsJavaScriptException();

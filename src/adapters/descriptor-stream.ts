@@ -9,6 +9,8 @@ import { jsHost } from '../native/js-host.ts'
 const CHUNK_BYTES = 64 << 10
 const EIO = 5
 const EAGAIN = 11
+/** Until a descriptor is tried again that said it had room, and took nothing. */
+const FULL_WAIT_MS = 20
 
 export interface Directions {
   readonly readable: boolean
@@ -30,10 +32,12 @@ export const terminalStream = (addon: Addon, fd: number): Duplex =>
 
 const channelStream = (addon: Addon, fd: number, directions: Directions): Duplex => {
   const buffer = Buffer.allocUnsafeSlow(directions.readable ? CHUNK_BYTES : 0)
-  let goOn: (() => void) | undefined
+  let waiting: (() => void) | undefined
+  let retry: NodeJS.Timeout | undefined
+  let hungUp = false
   const channel = new addon.Channel(fd, (readable, writable) => {
     if (readable) take()
-    if (writable) goOn?.()
+    if (writable) goOn()
   })
   const stream = new (builtin('node:stream').Duplex)({
     ...directions,
@@ -43,6 +47,7 @@ const channelStream = (addon: Addon, fd: number, directions: Directions): Duplex
     read: () => wait(false),
     write: (chunk, _encoding, done) => give(chunk, done),
     destroy: (error, done) => {
+      clearTimeout(retry)
       channel.close()
       addon.closeFds(Int32Array.of(fd))
       done(error)
@@ -62,17 +67,27 @@ const channelStream = (addon: Addon, fd: number, directions: Directions): Duplex
   }
   /** As Node's socket does: an end that nobody asks for is seen, and closes the descriptor. */
   const end = (): void => {
+    hungUp = true
+    goOn()
     stream.push(null)
     stream.read(0)
   }
-  const give = (chunk: Uint8Array, done: (error?: Error) => void): void => {
-    const put = channel.write(chunk)
+  const goOn = (): void => {
+    const write = waiting
+    waiting = undefined
+    write?.()
+  }
+  /** What is written into the void is lost. */
+  const give = (chunk: Uint8Array, done: (error?: Error) => void, hasRoom = false): void => {
+    const put = hungUp ? chunk.length : channel.write(chunk)
     const rest = chunk.subarray(Math.max(put, 0))
     if (put < 0 && put !== -EAGAIN) done(systemError('write', -put))
     else if (rest.length === 0) done()
     else {
-      goOn = () => give(rest, done)
-      wait(true)
+      waiting = () => give(rest, done, true)
+      // Of a terminal that has hung up poll(2) says that it can be written to, and write(2) that it cannot.
+      if (hasRoom && put < 0) retry = setTimeout(goOn, FULL_WAIT_MS)
+      else wait(true)
     }
   }
   if (directions.readable) stream.read(0)

@@ -193,6 +193,7 @@ const OF_DOCUMENTS: ReadonlySet<string> = new Set([
   'enter time namespace',
   'fspick',
   'keep address of network device',
+  'let terminal block',
   'listen at socket',
   'look for network device',
   'look for program',

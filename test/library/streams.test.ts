@@ -295,4 +295,27 @@ test('what a terminal was last told is never lost', async () => {
       assert.match(text, /last word\r\n$/)
 })
 
+test('a terminal whose program reads nothing does not stop the event loop', async () => {
+  const running = await box().engine.start(
+    { rootfs: box().rootfs },
+    ['sh', '-c', 'stty raw -echo; echo ready; exec sleep 60'],
+    { tty: true },
+  )
+  const { stdin, stdout } = running
+  assert.ok(stdin && stdout)
+  const seen = stdout.setEncoding('utf8')[Symbol.asyncIterator]()
+  while (!String((await seen.next()).value).includes('ready')) {}
+  // More than the kernel keeps for a terminal (N_TTY_BUF_SIZE, and what waits behind it).
+  let taken = false
+  stdin.write(Buffer.alloc(1 << 20, 'x'), () => {
+    taken = true
+  })
+  for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setTimeout(resolve, 5))
+  assert.not(taken)
+  running.kill('SIGKILL')
+  assert.is((await running.exit).exitCode, 137)
+  // What nobody will read is lost, and keeps nothing open.
+  await until('the terminal is closed', () => stdin.destroyed)
+})
+
 run()

@@ -75,7 +75,9 @@ test('start may be killed at any moment', async () => {
     const { status } = await box.state(id)
     assert.ok(['created', 'running'].includes(status), `after ${ms} ms: ${status}`)
     const again = await box.call(['start', id])
-    assert.is(again.code === 0, status === 'created', `after ${ms} ms, ${status}: ${again.err}`)
+    // Whoever was killed may have let it go already.
+    if (status === 'running' || again.code !== 0)
+      assert.match(again.err, /container not created: .* is running/, `after ${ms} ms, ${status}`)
     assert.is((await box.state(id)).status, 'running')
     await goneSoon(id, `start killed after ${ms} ms`)
   }
