@@ -298,7 +298,7 @@ test('what a terminal was last told is never lost', async () => {
 test('a terminal whose program reads nothing does not stop the event loop', async () => {
   const running = await box().engine.start(
     { rootfs: box().rootfs },
-    ['sh', '-c', 'stty raw -echo; echo ready; exec sleep 60'],
+    ['sh', '-c', 'busybox stty raw -echo; echo ready; exec sleep 60'],
     { tty: true },
   )
   const { stdin, stdout } = running

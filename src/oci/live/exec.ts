@@ -6,6 +6,7 @@ import type { ExecRequest } from '../../model/oci-requests.ts'
 import type { Spec } from '../../model/oci-spec.ts'
 import { attempt } from '../attempt.ts'
 import { keptConfig } from '../kept-config.ts'
+import { type Console, serveConsole, withWindow } from './console.ts'
 import { canLeave, extraOf } from './create.ts'
 import { planOf } from './document.ts'
 import { joinedGroups, openParents } from './groups.ts'
@@ -23,7 +24,8 @@ export const exec = async (parts: Parts, request: ExecRequest): Promise<E.Either
   const { record, directory } = container
   const kept = keptConfig(container)
   if (E.isLeft(kept)) return kept
-  const program = withHome(parts, request.process, `/proc/${record.init?.pid ?? 0}/root`)
+  const own = detach ? request.process : withWindow(request.process)
+  const program = withHome(parts, own, `/proc/${record.init?.pid ?? 0}/root`)
   const groups = joinedGroups(parts, record.cgroup, request.cgroups)
   const plan = planOf(parts, {
     id: record.id,
@@ -46,7 +48,8 @@ export const exec = async (parts: Parts, request: ExecRequest): Promise<E.Either
   const parents = openParents(groups)
   const slots = [-1, 0, 1, 2, -1, -1, ...parents.fds, ...extraOf(extraFds)]
   const launch = new LastingLaunch(parts.addon, plan.right, slots, program.args?.[0] ?? '', parents.close)
-  const stop = passSignals((signal) => launch.kill(signal))
+  let terminal: Console | undefined
+  const stop = passSignals(launch, () => terminal?.resize)
   try {
     const reached = await launch.next()
     if (E.isLeft(reached)) {
@@ -60,10 +63,14 @@ export const exec = async (parts: Parts, request: ExecRequest): Promise<E.Either
       launch.kill()
       return handed
     }
-    if (!detach) return E.right(await launch.end)
-    launch.leave()
-    return E.right(0)
+    if (detach) {
+      launch.leave()
+      return E.right(0)
+    }
+    if (launch.terminal !== undefined) terminal = serveConsole(parts, launch.terminal)
+    return E.right(await launch.end)
   } finally {
+    await terminal?.close()
     stop()
   }
 }

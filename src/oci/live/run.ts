@@ -2,6 +2,7 @@
 import * as E from '#fp/Either'
 import type { EngineError } from '../../model/errors.ts'
 import type { RunRequest } from '../../model/oci-requests.ts'
+import { type Console, serveConsole, withWindow } from './console.ts'
 import { create } from './create.ts'
 import type { Parts } from './parts.ts'
 import { remove } from './remove.ts'
@@ -10,12 +11,14 @@ import { start } from './start.ts'
 
 /** The exit code, 128 + n after signal n; 0 when detached. Fails as create and start do. */
 export const run = async (parts: Parts, request: RunRequest): Promise<E.Either<EngineError, number>> => {
-  const made = await create(parts, request, !request.detach)
+  const made = await create(parts, request.detach ? request : inWindow(request), !request.detach)
   if (E.isLeft(made)) return made
   const launch = made.right
-  const stop = passSignals((signal) => launch.kill(signal))
+  let terminal: Console | undefined
+  const stop = passSignals(launch, () => terminal?.resize)
   const container = parts.state.load(request.id)
   if (E.isLeft(container)) return container
+  if (!request.detach && launch.terminal !== undefined) terminal = serveConsole(parts, launch.terminal)
   const started = await start(parts, { container: container.right })
   const takeDown = (): Promise<E.Either<EngineError, void>> =>
     remove(parts, { container: container.right, force: true })
@@ -33,6 +36,14 @@ export const run = async (parts: Parts, request: RunRequest): Promise<E.Either<E
     const removed = await takeDown()
     return E.isLeft(removed) ? removed : E.right(code)
   } finally {
+    await terminal?.close()
     stop()
   }
+}
+
+const inWindow = (request: RunRequest): RunRequest => {
+  const { spec } = request
+  return spec.process === undefined
+    ? request
+    : { ...request, spec: { ...spec, process: withWindow(spec.process) } }
 }

@@ -13,10 +13,18 @@ const PASSED = [
   'SIGWINCH',
 ] as const
 
-/** The result undoes it. */
-export const passSignals = (send: (signal: number) => void): (() => void) => {
+/** `resize`: what a changed window is told to where there is a terminal, which tells its processes itself. The result undoes it. */
+export const passSignals = (
+  launch: { kill(signal: number): void },
+  resize: () => (() => void) | undefined,
+): (() => void) => {
   const listeners = PASSED.map((name) => {
-    const listener = (): void => send(constants.signals[name])
+    const listener = (): void => {
+      const resized = name === 'SIGWINCH' ? resize() : undefined
+      // Node's own listener, which finds out the new size, may be younger than this one.
+      if (resized !== undefined) setImmediate(resized)
+      else launch.kill(constants.signals[name])
+    }
     process.on(name, listener)
     return [name, listener] as const
   })
