@@ -17,6 +17,7 @@ import {
 } from '../../model/decode.ts'
 import type { EngineError } from '../../model/errors.ts'
 import type { LinuxSeccomp } from '../../model/oci-spec.ts'
+import { SECCOMP_ACTIONS, SECCOMP_OPERATORS } from '../../model/oci-spec-seccomp.ts'
 import type { Arch } from '../arch.ts'
 import { checkProfile } from './check.ts'
 import { type Conditional, type ProfileFacts, selectRules } from './conditional.ts'
@@ -40,27 +41,8 @@ export const dockerProfileToOci = (json: unknown, facts: ProfileFacts): Either<E
     E.flatMap(checkProfile),
   )
 
-const action = oneOf(
-  'SCMP_ACT_KILL',
-  'SCMP_ACT_KILL_PROCESS',
-  'SCMP_ACT_KILL_THREAD',
-  'SCMP_ACT_TRAP',
-  'SCMP_ACT_ERRNO',
-  'SCMP_ACT_TRACE',
-  'SCMP_ACT_ALLOW',
-  'SCMP_ACT_LOG',
-  'SCMP_ACT_NOTIFY',
-)
-
-const operator = oneOf(
-  'SCMP_CMP_NE',
-  'SCMP_CMP_LT',
-  'SCMP_CMP_LE',
-  'SCMP_CMP_EQ',
-  'SCMP_CMP_GE',
-  'SCMP_CMP_GT',
-  'SCMP_CMP_MASKED_EQ',
-)
+const action = oneOf(...SECCOMP_ACTIONS)
+const operator = oneOf(...SECCOMP_OPERATORS)
 
 /** JSON numbers above 2^53 have lost digits already when they get here: they are refused rather than guessed. */
 const uint64: Decoder<number | bigint> = (value) => {

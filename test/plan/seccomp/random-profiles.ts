@@ -7,6 +7,7 @@ import type {
   SeccompOperator,
   SeccompSyscall,
 } from '../../../src/model/oci-spec.ts'
+import { SECCOMP_ACTIONS, SECCOMP_OPERATORS } from '../../../src/model/oci-spec-seccomp.ts'
 import { multiplexed } from '../../../src/plan/seccomp/multiplex.ts'
 import { syscallsOf } from '../../../src/plan/syscalls/index.ts'
 
@@ -29,25 +30,8 @@ const BUSY = [
   'rt_sigaction',
 ]
 
-const ACTIONS: readonly SeccompAction[] = [
-  'SCMP_ACT_KILL',
-  'SCMP_ACT_KILL_PROCESS',
-  'SCMP_ACT_KILL_THREAD',
-  'SCMP_ACT_TRAP',
-  'SCMP_ACT_ERRNO',
-  'SCMP_ACT_TRACE',
-  'SCMP_ACT_ALLOW',
-  'SCMP_ACT_LOG',
-]
-const OPERATORS: readonly SeccompOperator[] = [
-  'SCMP_CMP_NE',
-  'SCMP_CMP_LT',
-  'SCMP_CMP_LE',
-  'SCMP_CMP_EQ',
-  'SCMP_CMP_GE',
-  'SCMP_CMP_GT',
-  'SCMP_CMP_MASKED_EQ',
-]
+/** Nobody is there to be notified. */
+const ACTIONS = SECCOMP_ACTIONS.filter((name) => name !== 'SCMP_ACT_NOTIFY')
 
 const value = fc.oneof(
   fc.bigInt({ min: 0n, max: 70n }),
@@ -92,7 +76,7 @@ const profileOf = (rules: fc.Arbitrary<SeccompSyscall[]>): fc.Arbitrary<LinuxSec
 
 /** Any rules at all, also such that overlap with different actions. */
 export const anyProfile: fc.Arbitrary<LinuxSeccomp> = profileOf(
-  fc.array(conditional(ACTIONS, fc.array(argOf(OPERATORS), { minLength: 1, maxLength: 3 })), {
+  fc.array(conditional(ACTIONS, fc.array(argOf(SECCOMP_OPERATORS), { minLength: 1, maxLength: 3 })), {
     maxLength: 6,
   }),
 )
@@ -111,7 +95,7 @@ export const plainProfile: fc.Arbitrary<LinuxSeccomp> = fc
   .chain((action) =>
     profileOf(
       fc.oneof(
-        fc.array(conditional([action], distinct(OPERATORS)), { maxLength: 1 }),
+        fc.array(conditional([action], distinct(SECCOMP_OPERATORS)), { maxLength: 1 }),
         fc.array(conditional([action], distinct(EQUALITIES)), { maxLength: 4 }),
       ),
     ),
