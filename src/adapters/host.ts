@@ -24,7 +24,7 @@ import { MAX_USER_DB_BYTES } from '../model/user-db.ts'
 import type { Addon, Execution } from '../native/addon.ts'
 import type { LayerAddon } from '../native/layer-addon.ts'
 import { type Cleanup, MAX_HELD, planCleanup } from '../plan/cleanup.ts'
-import { planMakeDirectory, planReadInRoot, type ReadPlan } from '../plan/host-files.ts'
+import { planMakeDirectory, planReadInRoot } from '../plan/host-files.ts'
 import { type PlannedProgram, planOpenTrees, type UsageFile } from '../plan/launch/index.ts'
 import { idPlaces } from '../plan/launch/own-text.ts'
 import { makeBindSources } from './bind-sources.ts'
@@ -32,6 +32,7 @@ import { killAtOnce } from './cgroup-kill.ts'
 import type { CgroupParents } from './cgroup-parents.ts'
 import { filterStore } from './filter-store.ts'
 import type { Guardian } from './guardian.ts'
+import { textOf, USUAL_USER_DB_BYTES } from './read-in-root.ts'
 import { randomHex, type StateDir } from './state-dir.ts'
 
 const S_IFMT = 0o170000
@@ -147,12 +148,6 @@ const failureAt = ({ infos }: PlannedProgram, op: number, errno: number): Engine
   return { _tag: 'SyscallFailed', step, errno, ...(path === undefined ? {} : { path }) }
 }
 
-const textOf = (plan: ReadPlan, index: number, result: Execution): string | undefined => {
-  const file = plan.files[index]
-  const size = file === undefined ? -1 : (result.slots[file.sizeSlot] ?? -1)
-  return file === undefined || size < 0 ? undefined : result.data.toString('utf8', file.at, file.at + size)
-}
-
 const usageIn = (files: readonly UsageFile[], texts: readonly (string | undefined)[]): GroupUsage => {
   const usage: { -readonly [Name in keyof GroupUsage]: GroupUsage[Name] } = {}
   for (let index = 0; index < files.length; index++) {
@@ -185,9 +180,6 @@ const rootDirectories = (rootfs: Rootfs): readonly string[] => {
   if (rootfs.kind === 'directory') return [rootfs.path]
   return rootfs.kind === 'host' ? [rootfs.skeleton] : rootfs.lowers
 }
-
-/** Nearly every passwd and group file fits; one that fills it is read again with the largest size allowed. */
-const USUAL_USER_DB_BYTES = 16 * 1024
 
 /** The topmost layer that has the file. A bind mount over either file, or over /etc, comes before the image. */
 const readUserFiles = async (

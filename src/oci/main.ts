@@ -1,30 +1,19 @@
 // The entry of slipway-oci: the one file of this folder that touches `process`.
 import { spawnSync } from 'node:child_process'
-import { readFileSync, writeSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import type { World } from './command.ts'
 import { commands } from './commands/index.ts'
 import { dispatch } from './dispatch.ts'
-
-/** A descriptor of the caller's may be non-blocking, and full for a moment. */
-const FULL_WAIT_MS = 2
-const pause = (): void => {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, FULL_WAIT_MS)
-}
+import { writeAll } from './write-all.ts'
 
 /** Where nobody reads any more there is nobody to tell; whatever else is wrong must not look like success. */
 const writeTo =
   (fd: number) =>
   (text: string): void => {
-    const bytes = Buffer.from(text)
-    for (let at = 0; at < bytes.length; ) {
-      try {
-        at += writeSync(fd, bytes, at)
-      } catch (error) {
-        const { code } = error as NodeJS.ErrnoException
-        if (code === 'EAGAIN') pause()
-        else if (code === 'EPIPE') return
-        else process.exit(1)
-      }
+    try {
+      writeAll(fd, Buffer.from(text))
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EPIPE') process.exit(1)
     }
   }
 

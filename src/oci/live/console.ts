@@ -1,14 +1,12 @@
 // The terminal of a process that this command waits for: coupled with the command's own standard streams, as runc does.
-import { writeSync } from 'node:fs'
 import { terminalStream } from '../../adapters/descriptor-stream.ts'
 import type { Process } from '../../model/oci-spec.ts'
 import { planWindowSize } from '../../plan/terminal.ts'
+import { writeAll } from '../write-all.ts'
 import type { Parts } from './parts.ts'
 
 /** What a process left behind may still say once the one that was waited for has ended, in ms: others may hold the terminal for ever. */
 const LAST_WORDS_MS = 100
-/** Milliseconds to wait when a non-blocking descriptor of the caller's is full. */
-const FULL_WAIT_MS = 2
 
 export interface Console {
   /** The window of the caller's terminal has another size. */
@@ -29,7 +27,11 @@ export const serveConsole = ({ addon, facts }: Parts, fd: number): Console => {
     for (const event of ['error', 'end', 'close']) stream.on(event, () => resolve())
   })
   stream.on('data', (bytes: Uint8Array) => {
-    if (!writeOut(bytes)) stream.destroy()
+    try {
+      writeAll(1, bytes)
+    } catch {
+      stream.destroy()
+    }
   })
   const restore = passKeys(stream)
   return {
@@ -71,17 +73,4 @@ const passKeys = (stream: NodeJS.WritableStream): (() => void) => {
       // There is nothing to restore on a terminal that was closed.
     }
   }
-}
-
-/** Whether somebody reads it. */
-const writeOut = (bytes: Uint8Array): boolean => {
-  for (let at = 0; at < bytes.length; ) {
-    try {
-      at += writeSync(1, bytes, at)
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') return false
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, FULL_WAIT_MS)
-    }
-  }
-  return true
 }

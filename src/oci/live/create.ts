@@ -19,21 +19,23 @@ import { replaceFile } from '../state-dir.ts'
 import { processStat, programOf, START_SOCKET } from '../status-facts.ts'
 import { copyUps } from './copy-up.ts'
 import { planOf } from './document.ts'
-import { type Group, groupsOf, killAll, makeGroups, openParents, recordOf, removeGroup } from './groups.ts'
+import { type Group, groupsOf, makeGroups, openParents, recordOf, takeDown } from './groups.ts'
+import { handOver } from './hand-over.ts'
 import { withHome } from './home.ts'
 import { runHooks, stateText } from './hooks.ts'
 import { LastingLaunch } from './launch.ts'
 import type { Parts } from './parts.ts'
-import { writePidFile } from './pid-file.ts'
-import { listenAt, sendDescriptor } from './sockets.ts'
+import { listenAt } from './sockets.ts'
 
 /** The steps of the payload's own program, for whoever starts it: a failure is told by number. */
 export const STEPS_FILE = 'steps.json'
 /** Where the root is attached for a moment, in the container's own mount namespace. */
 const SCRATCH = 'root'
 
-/** Fails: ContainerExists, InvalidSpec, HostUnfit, Unsupported, HookFailed, CommandNotFound, SyscallFailed … */
-/** `isWaitedFor`: this process stays to see its end. */
+/**
+ * `isWaitedFor`: this process stays to see its end. Fails: ContainerExists, InvalidSpec, HostUnfit, Unsupported, HookFailed,
+ * CommandNotFound, SyscallFailed …
+ */
 export const create = async (
   parts: Parts,
   request: CreateRequest,
@@ -57,14 +59,14 @@ const createIn = async (
 ): Promise<E.Either<EngineError, LastingLaunch>> => {
   const { state, addon } = parts
   const { id, spec } = request
-  const wanted = tagged(() => groupsOf(parts, spec, id))
+  const wanted = attempt(() => groupsOf(parts, spec, id))
   if (E.isLeft(wanted)) return wanted
   // Its groups are known before they are there: should this process be killed, `delete` finds them and who is in them.
   const record = recordFor(parts, request, wanted.right)
   const saved = E.flatMap(() => state.save(record))(state.saveConfig(id, request.config))
   if (E.isLeft(saved)) return saved
-  undo.push(() => removeAll(wanted.right))
-  const groups = tagged(() => makeGroups(parts, wanted.right, spec))
+  undo.push(() => takeDown(record.cgroup))
+  const groups = attempt(() => makeGroups(parts, wanted.right, spec))
   if (E.isLeft(groups)) return groups
   const scratch = path.join(directory, SCRATCH)
   mkdirSync(scratch, { mode: 0o711 })
@@ -233,37 +235,3 @@ const stepsOf = ({ stages }: LaunchPlan): readonly (readonly [string, string | u
 
 /** The first process of a pid namespace has no parent in it to give a child to. clone(2), CLONE_PARENT. */
 export const canLeave = (): boolean => process.pid !== 1
-
-/** What the caller waits for: the terminal first, since whoever has the pid expects to have it. */
-const handOver = async (
-  parts: Parts,
-  { consoleSocket, pidfdSocket, pidFile }: CreateRequest,
-  launch: LastingLaunch,
-): Promise<E.Either<EngineError, void>> => {
-  if (consoleSocket !== undefined && launch.terminal !== undefined) {
-    const sent = await sendDescriptor(parts, consoleSocket, launch.terminal, '/dev/pts/ptmx')
-    if (E.isLeft(sent)) return sent
-  }
-  if (pidfdSocket !== undefined) {
-    const sent = await sendDescriptor(parts, pidfdSocket, launch.pidfd(), 'pidfd')
-    if (E.isLeft(sent)) return sent
-  }
-  return pidFile === undefined ? E.right(undefined) : attempt(() => writePidFile(pidFile, launch.pid))
-}
-
-const removeAll = async (groups: readonly Group[]): Promise<void> => {
-  await killAll(recordOf('cgroupfs', groups))
-  for (const { directory } of groups) await removeGroup(directory)
-}
-
-/** Adapters throw tagged errors. */
-const tagged = <A>(body: () => A): E.Either<EngineError, A> => {
-  try {
-    return E.right(body())
-  } catch (error) {
-    if (typeof error === 'object' && error !== null && '_tag' in error) return E.left(error as EngineError)
-    return attempt(() => {
-      throw error
-    })
-  }
-}

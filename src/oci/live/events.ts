@@ -8,14 +8,12 @@ import type { Uint64 } from '../../model/oci-spec.ts'
 import type { OciCgroup } from '../../model/oci-state.ts'
 import type { CpuStats, MemoryEntry, OciEvent, OciStats } from '../../model/oci-stats.ts'
 import { unless } from '../attempt.ts'
-import type { Parts } from './parts.ts'
 import { isAlive } from './process-handle.ts'
 
 const POLL_MS = 200
 
 /** Resolves when the container has ended, or after the one event that was asked for. */
 export const events = async (
-  _parts: Parts,
   { container: { record }, intervalMs }: EventsRequest,
   tell: (event: OciEvent) => void,
 ): Promise<E.Either<EngineError, void>> => {

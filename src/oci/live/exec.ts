@@ -4,19 +4,17 @@ import * as E from '#fp/Either'
 import type { EngineError } from '../../model/errors.ts'
 import type { ExecRequest } from '../../model/oci-requests.ts'
 import type { Spec } from '../../model/oci-spec.ts'
-import { attempt } from '../attempt.ts'
 import { keptConfig } from '../kept-config.ts'
 import { type Console, serveConsole, withWindow } from './console.ts'
 import { canLeave, extraOf } from './create.ts'
 import { planOf } from './document.ts'
 import { joinedGroups, openParents } from './groups.ts'
+import { handOver } from './hand-over.ts'
 import { withHome } from './home.ts'
 import { LastingLaunch } from './launch.ts'
 import type { Parts } from './parts.ts'
-import { writePidFile } from './pid-file.ts'
 import { isAlive } from './process-handle.ts'
 import { passSignals } from './signals.ts'
-import { sendDescriptor } from './sockets.ts'
 
 /** The exit code; 0 once it runs, when detached. Fails: WrongStatus, CommandNotFound, CommandNotExecutable, SyscallFailed … */
 export const exec = async (parts: Parts, request: ExecRequest): Promise<E.Either<EngineError, number>> => {
@@ -89,19 +87,3 @@ const specOf = ({ ociVersion, linux }: Spec, { container, process: program }: Ex
     ...(linux?.personality === undefined ? {} : { personality: linux.personality }),
   },
 })
-
-const handOver = async (
-  parts: Parts,
-  { consoleSocket, pidfdSocket, pidFile }: ExecRequest,
-  launch: LastingLaunch,
-): Promise<E.Either<EngineError, void>> => {
-  if (consoleSocket !== undefined && launch.terminal !== undefined) {
-    const sent = await sendDescriptor(parts, consoleSocket, launch.terminal, '/dev/pts/ptmx')
-    if (E.isLeft(sent)) return sent
-  }
-  if (pidfdSocket !== undefined) {
-    const sent = await sendDescriptor(parts, pidfdSocket, launch.pidfd(), 'pidfd')
-    if (E.isLeft(sent)) return sent
-  }
-  return pidFile === undefined ? E.right(undefined) : attempt(() => writePidFile(pidFile, launch.pid))
-}

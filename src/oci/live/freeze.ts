@@ -4,9 +4,9 @@ import path from 'node:path'
 import * as E from '#fp/Either'
 import type { EngineError } from '../../model/errors.ts'
 import type { OciCgroup } from '../../model/oci-state.ts'
-import { allow, isFrozenText, type OciContainer } from '../../model/oci-status.ts'
+import { isFrozenText, type OciContainer } from '../../model/oci-status.ts'
 import { attempt, unless } from '../attempt.ts'
-import { withLock } from '../state-lock.ts'
+import { locked } from './locked.ts'
 import type { Parts } from './parts.ts'
 
 const LONGEST_MS = 2000
@@ -15,7 +15,7 @@ const PAUSE_MS = 2
 const AGAIN_EVERY = 25
 
 export const pause = (parts: Parts, container: OciContainer): Promise<E.Either<EngineError, void>> =>
-  change(parts, container, 'pause', async (cgroup) => {
+  locked(parts, container.record.id, 'pause', async ({ record: { cgroup } }) => {
     const { freezerFile } = cgroup
     if (freezerFile === undefined) return E.left(noFreezer)
     for (let tries = 0; tries * PAUSE_MS < LONGEST_MS; tries++) {
@@ -33,24 +33,13 @@ export const pause = (parts: Parts, container: OciContainer): Promise<E.Either<E
   })
 
 export const resume = (parts: Parts, container: OciContainer): Promise<E.Either<EngineError, void>> =>
-  change(parts, container, 'resume', async (cgroup) => attempt(() => thaw(cgroup)))
+  locked(parts, container.record.id, 'resume', async ({ record: { cgroup } }) => attempt(() => thaw(cgroup)))
 
 const noFreezer: EngineError = {
   _tag: 'HostUnfit',
   need: 'a freezer',
   why: 'the container is in no group that can be frozen',
 }
-
-const change = (
-  { state, addon }: Parts,
-  { record }: OciContainer,
-  operation: 'pause' | 'resume',
-  body: (cgroup: OciCgroup) => Promise<E.Either<EngineError, void>>,
-): Promise<E.Either<EngineError, void>> =>
-  withLock(state, addon.flock, record.id, async () => {
-    const found = E.flatMap((now: OciContainer) => allow(operation, now))(state.load(record.id))
-    return E.isLeft(found) ? found : body(found.right.record.cgroup)
-  })
 
 /** What runs in it goes on. A group that is gone holds nobody. */
 export const thaw = ({ freezerFile }: OciCgroup): void => {

@@ -8,9 +8,9 @@ import {
   readdirSync,
   readFileSync,
   rmdirSync,
-  writeFileSync,
 } from 'node:fs'
 import path from 'node:path'
+import { killAtOnce } from '../../adapters/cgroup-kill.ts'
 import { allowDevices, attachDevices, handDown, inheritCpuset } from '../../adapters/cgroup-setup.ts'
 import type { EngineError } from '../../model/errors.ts'
 import type { LinuxDeviceCgroup, Spec } from '../../model/oci-spec.ts'
@@ -140,25 +140,30 @@ export const recordOf = (manager: CgroupManager, groups: readonly Group[]): OciC
   return { manager, paths, ...(file === undefined ? {} : { freezerFile: file }) }
 }
 
-/** Directories of a container that is there, each once. */
-export const directoriesOf = ({ paths }: OciCgroup): readonly string[] => [...new Set(Object.values(paths))]
+/** One directory of a container that is there, and the controllers it stands for; the empty name is v2's. */
+export interface Hierarchy {
+  readonly directory: string
+  readonly names: readonly string[]
+  readonly version: 1 | 2
+}
+
+/** Each directory once. */
+export const hierarchiesOf = ({ paths }: OciCgroup): readonly Hierarchy[] =>
+  [...new Set(Object.values(paths))].map((directory) => {
+    const names = Object.keys(paths).filter((name) => paths[name] === directory)
+    return { directory, names, version: names.includes('') ? 2 : 1 }
+  })
 
 /** The same as the planner takes them, to be joined. `below`: sub-groups by controller; the empty name is v2's. */
 export const joinedGroups = (
   { facts }: Parts,
-  { paths }: OciCgroup,
+  cgroup: OciCgroup,
   below: Readonly<Record<string, string>> = {},
-): readonly Group[] => {
-  const found = new Map<string, { names: string[]; sub: string }>()
-  for (const [name, directory] of Object.entries(paths)) {
-    const sub = below[name] ?? below[''] ?? ''
-    const known = found.get(directory)
-    found.set(directory, { names: [...(known?.names ?? []), name], sub: known?.sub || sub })
-  }
-  return [...found].map(([directory, { names, sub }]) => {
+): readonly Group[] =>
+  hierarchiesOf(cgroup).map(({ directory, names, version }) => {
+    const sub = names.map((name) => below[name] ?? below[''] ?? '').find((each) => each !== '') ?? ''
     const whole = path.join(directory, sub)
     if (sub !== '') mkdirSync(whole, { recursive: true })
-    const version = names.includes('') ? 2 : 1
     const mountpoint =
       version === 2
         ? (facts.cgroup.unified ?? '/sys/fs/cgroup')
@@ -174,7 +179,6 @@ export const joinedGroups = (
       directory: whole,
     }
   })
-}
 
 /** O_DIRECTORY descriptors of the directories the groups are in. */
 export const openParents = (
@@ -209,15 +213,15 @@ export const pidsBelow = (directory: string): readonly number[] => {
 
 /** The group that tells who belongs to a container. */
 export const processesOf = (cgroup: OciCgroup): readonly number[] => {
-  const [first] = directoriesOf(cgroup)
-  return first === undefined ? [] : [...new Set(pidsBelow(first))].sort((a, b) => a - b)
+  const [first] = hierarchiesOf(cgroup)
+  return first === undefined ? [] : [...new Set(pidsBelow(first.directory))].sort((a, b) => a - b)
 }
 
 const TRIES = 200
 const PAUSE_MS = 5
 
 /** With all below it. A group is busy until its last process is fully gone. Throws what rmdir throws in the end. */
-export const removeGroup = async (directory: string): Promise<void> => {
+const removeGroup = async (directory: string): Promise<void> => {
   for (const entry of unless(GONE, () => readdirSync(directory, { withFileTypes: true })) ?? [])
     if (entry.isDirectory()) await removeGroup(path.join(directory, entry.name))
   for (let tries = 0; existsSync(directory); tries++) {
@@ -229,14 +233,19 @@ export const removeGroup = async (directory: string): Promise<void> => {
 }
 
 /** SIGKILL to everybody in it, until nobody is left. */
-export const killAll = async (cgroup: OciCgroup): Promise<void> => {
+const killAll = async (cgroup: OciCgroup): Promise<void> => {
   const unified = cgroup.paths['']
-  const kill = unified === undefined ? undefined : path.join(unified, 'cgroup.kill')
   for (let tries = 0; tries < TRIES; tries++) {
     const pids = processesOf(cgroup)
     if (pids.length === 0) return
-    if (kill !== undefined && existsSync(kill)) writeFileSync(kill, '1')
-    else for (const pid of pids) unless(['ESRCH'], () => process.kill(pid, 'SIGKILL'))
+    if (unified === undefined || !killAtOnce(unified))
+      for (const pid of pids) unless(['ESRCH'], () => process.kill(pid, 'SIGKILL'))
     await new Promise((resolve) => setTimeout(resolve, PAUSE_MS))
   }
+}
+
+/** Nobody is in its groups afterwards, and they are gone. Throws what rmdir throws in the end. */
+export const takeDown = async (cgroup: OciCgroup): Promise<void> => {
+  await killAll(cgroup)
+  for (const { directory } of hierarchiesOf(cgroup)) await removeGroup(directory)
 }

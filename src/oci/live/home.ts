@@ -1,55 +1,26 @@
 // HOME, where a document does not say it: that of the user in the container's own passwd(5), as every other runtime has it.
-import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs'
+import { textOf, USUAL_USER_DB_BYTES } from '../../adapters/read-in-root.ts'
 import type { Process } from '../../model/oci-spec.ts'
-import { openInRoot } from '../../plan/launch/paths.ts'
-import { Program, SlotSpace } from '../../plan/program.ts'
+import { MAX_USER_DB_BYTES, parsePasswd } from '../../model/user-db.ts'
+import { planReadInRoot } from '../../plan/host-files.ts'
 import type { Parts } from './parts.ts'
-
-/** What is above this is no user database of ours to read. */
-const MOST_BYTES = 1 << 20
 
 /** `rootfs`: its path in this process's own namespaces; symlinks in it lead nowhere else. */
 export const withHome = (parts: Parts, process: Process, rootfs: string): Process => {
   const { env = [], user } = process
   if (env.some((entry) => entry.startsWith('HOME='))) return process
-  return { ...process, env: [...env, `HOME=${homeIn(passwdOf(parts, rootfs), user.uid) ?? '/'}`] }
+  const home = parsePasswd(passwdOf(parts, rootfs)).find(({ uid }) => uid === user.uid)?.home
+  return { ...process, env: [...env, `HOME=${home ?? '/'}`] }
 }
 
-const homeIn = (passwd: string, uid: number): string | undefined =>
-  passwd
-    .split('\n')
-    .map((line) => line.split(':'))
-    .find(([, , id, , , home = '']) => id === String(uid) && home.startsWith('/'))?.[5]
-
-/** Empty where there is none. */
-const passwdOf = (parts: Parts, rootfs: string): string => {
-  const root = openRoot(rootfs)
-  if (root === undefined) return ''
-  const file = openPasswd(parts, root)
-  try {
-    const stat = file === undefined ? undefined : fstatSync(file)
-    return file !== undefined && stat?.isFile() && stat.size <= MOST_BYTES ? readFileSync(file, 'utf8') : ''
-  } finally {
-    for (const fd of file === undefined ? [root] : [root, file]) closeSync(fd)
+/** Empty where there is none, or none to read. */
+const passwdOf = ({ addon, facts }: Parts, rootfs: string): string => {
+  for (const limit of [USUAL_USER_DB_BYTES, MAX_USER_DB_BYTES + 1]) {
+    const plan = planReadInRoot(facts.arch, rootfs, ['etc/passwd'], limit)
+    const result = addon.execute(plan.bytes, new Int32Array(0))
+    // Whatever is wrong with the root is told by the step that needs it.
+    const text = (result.ok ? textOf(plan, 0, result) : undefined) ?? ''
+    if (Buffer.byteLength(text) < limit) return text
   }
-}
-
-const openRoot = (rootfs: string): number | undefined => {
-  try {
-    return openSync(rootfs, constants.O_RDONLY | constants.O_DIRECTORY)
-  } catch {
-    // Whatever is wrong with it is told by the step that needs it.
-    return undefined
-  }
-}
-
-/** A pipe in its place is not waited for. */
-const openPasswd = ({ addon, facts }: Parts, root: number): number | undefined => {
-  const slots = new SlotSpace()
-  const from = slots.next()
-  const program = new Program(facts.arch, slots)
-  const flags = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY
-  const file = openInRoot(program, 'look for path', from, '/etc/passwd', {}, flags)
-  const opened = addon.execute(program.encode(), Int32Array.of(root))
-  return opened.ok ? opened.slots[file.index] : undefined
+  return ''
 }

@@ -2,14 +2,14 @@
 import * as E from '#fp/Either'
 import type { EngineError } from '../../model/errors.ts'
 import type { DeleteRequest, KillRequest } from '../../model/oci-requests.ts'
-import { allow, type OciContainer } from '../../model/oci-status.ts'
-import { attempt, unless } from '../attempt.ts'
+import type { OciContainer } from '../../model/oci-status.ts'
+import { attempted, unless } from '../attempt.ts'
 import { keptConfig } from '../kept-config.ts'
-import { withLock } from '../state-lock.ts'
 import { wording } from '../wording.ts'
 import { thaw } from './freeze.ts'
-import { directoriesOf, killAll, processesOf, removeGroup } from './groups.ts'
+import { processesOf, takeDown } from './groups.ts'
 import { runHooks, stateText } from './hooks.ts'
+import { locked } from './locked.ts'
 import type { Parts } from './parts.ts'
 import { signalProcess, untilDead } from './process-handle.ts'
 
@@ -39,12 +39,7 @@ export const remove = (
   parts: Parts,
   { container, force }: DeleteRequest,
 ): Promise<E.Either<EngineError, void>> =>
-  withLock(parts.state, parts.addon.flock, container.record.id, async () => {
-    const found = E.flatMap((now: OciContainer) => (force ? E.right(now) : allow('delete', now)))(
-      parts.state.load(container.record.id),
-    )
-    return E.isLeft(found) ? found : removeFound(parts, found.right)
-  })
+  locked(parts, container.record.id, force ? undefined : 'delete', (now) => removeFound(parts, now))
 
 const removeFound = async (parts: Parts, container: OciContainer): Promise<E.Either<EngineError, void>> => {
   const { id, init, creator, cgroup, bundle } = container.record
@@ -59,17 +54,8 @@ const removeFound = async (parts: Parts, container: OciContainer): Promise<E.Eit
     if (!(await untilDead(init)))
       return E.left({ _tag: 'WrongStatus', container: id, status: container.status, wanted: 'stopped' })
   }
-  await killAll(cgroup)
-  for (const directory of directoriesOf(cgroup)) {
-    const failed = await removeGroup(directory).then(
-      () => undefined,
-      (error: unknown) => error,
-    )
-    const told = attempt(() => {
-      if (failed !== undefined) throw failed
-    })
-    if (E.isLeft(told)) return told
-  }
+  const down = await attempted(async () => E.right(await takeDown(cgroup)))
+  if (E.isLeft(down)) return down
   const spec = keptConfig(container)
   const removed = parts.state.remove(id)
   if (E.isLeft(removed)) return removed

@@ -6,24 +6,21 @@ import * as E from '#fp/Either'
 import { stepFailure } from '../../adapters/launch-script.ts'
 import type { EngineError } from '../../model/errors.ts'
 import type { StartRequest } from '../../model/oci-requests.ts'
-import { allow, type OciContainer } from '../../model/oci-status.ts'
 import { attempt } from '../attempt.ts'
 import { keptConfig } from '../kept-config.ts'
-import { withLock } from '../state-lock.ts'
 import { START_SOCKET } from '../status-facts.ts'
 import { STEPS_FILE } from './create.ts'
 import { runHooks, stateText } from './hooks.ts'
+import { locked } from './locked.ts'
 import type { Parts } from './parts.ts'
 import { withShortPath } from './sockets.ts'
 
 /** Fails: WrongStatus, CommandNotFound, CommandNotExecutable, HookFailed, SyscallFailed. */
 export const start = (parts: Parts, { container }: StartRequest): Promise<E.Either<EngineError, void>> =>
-  withLock(parts.state, parts.addon.flock, container.record.id, async () => {
-    const found = E.flatMap((now: OciContainer) => allow('start', now))(parts.state.load(container.record.id))
-    if (E.isLeft(found)) return found
-    const spec = keptConfig(found.right)
+  locked(parts, container.record.id, 'start', async (now) => {
+    const spec = keptConfig(now)
     if (E.isLeft(spec)) return spec
-    const { directory, record } = found.right
+    const { directory, record } = now
     const file = path.join(directory, START_SOCKET)
     const answer = await letGo(file)
     if (E.isLeft(answer)) return answer

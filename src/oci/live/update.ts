@@ -1,28 +1,22 @@
 // update: other limits for a container that is there.
 import { writeFileSync } from 'node:fs'
 import path from 'node:path'
-import * as E from '#fp/Either'
+import type * as E from '#fp/Either'
 import type { EngineError } from '../../model/errors.ts'
 import type { UpdateRequest } from '../../model/oci-requests.ts'
-import { allow, type OciContainer } from '../../model/oci-status.ts'
 import { type CgroupWrite, limitWrites } from '../../plan/launch/cgroup.ts'
 import { attempt } from '../attempt.ts'
-import { withLock } from '../state-lock.ts'
-import { directoriesOf } from './groups.ts'
+import { hierarchiesOf } from './groups.ts'
+import { locked } from './locked.ts'
 import type { Parts } from './parts.ts'
 
 /** Fails: WrongStatus, HostUnfit, SyscallFailed. */
 export const update = (
-  { state, addon }: Parts,
+  parts: Parts,
   { container, resources }: UpdateRequest,
 ): Promise<E.Either<EngineError, void>> =>
-  withLock(state, addon.flock, container.record.id, async () => {
-    const found = E.flatMap((now: OciContainer) => allow('update', now))(state.load(container.record.id))
-    if (E.isLeft(found)) return found
-    const { paths } = found.right.record.cgroup
-    const writes = directoriesOf(found.right.record.cgroup).flatMap((directory) => {
-      const names = Object.keys(paths).filter((name) => paths[name] === directory)
-      const version = names.includes('') ? 2 : 1
+  locked(parts, container.record.id, 'update', async ({ record }) => {
+    const writes = hierarchiesOf(record.cgroup).flatMap(({ directory, names, version }) => {
       const controllers = version === 2 ? ['memory', 'cpu', 'cpuset', 'pids', 'io', 'hugetlb', 'rdma'] : names
       return limitWrites({ version, controllers }, resources).map((write) => ({ directory, write }))
     })
