@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { assert, suite } from '../../support/suite.ts'
+import { said } from './common.ts'
 import {
   engineNeeds,
   groupsNamed,
@@ -45,10 +46,6 @@ const status = (name: string): string =>
   new RegExp(`^${name}\\s+\\d+\\s+(\\S+)`, 'm').exec(said(ctr('tasks', 'ls')))?.[1] ?? ''
 const until = async (name: string, wanted: string): Promise<void> => {
   for (let tries = 0; status(name) !== wanted && tries < 100; tries++) await pause(50)
-}
-const said = ({ code, stdout, stderr }: Ran): string => {
-  assert.is(code, 0, stderr)
-  return stdout.trim()
 }
 
 const serve = async (): Promise<void> => {

@@ -2,6 +2,7 @@
 // Left out: --privileged, whose capabilities dockerd takes from a list, and no runtime can give where this machine lacks one of them.
 import path from 'node:path'
 import { assert, suite } from '../../support/suite.ts'
+import { commonFacts, type Engine, privilegesOf, said } from './common.ts'
 import {
   engineNeeds,
   groupsNamed,
@@ -33,10 +34,6 @@ const sleeper = (name: string, ...flags: readonly string[]): void => {
   )
 }
 const inside = (name: string, ...argv: readonly string[]): Ran => docker('exec', name, ...argv)
-const said = ({ code, stdout, stderr }: Ran): string => {
-  assert.is(code, 0, stderr)
-  return stdout.trim()
-}
 
 const serve = async (): Promise<void> => {
   const at = (name: string): string => path.join(stage.directory, name)
@@ -60,9 +57,8 @@ test.afterEach(() => {
   if (all.length > 0) docker('rm', '-f', ...all)
 })
 
-fact('output and exit code are those of the program', () => {
-  assert.equal(sh('echo out; echo err >&2; exit 7'), { code: 7, stdout: 'out\n', stderr: 'err\n' })
-})
+const engine: Engine = { call: docker, sh, sleeper, inside }
+commonFacts(fact, engine)
 
 fact('a program that is not there is 127, one that cannot be executed 126, in docker’s words', () => {
   const missing = run('box', 'no-such-program')
@@ -108,20 +104,10 @@ fact('a read-only root, bind mounts and a tmpfs are as asked', () => {
 })
 
 fact('privileges are those that are asked for', () => {
-  const status = (...flags: readonly string[]): string =>
-    said(sh('grep -E "CapEff|NoNewPrivs|Seccomp:" /proc/self/status | cut -f 2', ...flags)).replace(
-      /\n/g,
-      ' ',
-    )
+  const status = (...flags: readonly string[]): string => privilegesOf(engine, ...flags)
   assert.match(status('--cap-drop', 'all'), /^0{16} 0 2$/)
   assert.match(status('--security-opt', 'no-new-privileges'), /^00000000a80425fb 1 2$/)
   assert.match(status('--security-opt', 'seccomp=unconfined'), /^00000000a80425fb 0 0$/)
-})
-
-fact('a terminal is one, for the container and for one more process in it', () => {
-  assert.match(said(sh('test -t 0 && ls -l /dev/console', '-t')), /^crw/)
-  sleeper('shell', '-t')
-  assert.is(docker('exec', '-t', 'shell', 'sh', '-c', 'test -t 1 && exit 4').code, 4)
 })
 
 fact('exec gives the exit code, however soon it comes', () => {
@@ -146,17 +132,6 @@ fact('a container is paused and goes on', () => {
   said(docker('unpause', 'calm'))
   assert.is(state(), 'running')
   assert.match(said(docker('top', 'calm')), /sleep 1000$/)
-})
-
-fact('signals arrive, and the exit code tells them', () => {
-  sleeper('ended')
-  said(docker('kill', 'ended'))
-  assert.is(said(docker('wait', 'ended')), '137')
-  said(docker('start', 'ended'))
-  assert.is(inside('ended', 'true').code, 0)
-  said(docker('restart', 'ended'))
-  said(docker('stop', 'ended'))
-  assert.is(said(docker('wait', 'ended')), '137')
 })
 
 fact('stop waits for a program that tidies up under an init, and its output is kept', async () => {

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { findProgram } from '../../support/needs.ts'
 import { assert, suite } from '../../support/suite.ts'
+import { commonFacts, type Engine, privilegesOf, said } from './common.ts'
 import { engineNeeds, groupsNamed, openStage, packRootfs, type Ran, RUNTIME, type Stage } from './stage.ts'
 
 const test = suite('oci/engines/podman')
@@ -29,25 +30,9 @@ const run = (...argv: readonly string[]): Ran => create('run', '--rm', ...argv)
 const sh = (script: string, ...flags: readonly string[]): Ran => run(...flags, 'box', 'sh', '-c', script)
 /** One that runs until it is ended, at once and without a complaint. */
 const sleeper = (name: string, ...flags: readonly string[]): void => {
-  const { code, stderr } = create(
-    'run',
-    '-d',
-    '--name',
-    name,
-    '--stop-signal',
-    'KILL',
-    ...flags,
-    'box',
-    'sleep',
-    '1000',
-  )
-  assert.is(code, 0, stderr)
+  said(create('run', '-d', '--name', name, '--stop-signal', 'KILL', ...flags, 'box', 'sleep', '1000'))
 }
 const inside = (name: string, ...argv: readonly string[]): Ran => podman('exec', name, ...argv)
-const said = ({ code, stdout, stderr }: Ran): string => {
-  assert.is(code, 0, stderr)
-  return stdout.trim()
-}
 
 test.before(async () => {
   stage = await openStage()
@@ -60,9 +45,8 @@ test.afterEach(() => {
   podman('rm', '--all', '--force', '--time', '0')
 })
 
-fact('output and exit code are those of the program', () => {
-  assert.equal(sh('echo out; echo err >&2; exit 7'), { code: 7, stdout: 'out\n', stderr: 'err\n' })
-})
+const engine: Engine = { call: podman, sh, sleeper, inside }
+commonFacts(fact, engine)
 
 fact('a program that is not there is 127, one that cannot be executed 126, in podman’s words', () => {
   const missing = run('box', 'no-such-program')
@@ -132,22 +116,12 @@ fact('bind mounts, volumes and a tmpfs are there', () => {
 })
 
 fact('privileges are those that are asked for', () => {
-  const status = (...flags: readonly string[]): string =>
-    said(sh('grep -E "CapEff|NoNewPrivs|Seccomp:" /proc/self/status | cut -f 2', ...flags)).replace(
-      /\n/g,
-      ' ',
-    )
+  const status = (...flags: readonly string[]): string => privilegesOf(engine, ...flags)
   assert.match(status('--cap-drop', 'all'), /^0{16} 0 2$/)
   assert.match(status('--security-opt', 'no-new-privileges'), /^00000000800405fb 1 2$/)
   assert.match(status('--security-opt', 'seccomp=unconfined'), /^00000000800405fb 0 0$/)
   assert.match(status('--privileged'), /^0000[0-9a-f]*f{6,}[0-9a-f]* 0 0$/)
   assert.is(said(sh('mount -t tmpfs x /work && echo mounted', '--privileged')), 'mounted')
-})
-
-fact('a terminal is one, for the container and for one more process in it', () => {
-  assert.match(said(sh('test -t 0 && ls -l /dev/console', '-t')), /^crw/)
-  sleeper('shell', '-t')
-  assert.is(podman('exec', '-t', 'shell', 'sh', '-c', 'test -t 1 && exit 4').code, 4)
 })
 
 fact('exec gives the exit code, however soon it comes', () => {
@@ -193,17 +167,6 @@ fact('a container is paused and goes on', () => {
       .at(-1),
     'sleep 1000',
   )
-})
-
-fact('signals arrive, and the exit code tells them', () => {
-  sleeper('ended')
-  said(podman('kill', 'ended'))
-  assert.is(said(podman('wait', 'ended')), '137')
-  said(podman('start', 'ended'))
-  assert.is(inside('ended', 'true').code, 0)
-  said(podman('restart', 'ended'))
-  said(podman('stop', 'ended'))
-  assert.is(said(podman('wait', 'ended')), '137')
 })
 
 fact('stop waits for a program that tidies up, and its output is kept', () => {
