@@ -104,12 +104,26 @@ const throughput = (samples) => {
   ]
 }
 
+const oci = (samples) => {
+  const [exec, cycle] = ['exec in this process', 'create, start and delete in this process'].map((name) =>
+    median(samples, name, 'inside'),
+  )
+  const command = (name) => median(samples, name)
+  return [
+    ...bar('exec in this process ÷ crun exec', exec, command('crun exec'), 'at most', 0.3),
+    ...bar('the same ÷ nsenter', exec, command('nsenter --all'), 'at most', 1),
+    ...bar('create, start and delete in this process ÷ crun run', cycle, command('crun run'), 'at most', 0.5),
+    ...bar('slipway-oci run ÷ runc run', command('slipway-oci run'), command('runc run'), 'at most', 1.2),
+  ]
+}
+
 const TRIALS = {
   'launch-cold': launchCold,
   pool,
   'resident-size': residentSize,
   throughput,
   'command-line': commandLine,
+  oci,
 }
 
 /** `[{ what, value, sense: 'at most' | 'at least', limit }]` of a trial's samples; a bar without its samples is left out. */

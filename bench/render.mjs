@@ -167,10 +167,20 @@ export const readmeTable = ({ trials, environment }) => {
   return `${conditions(environment)}\n\n${table(['whole start to exit', 'p50', 'p99', 'runs'], rows)}`
 }
 
+const oci = (samples, environment) => {
+  const rows = Object.entries(samples).map(([name, { outside, inside }]) => {
+    const { min, p50, p95, p99, count } = summary(inside.length > 0 ? inside : outside)
+    return [name, ...[min, p50, p95, p99].map(ms), count]
+  })
+  const head = ['OCI runtimes on one bundle', 'min', 'p50', 'p95', 'p99', 'runs']
+  return [conditions(environment), barsTable('oci', samples), table(head, rows)].join('\n\n')
+}
+
 export const renderers = {
   'launch-cold': launchCold,
   pool,
   'resident-size': residentSize,
   throughput,
   'command-line': commandLine,
+  oci,
 }

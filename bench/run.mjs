@@ -11,11 +11,12 @@ import { renderers } from './render.mjs'
 import { enterPrivateMounts, makeStage } from './stage.mjs'
 import { commandLine } from './trials/command-line.mjs'
 import { launchCold } from './trials/launch-cold.mjs'
+import { ociTrial } from './trials/oci.mjs'
 import { poolTrial } from './trials/pool.mjs'
 import { residentSize } from './trials/resident-size.mjs'
 import { throughput } from './trials/throughput.mjs'
 
-const trials = [launchCold, poolTrial, residentSize, throughput, commandLine]
+const trials = [launchCold, poolTrial, residentSize, throughput, commandLine, ociTrial]
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

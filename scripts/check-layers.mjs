@@ -25,6 +25,8 @@ const SOURCE = {
   http: { own: ['model', 'http', 'fp.ts'] },
   'index.ts': { own: [''] },
   'fp.ts': { own: [''] },
+  'runtime.ts': { own: [''] },
+  'runtime-fp.ts': { own: [''] },
 }
 
 /** The same for native/. */

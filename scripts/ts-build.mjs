@@ -25,7 +25,7 @@ const shared = {
 }
 await build({
   ...shared,
-  entryPoints: ['src/index.ts', 'src/fp.ts'],
+  entryPoints: ['src/index.ts', 'src/fp.ts', 'src/runtime.ts', 'src/runtime-fp.ts'],
   format: 'esm',
   splitting: true,
   chunkNames: 'chunk-[hash]',

@@ -52,6 +52,14 @@ export const slipwayDriver = (
     { block },
   )
 
+/** The OCI runtime inside a Node process, on a bundle. `what`: `cycle` or `exec`. */
+export const ociDriver = (stage, bundle, { name, what }) =>
+  resident(
+    name,
+    [process.execPath, script('oci-node.mjs'), path.join(stage.run, `oci-${what}`), bundle, what],
+    { block: 5 },
+  )
+
 /** Starts from a pool of `shape`. `until`: the payload's `exit`, or the moment it was executed (`exec`). `half`: without a root. */
 export const poolDriver = (
   stage,

@@ -1,6 +1,6 @@
 // The other engines: how each is told to run the payload in a given shape, and what has to be set up before.
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { makeBundle } from '../bundle.mjs'
 
@@ -55,6 +55,29 @@ export const crunDriver = (stage, shape) => {
     'bench',
   ]
   return exec('crun run', [program, ...flags], { block: 5, peers: stage.peers })
+}
+
+/** A container of `crun` or `runc` that waits, and the command that executes the payload in it; `dispose()` removes it. */
+export const execDriver = (stage, shape, engine, hidden) => {
+  const program = which(engine, stage)
+  if (!program) return undefined
+  const inPeers = stage.peers?.enter ?? hidden
+  const bundle = bundleFor(stage, shape, `${engine}-kept`)
+  const file = path.join(bundle, 'config.json')
+  const spec = JSON.parse(readFileSync(file, 'utf8'))
+  spec.process.args = ['/bin/busybox', 'sleep', '100000']
+  writeFileSync(file, JSON.stringify(spec))
+  const base = [program, '--root', path.join(stage.run, `${engine}-kept`)]
+  const call = (...words) => {
+    const [command, ...args] = inPeers([...base, ...words])
+    execFileSync(command, args, { stdio: 'ignore' })
+  }
+  call('run', '--detach', '--bundle', bundle, 'kept')
+  const argv = [...base, 'exec', 'kept', '/true']
+  return {
+    ...exec(`${engine} exec`, argv, { block: 5, peers: stage.peers }),
+    dispose: () => call('delete', '--force', 'kept'),
+  }
 }
 
 /** `runc run`: only for the whole shape, since it always makes a cgroup. */

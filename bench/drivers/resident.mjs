@@ -15,12 +15,18 @@ const refuse = (error) => {
   process.exit(1)
 }
 
-/** Calls `operation` for every request. It resolves with the nanoseconds (bigint) to report as its own. */
-export const serve = (operation) => {
+/**
+ * Calls `operation` for every request. It resolves with the nanoseconds (bigint) to report as its own. `last` is called when there
+ * are no more.
+ */
+export const serve = (operation, last = () => {}) => {
   process.stdin.on('data', () => {
     operation().then((inside) => answer('d', inside), refuse)
   })
-  process.stdin.on('end', () => process.exit(0))
+  process.stdin.on('end', async () => {
+    await last()
+    process.exit(0)
+  })
   writeSync(STDOUT, 'r')
 }
 

@@ -16,6 +16,7 @@ import type {
 import { POOL_CHOICES, POOL_LIMITS, type PoolSize, type PoolStats } from '../model/pool.ts'
 import type { PreparedImage } from '../model/prepared-image.ts'
 import type { ContainerRecord } from '../model/record.ts'
+import { remember } from '../model/remember.ts'
 import { type ResolvedUser, resolveUser } from '../model/user-db.ts'
 import { type LateWrite, lateWrites } from '../plan/launch/cgroup.ts'
 import {
@@ -46,7 +47,6 @@ import {
   ownerOf,
   type Prepared,
   preparedFrom,
-  remember,
   removeFailed,
   running,
   startFds,

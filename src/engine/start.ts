@@ -10,6 +10,7 @@ import type { ImageSource } from '../model/options.ts'
 import type { DecodedStartOptions } from '../model/options-decoded.ts'
 import type { PreparedImage } from '../model/prepared-image.ts'
 import { type ContainerRecord, RECORD_VERSION } from '../model/record.ts'
+import { remember } from '../model/remember.ts'
 import { type ResolvedUser, resolveUser } from '../model/user-db.ts'
 import type { Cleanup } from '../plan/cleanup.ts'
 import { type LaunchInput, type LaunchPlan, planLaunch } from '../plan/launch/index.ts'
@@ -196,13 +197,6 @@ export const templateKey = (
     ...shape
   } = options
   return JSON.stringify([image, user, argv, keep, shape, ports.host.hostFiles(options)])
-}
-
-const MAX_REMEMBERED = 64
-/** The oldest goes first: a Map keeps its insertion order. */
-export const remember = <A>(known: Map<string, A>, key: string, value: A): void => {
-  if (known.size >= MAX_REMEMBERED) known.delete(known.keys().next().value ?? '')
-  known.set(key, value)
 }
 
 /** `planOf`: what becomes of the input, a start or a sandbox that waits. `parked`: the id it is told with. */

@@ -4,8 +4,17 @@ import type { OciId } from './oci-container-id.ts'
 import type { LinuxResources, Process, Spec } from './oci-spec.ts'
 import type { OciContainer } from './oci-status.ts'
 
+/** Descriptors that become a process's standard streams. */
+export interface Streams {
+  readonly stdin: number
+  readonly stdout: number
+  readonly stderr: number
+}
+
 /** What a new process gets from its caller. Paths are absolute. */
 export interface Handover {
+  /** Borrowed. Where it gets a terminal, that takes their place. */
+  readonly streams: Streams
   /** A listening unix socket that is sent the terminal's end of the caller (SCM_RIGHTS). */
   readonly consoleSocket?: string
   /** The same for the pidfd of the process. */

@@ -76,20 +76,16 @@ export const decodeSpecText = (source: string, document = 'config.json'): Either
   )
 
 /** A part of a spec that comes alone, e.g. a process. Fails: InvalidSpec. */
+export const decodePart = <A>(decoder: Decoder<A>, json: unknown, document: string): Either<EngineError, A> =>
+  E.mapLeft((found: Mismatch) => invalid(document, found))(decoder(json))
+
+/** The same from the bytes of a file. */
 export const decodePartText = <A>(
   decoder: Decoder<A>,
   source: string,
   document: string,
 ): Either<EngineError, A> =>
-  pipe(
-    parseDocument(source, document),
-    E.flatMap((json) =>
-      pipe(
-        decoder(json),
-        E.mapLeft((found) => invalid(document, found)),
-      ),
-    ),
-  )
+  E.flatMap((json) => decodePart(decoder, json, document))(parseDocument(source, document))
 
 const parseDocument = (source: string, document: string): Either<EngineError, unknown> =>
   pipe(

@@ -67,7 +67,7 @@ const NAME = 'slipway-oci'
  * As runc: root of the machine has /run, everybody else $XDG_RUNTIME_DIR. Root of a user namespace has that too, unless $USER says it
  * is the machine's (runc rootless_linux.go, shouldHonorXDGRuntimeDir).
  */
-const defaultRoot = ({ env, euid, inUserNamespace }: Caller): string => {
+export const defaultRoot = ({ env, euid, inUserNamespace }: Omit<Caller, 'cwd'>): string => {
   const own = env.XDG_RUNTIME_DIR ?? ''
   if (own === '') return `/run/${NAME}`
   return euid !== 0 || (env.USER !== 'root' && inUserNamespace()) ? `${own}/${NAME}` : `/run/${NAME}`

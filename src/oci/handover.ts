@@ -45,6 +45,7 @@ export const handoverOf = (
   if (preserved < 0) return refuse('--preserve-fds', String(preserved), 'is below zero')
   const listenFds = inheritedSockets(env, pid)
   return E.right({
+    streams: OWN_STREAMS,
     ...pathOf('consoleSocket', socket, cwd),
     ...pathOf('pidfdSocket', flags['pidfd-socket'], cwd),
     ...pathOf('pidFile', flags['pid-file'], cwd),
@@ -52,6 +53,8 @@ export const handoverOf = (
     listenFds,
   })
 }
+
+const OWN_STREAMS = { stdin: 0, stdout: 1, stderr: 2 }
 
 const refuse = (option: string, value: string, why: string): Either<EngineError, never> =>
   E.left({ _tag: 'InvalidOption', option, value, why })

@@ -6,30 +6,28 @@ import { events } from './live/events.ts'
 import { exec } from './live/exec.ts'
 import { pause, resume } from './live/freeze.ts'
 import { processesOf } from './live/groups.ts'
-import { partsOf } from './live/parts.ts'
+import { type Parts, partsOf } from './live/parts.ts'
 import { kill, remove } from './live/remove.ts'
 import { run } from './live/run.ts'
 import { start } from './live/start.ts'
 import { update } from './live/update.ts'
 import type { OciRuntime, RuntimeSettings } from './runtime.ts'
 
-export const openRuntime = async (settings: RuntimeSettings): Promise<OciRuntime> => {
-  const parts = partsOf(settings)
-  return {
-    create: (request) =>
-      attempted(async () =>
-        E.map((launch: { leave(): void }) => launch.leave())(await create(parts, request)),
-      ),
-    start: (request) => attempted(() => start(parts, request)),
-    run: (request) => attempted(() => run(parts, request)),
-    kill: (request) => attempted(() => kill(parts, request)),
-    delete: (request) => attempted(() => remove(parts, request)),
-    exec: (request) => attempted(() => exec(parts, request)),
-    pause: (container) => attempted(() => pause(parts, container)),
-    resume: (container) => attempted(() => resume(parts, container)),
-    update: (request) => attempted(() => update(parts, request)),
-    ps: ({ record }) => attempted(async () => E.right(processesOf(record.cgroup))),
-    events: (request, tell) => attempted(() => events(request, tell)),
-    close: async () => {},
-  }
-}
+export const openRuntime = async (settings: RuntimeSettings): Promise<OciRuntime> =>
+  runtimeOf(partsOf(settings))
+
+export const runtimeOf = (parts: Parts): OciRuntime => ({
+  create: (request) =>
+    attempted(async () => E.map((launch: { leave(): void }) => launch.leave())(await create(parts, request))),
+  start: (request) => attempted(() => start(parts, request)),
+  run: (request) => attempted(() => run(parts, request)),
+  kill: (request) => attempted(() => kill(parts, request)),
+  delete: (request) => attempted(() => remove(parts, request)),
+  exec: (request) => attempted(() => exec(parts, request)),
+  pause: (container) => attempted(() => pause(parts, container)),
+  resume: (container) => attempted(() => resume(parts, container)),
+  update: (request) => attempted(() => update(parts, request)),
+  ps: ({ record }) => attempted(async () => E.right(processesOf(record.cgroup))),
+  events: (request, tell) => attempted(() => events(request, tell)),
+  close: async () => {},
+})

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import type { World } from './command.ts'
 import { commands } from './commands/index.ts'
 import { dispatch } from './dispatch.ts'
+import { inUserNamespace } from './user-namespace.ts'
 import { writeAll } from './write-all.ts'
 
 /** Where nobody reads any more there is nobody to tell; whatever else is wrong must not look like success. */
@@ -16,15 +17,6 @@ const writeTo =
       if ((error as NodeJS.ErrnoException).code !== 'EPIPE') process.exit(1)
     }
   }
-
-/** All ids are mapped to themselves in the first user namespace alone. user_namespaces(7). */
-const inUserNamespace = (): boolean => {
-  try {
-    return !/^\s*0\s+0\s+4294967295\s*$/.test(readFileSync('/proc/self/uid_map', 'latin1'))
-  } catch {
-    return false
-  }
-}
 
 let opened = false
 /** Whether this process has loaded the life cycle: then what V8 compiled is worth keeping. cli/boot.ts asks at the end. */

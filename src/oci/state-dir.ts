@@ -2,12 +2,12 @@
 import {
   chmodSync,
   closeSync,
-  fsyncSync,
   mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
   renameSync,
+  rmdirSync,
   rmSync,
   statSync,
   unlinkSync,
@@ -59,6 +59,9 @@ const STATE = 'state.json'
 /** The copy of the bundle's config.json in the container's directory. */
 export const CONFIG = 'config.json'
 
+/** Beside the containers' directories; no id has such a name. */
+export const FILTERS = '~filters'
+
 export const openStateDir = (root: string): StateDir => {
   const directoryOf = (id: OciId): string => `${root}/${id}`
   const load = (id: OciId): Either<EngineError, OciContainer> =>
@@ -74,7 +77,7 @@ export const openStateDir = (root: string): StateDir => {
     reserve: (id) => reserve(root, id),
     save: (record) => attempt(() => replaceFile(directoryOf(record.id), STATE, encodeOciRecord(record))),
     saveConfig: (id, text) => attempt(() => replaceFile(directoryOf(id), CONFIG, text)),
-    remove: (id) => attempt(() => rmSync(directoryOf(id), { recursive: true, force: true })),
+    remove: (id) => attempt(() => removeDirectory(directoryOf(id))),
     list: () => attempt(() => listAll(root, load)),
   }
 }
@@ -82,8 +85,9 @@ export const openStateDir = (root: string): StateDir => {
 const readState = (id: OciId, file: string): Either<EngineError, string> =>
   pipe(
     attempt(() => unless(['ENOENT', 'ENOTDIR'], () => readFileSync(file, 'utf8'))),
+    // What a machine that died was about to write is empty, or zeros; then nothing of the container is left but its directory.
     E.flatMap((text) =>
-      text === undefined
+      text === undefined || /^\0*$/.test(text)
         ? E.left<EngineError, string>({ _tag: 'ContainerNotFound', container: id })
         : E.right(text),
     ),
@@ -116,8 +120,8 @@ const reserve = (root: string, id: OciId): Either<EngineError, string> =>
   )
 
 /**
- * A reader sees the old file or the new one, whenever the writer or the machine dies: the bytes are on the disk before the name is, and
- * the name before we say so. Whoever writes holds the container's lock, or has just reserved it.
+ * A reader sees the old file or the new one, whenever the writer dies. Nothing waits for the disk: what a machine that died has written
+ * tells of containers that died with it. Whoever writes holds the container's lock, or has just reserved it.
  */
 export const replaceFile = (directory: string, name: string, text: string): void => {
   const temporary = `${directory}/.${name}.new`
@@ -125,7 +129,6 @@ export const replaceFile = (directory: string, name: string, text: string): void
     const fd = openSync(temporary, 'w', 0o600)
     try {
       writeAll(fd, text)
-      fsyncSync(fd)
     } finally {
       closeSync(fd)
     }
@@ -134,7 +137,6 @@ export const replaceFile = (directory: string, name: string, text: string): void
     unless(['ENOENT'], () => unlinkSync(temporary))
     throw error
   }
-  syncDirectory(directory)
 }
 
 const writeAll = (fd: number, text: string): void => {
@@ -142,13 +144,15 @@ const writeAll = (fd: number, text: string): void => {
   for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at)
 }
 
-const syncDirectory = (directory: string): void => {
-  const fd = openSync(directory, 'r')
-  try {
-    fsyncSync(fd)
-  } finally {
-    closeSync(fd)
+/** It holds files and one empty directory. Who waits for the lock may make its file anew meanwhile: that goes the long way. */
+const removeDirectory = (directory: string): void => {
+  for (const entry of unless(['ENOENT'], () => readdirSync(directory, { withFileTypes: true })) ?? []) {
+    const file = `${directory}/${entry.name}`
+    if (entry.isDirectory()) rmSync(file, { recursive: true, force: true })
+    else unless(['ENOENT'], () => unlinkSync(file))
   }
+  const isGone = unless(['ENOTEMPTY'], () => unless(['ENOENT'], () => rmdirSync(directory)) ?? true)
+  if (isGone === undefined) rmSync(directory, { recursive: true, force: true })
 }
 
 const listAll = (root: string, load: StateDir['load']) => {
@@ -156,7 +160,7 @@ const listAll = (root: string, load: StateDir['load']) => {
   const bad: Unreadable[] = []
   const entries = readdirSync(root, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1))
   for (const entry of entries) {
-    if (!entry.isDirectory()) continue
+    if (!entry.isDirectory() || entry.name === FILTERS) continue
     const container = E.flatMap(load)(parseOciId(entry.name))
     if (E.isLeft(container)) bad.push({ name: entry.name, error: container.left })
     else listOne(root, container.right, found)

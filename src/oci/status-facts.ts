@@ -9,15 +9,13 @@ export const START_SOCKET = 'start.sock'
 
 export const statusFacts = (record: OciRecord, directory: string): StatusFacts => {
   const { init, creator, cgroup } = record
-  const processes = new Map<number, ProcessStat>()
-  for (const wanted of [init, creator]) {
-    const stat = wanted === undefined ? undefined : processStat(wanted.pid)
-    if (wanted !== undefined && stat !== undefined) processes.set(wanted.pid, stat)
-  }
+  // Its creator counts only for one that has no process yet.
+  const wanted = init ?? creator
+  const stat = wanted === undefined ? undefined : processStat(wanted.pid)
   return {
     ...(init === undefined ? {} : { init }),
     ...(creator === undefined ? {} : { creator }),
-    processes,
+    processes: new Map(wanted === undefined || stat === undefined ? [] : [[wanted.pid, stat]]),
     hasStartSocket: existsSync(`${directory}/${START_SOCKET}`) && !hasExecuted(record),
     isFrozen: cgroup.freezerFile !== undefined && isFrozen(cgroup.freezerFile),
   }

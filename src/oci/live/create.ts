@@ -3,7 +3,7 @@ import { mkdirSync } from 'node:fs'
 import path from 'node:path'
 import * as E from '#fp/Either'
 import type { EngineError } from '../../model/errors.ts'
-import type { CreateRequest } from '../../model/oci-requests.ts'
+import type { CreateRequest, Streams } from '../../model/oci-requests.ts'
 import type { Hook, NamespaceType, Spec } from '../../model/oci-spec.ts'
 import {
   OCI_STATE_VERSION,
@@ -14,9 +14,10 @@ import {
 import type { LaunchPlan } from '../../plan/launch/index.ts'
 import { PROC_NAMES } from '../../plan/launch/joined.ts'
 import type { InnerHook, Lasting } from '../../plan/launch/lasting.ts'
-import { attempt } from '../attempt.ts'
+import { attempt, attempted } from '../attempt.ts'
 import { replaceFile } from '../state-dir.ts'
 import { processStat, programOf, START_SOCKET } from '../status-facts.ts'
+import { rememberConfig } from './config.ts'
 import { copyUps } from './copy-up.ts'
 import { planOf } from './document.ts'
 import { type Group, groupsOf, makeGroups, openParents, recordOf, takeDown } from './groups.ts'
@@ -45,10 +46,19 @@ export const create = async (
   const reserved = state.reserve(request.id)
   if (E.isLeft(reserved)) return reserved
   const undo: (() => void | Promise<void>)[] = [() => void state.remove(request.id)]
-  const made = await createIn(parts, request, reserved.right, undo, isWaitedFor)
-  if (E.isLeft(made)) for (const step of undo.reverse()) await step()
-  return made
+  creating.add(reserved.right)
+  try {
+    const made = await attempted(() => createIn(parts, request, reserved.right, undo, isWaitedFor))
+    if (E.isLeft(made)) for (const step of undo.reverse()) await step()
+    return made
+  } finally {
+    creating.delete(reserved.right)
+  }
 }
+
+const creating = new Set<string>()
+/** Whether a `create` of this very process is under way in that directory. */
+export const isCreating = (directory: string): boolean => creating.has(directory)
 
 const createIn = async (
   parts: Parts,
@@ -102,8 +112,8 @@ const createIn = async (
 
 /** Up to the moment it waits for `start`, with the hooks of the runtime's own namespaces on the way. */
 const reachCreated = async (
-  { state }: Parts,
-  { id, spec, bundle, extraFds }: CreateRequest,
+  parts: Parts,
+  { id, spec, bundle, streams, extraFds }: CreateRequest,
   launch: LastingLaunch,
   record: OciRecord,
   given: readonly number[],
@@ -116,18 +126,20 @@ const reachCreated = async (
       const ran = await runHooks(name, list, text)
       if (E.isLeft(ran)) return ran
     }
-    launch.goOn([0, 1, 2, ...given, ...extraOf(extraFds)])
+    launch.goOn([streams.stdin, streams.stdout, streams.stderr, ...given, ...extraOf(extraFds)])
     reached = await launch.next()
   }
   if (E.isLeft(reached)) return reached
   const init = identityOf(launch.pid)
   const waitsAs = programOf(launch.pid)
-  return state.save({
+  const created = {
     ...record,
     ...(init === undefined ? {} : { init }),
     ...(waitsAs === undefined ? {} : { waitsAs }),
     namespaces: namespacesOf(spec, launch.pid),
-  })
+  }
+  rememberConfig(parts, created, spec)
+  return parts.state.save(created)
 }
 
 const runtimeHooks = ({ hooks = {} }: Spec): readonly (readonly [string, readonly Hook[]])[] => [
@@ -208,6 +220,13 @@ const withListenFds = (spec: Spec, count: number): Spec => {
 export const extraOf = (count: number): readonly number[] =>
   Array.from({ length: count }, (_, index) => 3 + index)
 
+/** What every plan's first slots are; nobody guards a lasting process, and it has no place in an engine's state. */
+export const slotsOf = (
+  { stdin, stdout, stderr }: Streams,
+  parents: readonly number[],
+  more: readonly number[],
+): readonly number[] => [-1, stdin, stdout, stderr, -1, -1, ...parents, ...more]
+
 interface Given {
   readonly socket: number
   readonly copies: readonly number[]
@@ -216,13 +235,13 @@ interface Given {
 const startOf = (
   { addon }: Parts,
   plan: LaunchPlan,
-  { spec, extraFds }: CreateRequest,
+  { spec, streams, extraFds }: CreateRequest,
   groups: readonly Group[],
   given: Given,
 ): LastingLaunch => {
   const parents = openParents(groups)
   try {
-    const slots = [-1, 0, 1, 2, -1, -1, ...parents.fds, given.socket, ...extraOf(extraFds), ...given.copies]
+    const slots = slotsOf(streams, parents.fds, [given.socket, ...extraOf(extraFds), ...given.copies])
     return new LastingLaunch(addon, plan, slots, spec.process?.args?.[0] ?? '', parents.close)
   } catch (error) {
     parents.close()

@@ -5,11 +5,12 @@ import { pipe } from '#fp/function'
 import { netDevices } from '../../adapters/net-devices.ts'
 import { refusedCall } from '../../engine/seccomp.ts'
 import type { EngineError } from '../../model/errors.ts'
-import type { Spec } from '../../model/oci-spec.ts'
+import type { LinuxSeccomp, Spec } from '../../model/oci-spec.ts'
+import { remember } from '../../model/remember.ts'
 import { planDocument } from '../../plan/launch/checked.ts'
 import type { CgroupParent, LaunchInput, LaunchPlan } from '../../plan/launch/index.ts'
 import type { Lasting } from '../../plan/launch/lasting.ts'
-import { type CompiledFilter, compileSeccomp } from '../../plan/seccomp/index.ts'
+import { type CompiledFilter, compileSeccomp, seccompKey } from '../../plan/seccomp/compile.ts'
 import type { Parts } from './parts.ts'
 
 export interface Document {
@@ -55,11 +56,12 @@ export const planOf = (parts: Parts, document: Document): E.Either<EngineError, 
 }
 
 /** Fails: InvalidSpec, Unsupported. */
-const filterOf = ({ facts }: Parts, spec: Spec): E.Either<EngineError, CompiledFilter | undefined> => {
+const filterOf = (parts: Parts, spec: Spec): E.Either<EngineError, CompiledFilter | undefined> => {
+  const { facts } = parts
   const profile = spec.linux?.seccomp
   if (profile === undefined) return E.right(undefined)
   return pipe(
-    compileSeccomp(profile, facts.arch),
+    compiled(parts, profile),
     E.filterOrElse(
       (filter) => refusedCall(filter, facts, spec, false) === undefined,
       (filter): EngineError => ({
@@ -69,4 +71,23 @@ const filterOf = ({ facts }: Parts, spec: Spec): E.Either<EngineError, CompiledF
       }),
     ),
   )
+}
+
+/** A profile is compiled once for all its containers, whichever process makes them. */
+const compiled = (
+  { filters, facts }: Parts,
+  profile: LinuxSeccomp,
+): E.Either<EngineError, CompiledFilter> => {
+  const key = seccompKey(profile, facts.arch)
+  const known = filters.known.get(key) ?? filters.store.read(key)
+  if (known !== undefined) {
+    remember(filters.known, key, known)
+    return E.right(known)
+  }
+  const filter = compileSeccomp(profile, facts.arch)
+  if (E.isRight(filter)) {
+    remember(filters.known, key, filter.right)
+    filters.store.write(key, filter.right)
+  }
+  return filter
 }

@@ -4,11 +4,13 @@ import * as E from '#fp/Either'
 import type { EngineError } from '../../model/errors.ts'
 import type { ExecRequest } from '../../model/oci-requests.ts'
 import type { Spec } from '../../model/oci-spec.ts'
-import { keptConfig } from '../kept-config.ts'
+import { remember } from '../../model/remember.ts'
+import type { LaunchPlan } from '../../plan/launch/index.ts'
+import { configOf } from './config.ts'
 import { type Console, serveConsole, withWindow } from './console.ts'
-import { canLeave, extraOf } from './create.ts'
+import { canLeave, extraOf, slotsOf } from './create.ts'
 import { planOf } from './document.ts'
-import { joinedGroups, openParents } from './groups.ts'
+import { type Group, joinedGroups } from './groups.ts'
 import { handOver } from './hand-over.ts'
 import { withHome } from './home.ts'
 import { LastingLaunch } from './launch.ts'
@@ -16,51 +18,19 @@ import type { Parts } from './parts.ts'
 import { isAlive } from './process-handle.ts'
 import { passSignals } from './signals.ts'
 
-/** The exit code; 0 once it runs, when detached. Fails: WrongStatus, CommandNotFound, CommandNotExecutable, SyscallFailed … */
+/** The exit code; 0 once it runs, when detached. Fails as `join` does. */
 export const exec = async (parts: Parts, request: ExecRequest): Promise<E.Either<EngineError, number>> => {
-  const { container, extraFds, detach } = request
-  const { record, directory } = container
-  const kept = keptConfig(container)
-  if (E.isLeft(kept)) return kept
-  const own = detach ? request.process : withWindow(request.process)
-  const program = withHome(parts, own, `/proc/${record.init?.pid ?? 0}/root`)
-  const groups = joinedGroups(parts, record.cgroup, request.cgroups)
-  const plan = planOf(parts, {
-    id: record.id,
-    spec: specOf(kept.right, { ...request, process: program }),
-    rootfs: record.rootfs,
-    scratch: path.join(directory, 'root'),
-    cgroups: groups,
-    lasting: {
-      leavesParent: detach && canLeave(),
-      waitsForStart: false,
-      extraFds,
-      copiesUp: false,
-      pausesBeforeRoot: false,
-      createContainer: [],
-      startContainer: [],
-      keepsKeyring: true,
-    },
-  })
-  if (E.isLeft(plan)) return plan
-  const parents = openParents(groups)
-  const slots = [-1, 0, 1, 2, -1, -1, ...parents.fds, ...extraOf(extraFds)]
-  const launch = new LastingLaunch(parts.addon, plan.right, slots, program.args?.[0] ?? '', parents.close)
+  const { detach } = request
   let terminal: Console | undefined
-  const stop = passSignals(launch, () => terminal?.resize)
+  let stop = (): void => {}
+  const begun = (launch: LastingLaunch): void => {
+    stop = passSignals(launch, () => terminal?.resize)
+  }
   try {
-    const reached = await launch.next()
-    if (E.isLeft(reached)) {
-      const isGone = record.init === undefined || !isAlive(record.init)
-      return isGone
-        ? E.left({ _tag: 'WrongStatus', container: record.id, status: 'stopped', wanted: 'running' })
-        : reached
-    }
-    const handed = await handOver(parts, request, launch)
-    if (E.isLeft(handed)) {
-      launch.kill()
-      return handed
-    }
+    const own = detach ? request : { ...request, process: withWindow(request.process) }
+    const joined = await join(parts, own, detach && canLeave(), begun)
+    if (E.isLeft(joined)) return joined
+    const launch = joined.right
     if (detach) {
       launch.leave()
       return E.right(0)
@@ -71,6 +41,75 @@ export const exec = async (parts: Parts, request: ExecRequest): Promise<E.Either
     await terminal?.close()
     stop()
   }
+}
+
+/**
+ * Resolves when it has been executed. `leavesParent`: it becomes a child of this process's parent. `begun` is told of it before anything
+ * is waited for. Fails: WrongStatus, CommandNotFound, CommandNotExecutable, SyscallFailed …
+ */
+export const join = async (
+  parts: Parts,
+  request: ExecRequest,
+  leavesParent: boolean,
+  begun: (launch: LastingLaunch) => void,
+): Promise<E.Either<EngineError, LastingLaunch>> => {
+  const { container, extraFds, streams } = request
+  const { record } = container
+  const program = withHome(parts, request.process, `/proc/${record.init?.pid ?? 0}/root`)
+  const groups = joinedGroups(parts, record.cgroup, request.cgroups)
+  const plan = joinPlan(parts, { ...request, process: program }, groups, leavesParent)
+  if (E.isLeft(plan)) return plan
+  const none = groups.map(() => -1)
+  const slots = slotsOf(streams, none, extraOf(extraFds))
+  const launch = new LastingLaunch(parts.addon, plan.right, slots, program.args?.[0] ?? '', () => {})
+  begun(launch)
+  const reached = await launch.next()
+  if (E.isLeft(reached)) {
+    const isGone = record.init === undefined || !isAlive(record.init)
+    return isGone
+      ? E.left({ _tag: 'WrongStatus', container: record.id, status: 'stopped', wanted: 'running' })
+      : reached
+  }
+  const handed = await handOver(parts, request, launch)
+  if (E.isRight(handed)) return E.right(launch)
+  launch.kill()
+  return handed
+}
+
+/** A service that executes the same again and again has it planned once. The copy of the document a container has never changes. */
+const joinPlan = (
+  parts: Parts,
+  request: ExecRequest,
+  groups: readonly Group[],
+  leavesParent: boolean,
+): E.Either<EngineError, LaunchPlan> => {
+  const { container, extraFds, cgroups } = request
+  const { record, directory } = container
+  const which = [record.id, record.created, record.init, request.process, extraFds, cgroups, leavesParent]
+  const key = JSON.stringify(which)
+  const known = parts.joins.get(key)
+  if (known !== undefined) return E.right(known)
+  const kept = configOf(parts, container)
+  if (E.isLeft(kept)) return kept
+  const plan = planOf(parts, {
+    id: record.id,
+    spec: specOf(kept.right, request),
+    rootfs: record.rootfs,
+    scratch: path.join(directory, 'root'),
+    cgroups: groups,
+    lasting: {
+      leavesParent,
+      waitsForStart: false,
+      extraFds,
+      copiesUp: false,
+      pausesBeforeRoot: false,
+      createContainer: [],
+      startContainer: [],
+      keepsKeyring: true,
+    },
+  })
+  if (E.isRight(plan)) remember(parts.joins, key, plan.right)
+  return plan
 }
 
 /** Every namespace the container has, by the path of its first process; nothing is mounted or limited anew. */

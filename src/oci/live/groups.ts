@@ -171,12 +171,12 @@ export const joinedGroups = (
     const parent = path.dirname(whole).slice(mountpoint.length)
     return {
       version,
-      // Nothing is limited anew.
       controllers: [],
       mountpoint,
       path: parent,
       group: path.basename(whole),
       directory: whole,
+      isEntered: true,
     }
   })
 

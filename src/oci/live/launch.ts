@@ -2,13 +2,27 @@
 import * as E from '#fp/Either'
 import { failureOf, lastStep, scriptOf, stageScript } from '../../adapters/launch-script.ts'
 import type { EngineError } from '../../model/errors.ts'
-import { type Addon, type LaunchEvent, type NativeLaunch, PHASE } from '../../native/addon.ts'
+import {
+  type Addon,
+  type LaunchEvent,
+  type NativeLaunch,
+  type NativeScript,
+  PHASE,
+} from '../../native/addon.ts'
 import type { LaunchPlan } from '../../plan/launch/index.ts'
 import { CREATED_TAG } from '../../plan/launch/lasting.ts'
 
 /** `paused`: it waits for its last stage. `created`: for `start`. `executed`: the payload runs. */
 export type Moment = 'paused' | 'created' | 'executed'
 export type Reached = E.Either<EngineError, Moment>
+
+const scripts = new WeakMap<LaunchPlan, NativeScript>()
+/** A plan's bytes are handed to the native side once. */
+const scriptFor = (addon: Addon, plan: LaunchPlan): NativeScript => {
+  const script = scripts.get(plan) ?? new addon.Script(scriptOf(plan))
+  scripts.set(plan, script)
+  return script
+}
 
 const SIGKILL = 9
 const CLD_EXITED = 1
@@ -46,7 +60,7 @@ export class LastingLaunch {
     this.#plan = plan
     this.#command = command
     const told = (...event: LaunchEvent): void => this.#onEvent(event)
-    this.#native = new addon.Launch(new addon.Script(scriptOf(plan)), Int32Array.from(slots), '', told)
+    this.#native = new addon.Launch(scriptFor(addon, plan), Int32Array.from(slots), '', told)
   }
 
   /** The next moment, or why it is not reached any more; after a failure the process has ended. */

@@ -4,8 +4,9 @@ import type { EngineError } from '../../model/errors.ts'
 import type { DeleteRequest, KillRequest } from '../../model/oci-requests.ts'
 import type { OciContainer } from '../../model/oci-status.ts'
 import { attempted, unless } from '../attempt.ts'
-import { keptConfig } from '../kept-config.ts'
 import { wording } from '../wording.ts'
+import { configOf } from './config.ts'
+import { isCreating } from './create.ts'
 import { thaw } from './freeze.ts'
 import { processesOf, takeDown } from './groups.ts'
 import { runHooks, stateText } from './hooks.ts'
@@ -45,7 +46,10 @@ const removeFound = async (parts: Parts, container: OciContainer): Promise<E.Eit
   const { id, init, creator, cgroup, bundle } = container.record
   if (container.status === 'paused') thaw(cgroup)
   // Whoever still creates it would go on making what is removed here.
-  if (container.status === 'creating' && creator !== undefined) {
+  if (container.status === 'creating' && creator?.pid === process.pid) {
+    if (isCreating(container.directory))
+      return E.left({ _tag: 'WrongStatus', container: id, status: 'creating', wanted: 'stopped' })
+  } else if (container.status === 'creating' && creator !== undefined) {
     signalProcess(parts, creator, SIGKILL)
     await untilDead(creator)
   }
@@ -56,7 +60,7 @@ const removeFound = async (parts: Parts, container: OciContainer): Promise<E.Eit
   }
   const down = await attempted(async () => E.right(await takeDown(cgroup)))
   if (E.isLeft(down)) return down
-  const spec = keptConfig(container)
+  const spec = configOf(parts, container)
   const removed = parts.state.remove(id)
   if (E.isLeft(removed)) return removed
   // runtime-spec runtime.md, Lifecycle: what a poststop hook fails with is logged, and the rest goes on.

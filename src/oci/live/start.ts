@@ -7,8 +7,8 @@ import { stepFailure } from '../../adapters/launch-script.ts'
 import type { EngineError } from '../../model/errors.ts'
 import type { StartRequest } from '../../model/oci-requests.ts'
 import { attempt } from '../attempt.ts'
-import { keptConfig } from '../kept-config.ts'
 import { START_SOCKET } from '../status-facts.ts'
+import { configOf } from './config.ts'
 import { STEPS_FILE } from './create.ts'
 import { runHooks, stateText } from './hooks.ts'
 import { locked } from './locked.ts'
@@ -18,7 +18,7 @@ import { withShortPath } from './sockets.ts'
 /** Fails: WrongStatus, CommandNotFound, CommandNotExecutable, HookFailed, SyscallFailed. */
 export const start = (parts: Parts, { container }: StartRequest): Promise<E.Either<EngineError, void>> =>
   locked(parts, container.record.id, 'start', async (now) => {
-    const spec = keptConfig(now)
+    const spec = configOf(parts, now)
     if (E.isLeft(spec)) return spec
     const { directory, record } = now
     const file = path.join(directory, START_SOCKET)

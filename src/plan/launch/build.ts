@@ -31,6 +31,8 @@ export interface CgroupParent {
   readonly path: string
   /** Name of the container's group, which may be there already; a new one of its id where none is given. linux.cgroupsPath. */
   readonly group?: string
+  /** It is there, with all its limits, and is only entered, by its path: the engine hands in no directory. */
+  readonly isEntered?: boolean
 }
 
 /** Path of the container's group on the host. */

@@ -563,6 +563,10 @@ const makeLayers = (program: Program, input: LaunchInput): void => {
 const makeGroup = (half: EngineHalf, input: LaunchInput, parent: CgroupParent, from: number): void => {
   const { prepare, after, slots } = half
   const what = groupPath(parent, input)
+  if (parent.isEntered === true) {
+    enterGroup(half, input, parent)
+    return
+  }
   const early = parent.version === 2 ? prepare : after
   const name = early.text(parent.group ?? input.id)
   const tolerate = parent.group === undefined ? [] : [EEXIST]
@@ -577,12 +581,35 @@ const makeGroup = (half: EngineHalf, input: LaunchInput, parent: CgroupParent, f
     half.cgroupSlot = group.index
     return
   }
-  const tasks = slots.next()
-  after.call('open cgroup tasks', 'openat', [group, after.text('tasks'), O_WRONLY | O_CLOEXEC, 0], {
-    into: tasks,
-    path: `${what}/tasks`,
+  openTasks(half, group, 'tasks', `${what}/tasks`)
+}
+
+const openTasks = (
+  { after, slots, tasks }: EngineHalf,
+  at: Slot | number,
+  name: string,
+  path: string,
+): void => {
+  const fd = slots.next()
+  after.call('open cgroup tasks', 'openat', [at, after.text(name), O_WRONLY | O_CLOEXEC, 0], {
+    into: fd,
+    path,
   })
-  half.tasks.push(tasks)
+  tasks.push(fd)
+}
+
+const enterGroup = (half: EngineHalf, input: LaunchInput, parent: CgroupParent): void => {
+  const { prepare, slots } = half
+  const what = groupPath(parent, input)
+  if (parent.version === 1) {
+    openTasks(half, AT_FDCWD, `${what}/tasks`, `${what}/tasks`)
+    return
+  }
+  const group = slots.next()
+  const flags = O_PATH | O_CLOEXEC | oDirectory(input.facts.arch)
+  prepare.call('open cgroup', 'openat', [AT_FDCWD, prepare.text(what), flags, 0], { into: group, path: what })
+  half.groups.push(group)
+  half.cgroupSlot = group.index
 }
 
 const ENOENT = 2

@@ -60,6 +60,7 @@ test('create hands over a decoded bundle, with every path absolute', () =>
       bundle: made,
       pidFile: path.join(folder, 'p'),
       pidfdSocket: '/s',
+      streams: { stdin: 0, stdout: 1, stderr: 2 },
       extraFds: 2,
       listenFds: 0,
       noPivot: true,

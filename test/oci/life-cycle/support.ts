@@ -99,7 +99,9 @@ export interface Box {
   readonly rootfs: string
   readonly root: string
   readonly newId: () => string
-  /** Writes a bundle and gives its directory; `id` names its cgroup. */
+  /** A document of a container with that id; its cgroup is named after it. */
+  readonly document: (id: string, change?: Change) => object
+  /** Writes a bundle and gives its directory. */
   readonly bundle: (id: string, change?: Change) => string
   readonly begin: (words: readonly string[], options?: CallOptions) => Call
   readonly call: (words: readonly string[], options?: CallOptions) => Promise<Ran>
@@ -169,10 +171,11 @@ export const openBox = (): Box => {
     made.push(id)
     return id
   }
-  const bundle: Box['bundle'] = (id, change = {}) => {
+  const document: Box['document'] = (id, change = {}) => documentOf(mark, rootfs, id, change)
+  const bundle: Box['bundle'] = (id, change) => {
     const directory = mkdtempSync(path.join(folder, 'bundle-'))
     chmodSync(directory, 0o755)
-    writeFileSync(path.join(directory, 'config.json'), JSON.stringify(documentOf(mark, rootfs, id, change)))
+    writeFileSync(path.join(directory, 'config.json'), JSON.stringify(document(id, change)))
     return directory
   }
   const created: Box['created'] = async (change, options) => {
@@ -223,6 +226,7 @@ export const openBox = (): Box => {
     rootfs,
     root,
     newId,
+    document,
     bundle,
     begin,
     call,

@@ -1,0 +1,8 @@
+// A cache of the last few of something.
+
+const MAX_REMEMBERED = 64
+/** The oldest goes first: a Map keeps its insertion order. */
+export const remember = <A>(known: Map<string, A>, key: string, value: A): void => {
+  if (known.size >= MAX_REMEMBERED) known.delete(known.keys().next().value ?? '')
+  known.set(key, value)
+}

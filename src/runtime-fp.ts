@@ -1,0 +1,469 @@
+// The OCI runtime as a library, as TaskEither: what slipway-oci does, in this process. runtime.ts is a skin over this.
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
+import type { Writable } from 'node:stream'
+import * as E from '#fp/Either'
+import { pipe } from '#fp/function'
+import type { TaskEither } from '#fp/TaskEither'
+import { Nothing, nativeStdio } from './adapters/stdio.ts'
+import type { OpenStdio, OutputStream, StdioPort } from './engine/ports/stdio.ts'
+import { ownerOf } from './engine/start.ts'
+import { cancelled, onAbort } from './model/abort.ts'
+import { type EngineError, message } from './model/errors.ts'
+import { formatJson } from './model/json.ts'
+import { parseOciId } from './model/oci-container-id.ts'
+import type {
+  OciCreateOptions,
+  OciExecOptions,
+  OciProgram,
+  OciStateDocument,
+  OciStreamOptions,
+  RuntimeOptions,
+} from './model/oci-options.ts'
+import {
+  decodeOciCreate,
+  decodeOciDelete,
+  decodeOciExec,
+  decodeOciKill,
+  decodeOciProgram,
+  decodeOciResources,
+  decodeOciText,
+  decodeRuntimeOptions,
+} from './model/oci-options-decode.ts'
+import type { LinuxResources, Process, Spec } from './model/oci-spec.ts'
+import { decodeSpecText } from './model/oci-spec-decode.ts'
+import type { OciStats } from './model/oci-stats.ts'
+import { allow, type OciContainer, type OciOperation } from './model/oci-status.ts'
+import { parseSignal } from './model/signals.ts'
+import { attempt, attempted } from './oci/attempt.ts'
+import { processOfFlags } from './oci/exec-process.ts'
+import { features } from './oci/features.ts'
+import { defaultRoot } from './oci/globals.ts'
+import { shownState } from './oci/list-table.ts'
+import { configOf } from './oci/live/config.ts'
+import { create } from './oci/live/create.ts'
+import { join } from './oci/live/exec.ts'
+import type { LastingLaunch } from './oci/live/launch.ts'
+import { type Parts, partsOf } from './oci/live/parts.ts'
+import { runtimeOf } from './oci/live.ts'
+import type { OciRuntime } from './oci/runtime.ts'
+import { openStateDir } from './oci/state-dir.ts'
+import { inUserNamespace } from './oci/user-namespace.ts'
+
+export type { EngineError } from './model/errors.ts'
+export { hint, message, SlipwayError } from './model/errors.ts'
+export type * from './model/oci-options.ts'
+export type { LinuxResources, Process, Spec } from './model/oci-spec.ts'
+export type { OciStats } from './model/oci-stats.ts'
+
+/** Each verb works on what `slipway-oci --root` finds in the same directory, and the other way round. */
+export interface Runtime {
+  /** From a bundle, up to the moment before its program is executed. What is half made when it fails is taken down again. */
+  readonly create: (
+    id: string,
+    bundle: string,
+    options?: OciCreateOptions,
+  ) => TaskEither<EngineError, OciProcess>
+  /** Resolves when the program of a created container has been executed. */
+  readonly start: (id: string) => TaskEither<EngineError, void>
+  /** create, start, the wait for the end, and delete. Gives the exit code, 128 + n after signal n. */
+  readonly run: (id: string, bundle: string, options?: OciCreateOptions) => TaskEither<EngineError, number>
+  /** One more process in a running container. Resolves when it has been executed. */
+  readonly exec: (
+    id: string,
+    program: OciProgram,
+    options?: OciExecOptions,
+  ) => TaskEither<EngineError, OciProcess>
+  /** To the first process, or to `all`. Default: SIGTERM; 0 asks only, kill(2). */
+  readonly kill: (
+    id: string,
+    signal?: number | string,
+    options?: { readonly all?: boolean },
+  ) => TaskEither<EngineError, void>
+  /** Nothing of the container is left when this resolves. `force`: kill it first. */
+  readonly delete: (id: string, options?: { readonly force?: boolean }) => TaskEither<EngineError, void>
+  readonly pause: (id: string) => TaskEither<EngineError, void>
+  readonly resume: (id: string) => TaskEither<EngineError, void>
+  /** Other limits; what is not named stays. */
+  readonly update: (id: string, resources: LinuxResources) => TaskEither<EngineError, void>
+  /** Pids as this process sees them. */
+  readonly ps: (id: string) => TaskEither<EngineError, readonly number[]>
+  readonly stats: (id: string) => TaskEither<EngineError, OciStats>
+  readonly state: (id: string) => TaskEither<EngineError, OciStateDocument>
+  readonly list: TaskEither<EngineError, readonly OciStateDocument[]>
+  /** As `slipway-oci features` prints it. */
+  readonly features: () => object
+  /** Containers live on. */
+  readonly close: () => void
+}
+
+/** A process of a container that this process is the parent of. It lives on when this process ends. */
+export interface OciProcess {
+  readonly pid: number
+  /** With `'pipe'`, or a terminal that no console socket has got. */
+  readonly stdin: Writable | null
+  readonly stdout: OutputStream | null
+  readonly stderr: OutputStream | null
+  /** The exit code, 128 + n after signal n, when it has ended and what it wrote has been passed on; never rejects. */
+  readonly exit: Promise<number>
+  /** Default: SIGTERM. Nothing happens after its end. */
+  readonly kill: (signal?: number | string) => E.Either<EngineError, void>
+  /** The size of its terminal; without one nothing happens. */
+  readonly resize: (columns: number, rows: number) => void
+  /** This process's event loop may end before it. */
+  readonly unref: () => void
+}
+
+/** Fails: InvalidOption; HostUnfit where there is no addon for this machine. */
+export const openRuntime = (options: RuntimeOptions = {}): E.Either<EngineError, Runtime> =>
+  pipe(
+    decodeRuntimeOptions(options),
+    E.flatMap((decoded) => attempt(() => opened(decoded))),
+  )
+
+interface Open {
+  readonly parts: Parts
+  readonly port: OciRuntime
+  readonly stdio: StdioPort
+}
+
+const opened = ({ root, cgroupManager = 'cgroupfs', onWarning = () => {} }: RuntimeOptions): Runtime => {
+  const { env } = process
+  const euid = process.geteuid?.() ?? 0
+  const at = root === undefined ? defaultRoot({ env, euid, inUserNamespace }) : path.resolve(root)
+  const parts = partsOf({
+    globals: {
+      root: at,
+      rootIsGiven: root !== undefined,
+      logFormat: 'text',
+      logLevel: 'warning',
+      cgroupManager,
+      rootless: 'auto',
+    },
+    state: openStateDir(at),
+    log: { error: onWarning, warn: onWarning, debug: () => {} },
+    env,
+  })
+  const nothing = new Nothing(parts.addon)
+  const stdio = nativeStdio(parts.addon, parts.facts.arch, nothing)
+  return runtimeOn({ parts, port: runtimeOf(parts), stdio }, () => nothing.close())
+}
+
+const runtimeOn = (open: Open, close: () => void): Runtime => {
+  const { parts, port } = open
+  /** On a container that is there, in a status the operation works in. */
+  const on =
+    (operation: OciOperation | undefined, body: (container: OciContainer) => Outcome<void>) =>
+    (id: string): TaskEither<EngineError, void> =>
+    async () => {
+      const found = containerOf(parts, id, operation)
+      return E.isLeft(found) ? found : body(found.right)
+    }
+  const created = (id: string, bundle: string, options?: OciCreateOptions) => () =>
+    attempted(() => createOne(open, id, bundle, options))
+  const start = on('start', (container) => port.start({ container }))
+  const remove =
+    (id: string, options?: { readonly force?: boolean }): TaskEither<EngineError, void> =>
+    async () => {
+      const decoded = decodeOciDelete(options)
+      if (E.isLeft(decoded)) return decoded
+      const force = decoded.right.force === true
+      return on(force ? undefined : 'delete', (container) => port.delete({ container, force }))(id)()
+    }
+  return {
+    create: created,
+    start,
+    run: (id, bundle, options) => async () => {
+      const made = await created(id, bundle, options)()
+      if (E.isLeft(made)) return made
+      const started = await start(id)()
+      if (E.isRight(started)) await made.right.exit
+      const removed = await remove(id, { force: true })()
+      const failed = E.isLeft(started) ? started : removed
+      return E.isLeft(failed) ? failed : E.right(await made.right.exit)
+    },
+    exec: (id, program, options) => () => attempted(() => execOne(open, id, program, options)),
+    kill:
+      (id, signal = 'SIGTERM', options = {}) =>
+      async () => {
+        const asked = pipe(
+          E.Do,
+          E.bind('number', () => signalOf(signal)),
+          E.bind('options', () => decodeOciKill(options)),
+        )
+        if (E.isLeft(asked)) return asked
+        const {
+          number,
+          options: { all = false },
+        } = asked.right
+        return on('kill', (container) => port.kill({ container, signal: number, all }))(id)()
+      },
+    delete: remove,
+    pause: on('pause', (container) => port.pause(container)),
+    resume: on('resume', (container) => port.resume(container)),
+    update: (id, wanted) => async () => {
+      const resources = decodeOciResources(wanted)
+      if (E.isLeft(resources)) return resources
+      return on('update', (container) => port.update({ container, resources: resources.right }))(id)()
+    },
+    ps: (id) => async () => {
+      const found = containerOf(parts, id, undefined)
+      return E.isLeft(found) ? found : port.ps(found.right)
+    },
+    stats: (id) => async () => {
+      const found = containerOf(parts, id, 'events')
+      if (E.isLeft(found)) return found
+      const told: OciStats[] = []
+      const events = await port.events({ container: found.right }, (event) => {
+        if (event.type === 'stats') told.push(event.data)
+      })
+      return E.map(() => told[0] as OciStats)(events)
+    },
+    state: (id) => async () => E.map(documentOf)(containerOf(parts, id, undefined)),
+    list: async () => listAll(parts),
+    features,
+    close,
+  }
+}
+
+type Outcome<A> = Promise<E.Either<EngineError, A>>
+
+const containerOf = (
+  { state }: Parts,
+  id: string,
+  operation: OciOperation | undefined,
+): E.Either<EngineError, OciContainer> =>
+  pipe(
+    decodeOciText('id', id),
+    E.flatMap(parseOciId),
+    E.flatMap(state.load),
+    E.flatMap((found) => (operation === undefined ? E.right(found) : allow(operation, found))),
+  )
+
+const documentOf = (container: OciContainer): OciStateDocument => {
+  const { owner: _, ...document } = shownState(container)
+  return document
+}
+
+const ENOENT = 2
+
+/** A root that is not there yet has no containers; what is no container is told, and left out. */
+const listAll = ({ state, log }: Parts): E.Either<EngineError, readonly OciStateDocument[]> => {
+  const listed = state.list()
+  if (E.isLeft(listed)) {
+    const { left } = listed
+    return left._tag === 'SyscallFailed' && left.errno === ENOENT ? E.right([]) : listed
+  }
+  for (const { name, error } of listed.right.bad) log.warn(`load container ${name}: ${message(error)}`)
+  return E.right(listed.right.found.map(({ container }) => documentOf(container)))
+}
+
+const signalOf = (signal: number | string): E.Either<EngineError, number> =>
+  signal === 0 ? E.right(0) : parseSignal(String(signal), 'signal')
+
+const createOne = async (
+  { parts, stdio }: Open,
+  id: string,
+  bundle: string,
+  wanted: OciCreateOptions | undefined,
+): Outcome<OciProcess> => {
+  const asked = pipe(
+    E.Do,
+    E.bind('id', () => E.flatMap(parseOciId)(decodeOciText('id', id))),
+    E.bind('bundle', () => E.map((given: string) => path.resolve(given))(decodeOciText('bundle', bundle))),
+    E.bind('options', () => decodeOciCreate(wanted)),
+    E.bind('document', ({ bundle: directory, options }) => documentFor(directory, options.spec)),
+  )
+  if (E.isLeft(asked)) return asked
+  const { options, document, ...place } = asked.right
+  return withStreams(parts, stdio, options, document.spec, (streams) =>
+    create(
+      parts,
+      {
+        ...place,
+        ...document,
+        ...socketsOf(options),
+        streams: streams.fds,
+        extraFds: 0,
+        listenFds: 0,
+        noPivot: options.noPivot === true,
+        noNewKeyring: options.noNewKeyring === true,
+      },
+      true,
+    ),
+  )
+}
+
+interface Document {
+  readonly spec: Spec
+  /** What is kept of it beside the state. */
+  readonly config: string
+}
+
+const documentFor = (bundle: string, given: Spec | undefined): E.Either<EngineError, Document> => {
+  const file = path.join(bundle, 'config.json')
+  const found =
+    given === undefined
+      ? pipe(
+          attempt(() => readFileSync(file, 'utf8')),
+          E.flatMap((config) => E.map((spec: Spec) => ({ spec, config }))(decodeSpecText(config, file))),
+        )
+      : E.right({ spec: given, config: formatJson(given) })
+  return E.filterOrElse(
+    ({ spec }: Document) => spec.process?.args !== undefined,
+    (): EngineError => ({
+      _tag: 'InvalidSpec',
+      document: given === undefined ? file : 'spec',
+      where: '$.process.args',
+      why: 'is required',
+    }),
+  )(found)
+}
+
+const execOne = async (
+  { parts, stdio }: Open,
+  id: string,
+  wanted: OciProgram,
+  given: OciExecOptions | undefined,
+): Outcome<OciProcess> => {
+  const asked = pipe(
+    E.Do,
+    E.bind('container', () => containerOf(parts, id, 'exec')),
+    E.bind('options', () => decodeOciExec(given)),
+    E.bind('program', () => decodeOciProgram(wanted)),
+    E.bind('config', ({ container }) => configOf(parts, container)),
+    E.bind('process', ({ config, options, program }) => processFor(config, program, options)),
+  )
+  if (E.isLeft(asked)) return asked
+  const { container, options, config, process: program } = asked.right
+  const { signal } = options
+  if (signal?.aborted === true) return E.left(cancelled(signal.reason))
+  const begun = (launch: LastingLaunch): void => {
+    if (signal !== undefined) launch.end.then(onAbort(signal, () => launch.kill()))
+  }
+  return withStreams(parts, stdio, options, { ...config, process: program }, async (streams) => {
+    const request = {
+      container,
+      process: program,
+      ...socketsOf(options),
+      streams: streams.fds,
+      extraFds: 0,
+      listenFds: 0,
+      detach: false,
+      cgroups: {},
+    }
+    const joined = await join(parts, request, false, begun)
+    return E.isLeft(joined) && signal?.aborted === true ? E.left(cancelled(signal.reason)) : joined
+  })
+}
+
+/** Fails: InvalidOption. */
+const processFor = (
+  { process: own }: Spec,
+  program: OciProgram,
+  { env = {}, cwd, user, tty }: OciExecOptions,
+): E.Either<EngineError, Process> => {
+  if (!isArguments(program)) {
+    const [option] = Object.entries({ cwd, user, tty }).find(([, value]) => value !== undefined) ?? []
+    const named = option ?? (Object.keys(env).length > 0 ? 'env' : undefined)
+    return named === undefined
+      ? E.right(program)
+      : E.left({ _tag: 'InvalidOption', option: named, value: '', why: 'a whole document says it already' })
+  }
+  if (program.length === 0)
+    return E.left({ _tag: 'InvalidOption', option: 'program', value: '[]', why: 'is empty' })
+  return pipe(
+    processOfFlags(
+      // A document without a process has never been created.
+      own as Process,
+      {
+        env: Object.entries(env).map(([name, value]) => `${name}=${value}`),
+        ...(cwd === undefined ? {} : { cwd }),
+        ...(user === undefined ? {} : { user }),
+        ...(tty === undefined ? {} : { tty }),
+      },
+      program,
+    ),
+    E.mapLeft(withoutDashes),
+  )
+}
+
+/** An option of the command, under its name here. */
+const withoutDashes = (error: EngineError): EngineError =>
+  error._tag === 'InvalidOption' ? { ...error, option: error.option.replace(/^--/, '') } : error
+
+const isArguments = (program: OciProgram): program is readonly string[] => Array.isArray(program)
+
+const socketsOf = ({ consoleSocket, pidfdSocket, pidFile }: OciCreateOptions | OciExecOptions) =>
+  Object.fromEntries(
+    Object.entries({ consoleSocket, pidfdSocket, pidFile }).flatMap(([name, file]) =>
+      file === undefined ? [] : [[name, path.resolve(file)]],
+    ),
+  ) as Pick<OciCreateOptions, 'consoleSocket' | 'pidfdSocket' | 'pidFile'>
+
+const NO_STREAMS = { stdin: 'ignore', stdout: 'ignore', stderr: 'ignore' } as const
+
+/** Opens what the process gets, has it begun, and puts both into the caller's hands; what fails leaves nothing open. */
+const withStreams = async (
+  { addon }: Parts,
+  stdio: StdioPort,
+  options: OciStreamOptions & { readonly consoleSocket?: string },
+  spec: Spec,
+  begin: (streams: OpenStdio) => Outcome<LastingLaunch>,
+): Outcome<OciProcess> => {
+  const { stdin = 'inherit', stdout = 'inherit', stderr = 'inherit', consoleSocket } = options
+  const hasTerminal = spec.process?.terminal === true
+  if (consoleSocket !== undefined && !hasTerminal)
+    return E.left({
+      _tag: 'InvalidOption',
+      option: 'consoleSocket',
+      value: consoleSocket,
+      why: 'is for a process with a terminal',
+    })
+  const streams = stdio.open(hasTerminal ? NO_STREAMS : { stdin, stdout, stderr }, ownerOf(spec))
+  if (E.isLeft(streams)) return streams
+  const begun = await attempted(() => begin(streams.right))
+  if (E.isLeft(begun)) {
+    streams.right.abandon()
+    return begun
+  }
+  streams.right.started()
+  const launch = begun.right
+  if (launch.terminal === undefined || consoleSocket === undefined)
+    return E.right(processOf(stdio, launch, streams.right))
+  addon.closeFds(Int32Array.of(launch.terminal))
+  return E.right(processOf(stdio, launch, streams.right, false))
+}
+
+const processOf = (
+  stdio: StdioPort,
+  launch: LastingLaunch,
+  streams: OpenStdio,
+  keepsTerminal = true,
+): OciProcess => {
+  const terminal =
+    launch.terminal === undefined || !keepsTerminal ? undefined : stdio.terminal(launch.terminal)
+  let over = false
+  const exit = launch.end.then(async (code) => {
+    over = true
+    streams.ended()
+    await streams.finished
+    return code
+  })
+  streams.onBroken(() => launch.kill())
+  return {
+    pid: launch.pid,
+    stdin: terminal?.stdin ?? streams.stdin,
+    stdout: terminal?.stdout ?? streams.stdout,
+    stderr: terminal === undefined ? streams.stderr : null,
+    exit,
+    kill: (signal = 'SIGTERM') => {
+      const number = parseSignal(String(signal), 'signal')
+      if (E.isLeft(number)) return number
+      if (!over) launch.kill(number.right)
+      return E.right(undefined)
+    },
+    resize: terminal?.resize ?? (() => {}),
+    unref: () => launch.leave(),
+  }
+}
