@@ -36,12 +36,13 @@ import type { OciStats } from './model/oci-stats.ts'
 import { allow, type OciContainer, type OciOperation } from './model/oci-status.ts'
 import { parseSignal } from './model/signals.ts'
 import { attempt, attempted } from './oci/attempt.ts'
+import { deleteRest } from './oci/delete-rest.ts'
 import { processOfFlags } from './oci/exec-process.ts'
 import { features } from './oci/features.ts'
 import { defaultRoot } from './oci/globals.ts'
 import { shownState } from './oci/list-table.ts'
 import { configOf } from './oci/live/config.ts'
-import { create } from './oci/live/create.ts'
+import { create, isCreating } from './oci/live/create.ts'
 import { join } from './oci/live/exec.ts'
 import type { LastingLaunch } from './oci/live/launch.ts'
 import { type Parts, partsOf } from './oci/live/parts.ts'
@@ -165,10 +166,21 @@ const runtimeOn = (open: Open, close: () => void): Runtime => {
   const remove =
     (id: string, options?: { readonly force?: boolean }): TaskEither<EngineError, void> =>
     async () => {
-      const decoded = decodeOciDelete(options)
-      if (E.isLeft(decoded)) return decoded
-      const force = decoded.right.force === true
-      return on(force ? undefined : 'delete', (container) => port.delete({ container, force }))(id)()
+      const asked = pipe(
+        E.Do,
+        E.bind('name', () => E.flatMap(parseOciId)(decodeOciText('id', id))),
+        E.bind('options', () => decodeOciDelete(options)),
+      )
+      if (E.isLeft(asked)) return asked
+      const {
+        name,
+        options: { force = false },
+      } = asked.right
+      const found = containerOf(parts, name, force ? undefined : 'delete')
+      if (E.isRight(found)) return port.delete({ container: found.right, force })
+      return isCreating(parts.state.directoryOf(name))
+        ? found
+        : deleteRest(parts.state, name, force, found.left)
     }
   return {
     create: created,

@@ -1,8 +1,10 @@
 // slipway-oci delete: what is left of a container.
 import * as E from '#fp/Either'
+import { pipe } from '#fp/function'
 import { allow, type OciContainer } from '../../model/oci-status.ts'
 import { type Context, command } from '../command.ts'
 import { matching, named, namedId } from '../container.ts'
+import { deleteRest } from '../delete-rest.ts'
 import type { Failure } from '../wording.ts'
 
 const deleteFlags = {
@@ -22,7 +24,11 @@ export const remove = command({
     if (context.flags.regex) return deleteAll(context)
     const container = named(context)
     if (E.isRight(container)) return E.map(() => 0)(await deleteOne(context, container.right))
-    return container.left._tag === 'ContainerNotFound' ? deleteRest(context, container.left) : container
+    return pipe(
+      namedId(context),
+      E.flatMap((id) => deleteRest(context.state, id, context.flags.force === true, container.left)),
+      E.map(() => 0),
+    )
   },
 })
 
@@ -47,13 +53,4 @@ const deleteOne = async (
   // Somebody else was faster.
   const isGone = E.isLeft(deleted) && deleted.left._tag === 'ContainerNotFound'
   return force && isGone ? E.right(undefined) : deleted
-}
-
-/** A `create` that was killed at its beginning leaves a directory without a state: it goes, whatever the answer is. */
-const deleteRest = (context: DeleteContext, missing: Failure): E.Either<Failure, number> => {
-  const id = namedId(context)
-  if (E.isLeft(id)) return id
-  const removed = context.state.remove(id.right)
-  if (E.isLeft(removed)) return removed
-  return context.flags.force ? E.right(0) : E.left(missing)
 }
