@@ -42,11 +42,14 @@ const namespaces = check(array(namespace), (list) => {
 
 const offset = object({ secs: optional(int64), nanosecs: optional(integer(0, 999_999_999)) })
 
+/** dev_t of the kernel: 12 bits and 20, linux/kdev_t.h. Larger ones would be another device's. */
+const MAX_MAJOR = 2 ** 12 - 1
+const MAX_MINOR = 2 ** 20 - 1
 const deviceFields = object({
   path: absolute,
   type: oneOf('c', 'b', 'u', 'p'),
-  major: optional(uint32),
-  minor: optional(uint32),
+  major: optional(integer(0, MAX_MAJOR)),
+  minor: optional(integer(0, MAX_MINOR)),
   fileMode: optional(integer(0, 0o177777)),
   uid: optional(id),
   gid: optional(id),

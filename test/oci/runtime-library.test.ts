@@ -349,8 +349,20 @@ test('compiled filters are kept beside the containers, and are none', async () =
   await runtime.delete(id, { force: true })
 })
 
-test('nobody was warned of anything', () => {
+test('of a capability that there is not is warned, and of nothing else', async () => {
   assert.equal(warnings, [])
+  const id = await running({ process: { capabilities: { bounding: ['CAP_KILL', 'CAP_NO_SUCH'] } } })
+  await runtime.delete(id, { force: true })
+  assert.equal(warnings, ['ignored capabilities, which this kernel has not: CAP_NO_SUCH'])
+})
+
+test('a start that fails before there is a process ends', async () => {
+  const id = box.newId()
+  const namespaces = [{ type: 'mount' }, { type: 'uts', path: '/no/such/namespace' }]
+  const call = await box.call(['create', '--bundle', box.bundle(id, { linux: { namespaces } }), id])
+  assert.is(call.code, 1)
+  assert.match(call.err, '/no/such/namespace')
+  assert.equal(box.left(id), [])
 })
 
 test.run()

@@ -1,7 +1,8 @@
 // create: everything but the program. What is half made when something fails is taken down again.
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, statSync } from 'node:fs'
 import path from 'node:path'
 import * as E from '#fp/Either'
+import { capabilityNumber } from '../../model/capabilities.ts'
 import type { EngineError } from '../../model/errors.ts'
 import type { CreateRequest, Streams } from '../../model/oci-requests.ts'
 import type { Hook, NamespaceType, Spec } from '../../model/oci-spec.ts'
@@ -69,7 +70,8 @@ const createIn = async (
 ): Promise<E.Either<EngineError, LastingLaunch>> => {
   const { state, addon } = parts
   const { id, spec } = request
-  const wanted = attempt(() => groupsOf(parts, spec, id))
+  warnOfCapabilities(parts, spec)
+  const wanted = attempt(() => rootfsIsFolder(rootfsOf(request)) ?? groupsOf(parts, spec, id))
   if (E.isLeft(wanted)) return wanted
   // Its groups are known before they are there: should this process be killed, `delete` finds them and who is in them.
   const record = recordFor(parts, request, wanted.right)
@@ -108,6 +110,24 @@ const createIn = async (
   if (E.isLeft(reached)) return reached
   const handed = await handOver(parts, request, launch)
   return E.isLeft(handed) ? handed : E.right(launch)
+}
+
+/** The specification wants those that cannot be granted logged: config.md, Linux process, capabilities. */
+const warnOfCapabilities = ({ log, facts }: Parts, { process: program }: Spec): void => {
+  const names = new Set(Object.values(program?.capabilities ?? {}).flat())
+  const unknown = [...names].filter((name) => (capabilityNumber(name) ?? 64) > facts.lastCap)
+  if (unknown.length > 0) log.warn(`ignored capabilities, which this kernel has not: ${unknown.join(', ')}`)
+}
+
+/** Throws an EngineError: the kernel would name another path, and only at the end. */
+const rootfsIsFolder = (rootfs: string): undefined => {
+  if (!statSync(rootfs).isDirectory())
+    throw {
+      _tag: 'InvalidSpec',
+      document: 'config.json',
+      where: '$.root.path',
+      why: `${rootfs} is no directory`,
+    } satisfies EngineError
 }
 
 /** Up to the moment it waits for `start`, with the hooks of the runtime's own namespaces on the way. */

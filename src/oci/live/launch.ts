@@ -127,7 +127,10 @@ export class LastingLaunch {
         return
       case 'failed':
         this.#failure = failureOf(this.#plan, '', this.#command, event)
-        if (event[1] !== PHASE.child) this.#reach(E.left(this.#failure))
+        if (event[1] === PHASE.child) return
+        // No process is left, and no end will be told.
+        this.#ended(1)
+        this.#reach(E.left(this.#failure))
         return
       case 'executed':
         if (this.#lastStageDone) this.#reach(E.right('executed'))

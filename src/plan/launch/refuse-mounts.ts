@@ -1,4 +1,5 @@
 // Mounts that no kernel could make as they are asked for, and those that are not made here.
+import { posix as path } from 'node:path'
 import type { EngineError } from '../../model/errors.ts'
 import type { Mount } from '../../model/oci-spec.ts'
 import { hasNew, type LaunchInput } from './build.ts'
@@ -16,8 +17,13 @@ export const refuseMounts = (input: LaunchInput): EngineError | undefined => {
 const refuseMount = (input: LaunchInput, mount: Mount, where: string): EngineError | undefined =>
   parseMountOptions(mount.options).remount
     ? undefined
-    : (refuseIds(input, mount, where) ??
+    : (refuseRoot(mount, where) ??
+      refuseIds(input, mount, where) ??
       (isBind(mount) ? refuseBind(input, mount, where) : refuseFilesystem(input, mount, where)))
+
+/** It would lie over the root file system, whose own descriptor everything else goes by. */
+const refuseRoot = ({ destination }: Mount, where: string): EngineError | undefined =>
+  path.normalize(destination) === '/' ? invalid(`${where}.destination`, 'is the root itself') : undefined
 
 /** The specification: "an error MUST be returned" where there is nothing to map by. */
 const refuseIds = ({ spec }: LaunchInput, mount: Mount, where: string): EngineError | undefined => {
