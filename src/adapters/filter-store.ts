@@ -10,12 +10,13 @@ import {
   writeFileSync,
 } from 'node:fs'
 import path from 'node:path'
+import { fnv1a } from '../model/fnv.ts'
 import type { CompiledFilter } from '../plan/seccomp/compile.ts'
 
 /** seccomp(2) takes no longer program: BPF_MAXINSNS of linux/bpf_common.h. */
 const MAX_INSTRUCTIONS = 4096
 const INSTRUCTION_BYTES = 8
-/** The flags of seccomp(2), before the instructions. */
+/** The flags of seccomp(2) and the number of instructions. */
 const HEADER_BYTES = 8
 const OTHERS_MAY_WRITE = 0o022
 
@@ -26,15 +27,20 @@ export interface FilterStore {
   readonly write: (key: string, filter: CompiledFilter) => void
 }
 
-/** `directory` belongs to the engine; `key` is a file name. */
+/**
+ * `directory` belongs to the engine. A file is named after a short hash of its key and holds all of it: where two keys meet, the later one
+ * wins, and the other is compiled again. A hash that nobody could make collide would take as long as the rest together, since it has to
+ * be loaded first.
+ */
 export const filterStore = (directory: string): FilterStore => ({
-  read: (key) => attempt(() => decode(readOwn(path.join(directory, key)))),
+  read: (key) => attempt(() => decode(readOwn(path.join(directory, fnv1a(key))), key)),
   write: (key, filter) => {
     attempt(() => {
       mkdirSync(directory, { recursive: true, mode: 0o700 })
-      const temporary = path.join(directory, `${key}.${process.pid}`)
-      writeFileSync(temporary, encode(filter), { mode: 0o600 })
-      renameSync(temporary, path.join(directory, key))
+      const file = path.join(directory, fnv1a(key))
+      const temporary = `${file}.${process.pid}`
+      writeFileSync(temporary, encode(filter, key), { mode: 0o600 })
+      renameSync(temporary, file)
     })
   },
 })
@@ -59,14 +65,18 @@ const readOwn = (file: string): Buffer => {
   }
 }
 
-const encode = ({ instructions, flags }: CompiledFilter): Buffer => {
+/** Flags, number of instructions, instructions, key. */
+const encode = ({ instructions, count, flags }: CompiledFilter, key: string): Buffer => {
   const header = Buffer.alloc(HEADER_BYTES)
   header.writeUInt32LE(flags)
-  return Buffer.concat([header, instructions])
+  header.writeUInt32LE(count, 4)
+  return Buffer.concat([header, instructions, Buffer.from(key)])
 }
 
-const decode = (bytes: Buffer): CompiledFilter | undefined => {
-  const count = (bytes.byteLength - HEADER_BYTES) / INSTRUCTION_BYTES
-  if (!Number.isInteger(count) || count < 1 || count > MAX_INSTRUCTIONS) return undefined
-  return { instructions: bytes.subarray(HEADER_BYTES), count, flags: bytes.readUInt32LE(0) }
+const decode = (bytes: Buffer, key: string): CompiledFilter | undefined => {
+  if (bytes.byteLength < HEADER_BYTES) return undefined
+  const count = bytes.readUInt32LE(4)
+  const end = HEADER_BYTES + INSTRUCTION_BYTES * count
+  if (count < 1 || count > MAX_INSTRUCTIONS || bytes.toString('utf8', end) !== key) return undefined
+  return { instructions: bytes.subarray(HEADER_BYTES, end), count, flags: bytes.readUInt32LE(0) }
 }

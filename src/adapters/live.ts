@@ -8,6 +8,7 @@ import * as TE from '#fp/TaskEither'
 import type { Images } from '../engine/images-verbs.ts'
 import type { Ports } from '../engine/ports.ts'
 import type { EngineError } from '../model/errors.ts'
+import { fnv1a } from '../model/fnv.ts'
 import type { HostFacts } from '../model/host-facts.ts'
 import type { ImageSource } from '../model/options.ts'
 import { decodeEngineOptions } from '../model/options-decode.ts'
@@ -161,9 +162,7 @@ const demandRights = (facts: Pick<HostFacts, 'effectiveCaps' | 'euid'>): void =>
 /** Engines with different roots never meet in a cgroup. */
 export const cgroupNameOf = (root: string): string => {
   if (root === DEFAULT_ROOT) return 'slipway'
-  let state = 0x811c9dc5
-  for (const byte of Buffer.from(root)) state = Math.imul(state ^ byte, 0x01000193) >>> 0
-  return `slipway-${state.toString(16).padStart(8, '0')}`
+  return `slipway-${fnv1a(root)}`
 }
 
 const openImages = async (root: string, addon: Addon & LayerAddon, state: StateDir): Promise<Images> => {

@@ -148,7 +148,7 @@ const writeAll = (fd: number, text: string): void => {
 const removeDirectory = (directory: string): void => {
   for (const entry of unless(['ENOENT'], () => readdirSync(directory, { withFileTypes: true })) ?? []) {
     const file = `${directory}/${entry.name}`
-    if (entry.isDirectory()) rmSync(file, { recursive: true, force: true })
+    if (entry.isDirectory()) unless(['ENOENT', 'ENOTEMPTY'], () => rmdirSync(file))
     else unless(['ENOENT'], () => unlinkSync(file))
   }
   const isGone = unless(['ENOTEMPTY'], () => unless(['ENOENT'], () => rmdirSync(directory)) ?? true)

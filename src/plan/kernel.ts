@@ -91,6 +91,7 @@ export const CLOSE_RANGE_CLOEXEC = 4
 export const AF_INET = 2
 export const SOCK_DGRAM = 2
 export const SOCK_CLOEXEC = 0o2000000
+export const SOCK_NONBLOCK = 0o4000
 export const MSG_NOSIGNAL = 0x4000
 export const MSG_DONTWAIT = 0x40
 export const SIOCSIFFLAGS = 0x8914

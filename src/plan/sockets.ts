@@ -1,5 +1,5 @@
 // Unix sockets of the runtime's own, by plans: Node neither sends descriptors nor leaves a socket behind when it ends.
-import { AF_UNIX, MSG_NOSIGNAL, SOCK_CLOEXEC, SOCK_STREAM } from './kernel.ts'
+import { AF_UNIX, MSG_NOSIGNAL, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_STREAM } from './kernel.ts'
 import { type Arch, type Data, type OpInfo, Program, type Slot, SlotSpace } from './program.ts'
 
 export interface SocketPlan {
@@ -20,6 +20,15 @@ export const planListen = (arch: Arch, path: string): SocketPlan => {
   return { bytes: program.encode(), infos: program.infos }
 }
 
+/** Slot 0 becomes a socket, non-blocking from the beginning, that is connected to who listens at `path`. */
+export const planConnect = (arch: Arch, path: string): SocketPlan => {
+  const program = new Program(arch, new SlotSpace())
+  const socket = makeSocket(program, SOCK_NONBLOCK)
+  const { address, size } = addressOf(program, path)
+  program.call('connect to socket', 'connect', [socket, address, size], { path })
+  return { bytes: program.encode(), infos: program.infos }
+}
+
 /** Sends the descriptor in slot 0 to whoever listens at `path`, with `text` beside it. */
 export const planSendDescriptor = (arch: Arch, path: string, text: string): SocketPlan => {
   const slots = new SlotSpace()
@@ -35,9 +44,9 @@ export const planSendDescriptor = (arch: Arch, path: string, text: string): Sock
   return { bytes: program.encode(), infos: program.infos }
 }
 
-const makeSocket = (program: Program): Slot => {
+const makeSocket = (program: Program, flags = 0): Slot => {
   const socket = program.slots.next()
-  program.call('open socket', 'socket', [AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0], { into: socket })
+  program.call('open socket', 'socket', [AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | flags, 0], { into: socket })
   return socket
 }
 

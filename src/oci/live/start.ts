@@ -1,19 +1,18 @@
 // start: lets a created container's payload go, and waits until it has been executed.
-import { readFileSync, rmSync } from 'node:fs'
-import { connect } from 'node:net'
+import { readFileSync, unlinkSync } from 'node:fs'
 import path from 'node:path'
 import * as E from '#fp/Either'
 import { stepFailure } from '../../adapters/launch-script.ts'
 import type { EngineError } from '../../model/errors.ts'
 import type { StartRequest } from '../../model/oci-requests.ts'
-import { attempt } from '../attempt.ts'
+import { attempt, unless } from '../attempt.ts'
 import { START_SOCKET } from '../status-facts.ts'
 import { configOf } from './config.ts'
 import { STEPS_FILE } from './create.ts'
 import { runHooks, stateText } from './hooks.ts'
 import { locked } from './locked.ts'
 import type { Parts } from './parts.ts'
-import { withShortPath } from './sockets.ts'
+import { readAt } from './sockets.ts'
 
 /** Fails: WrongStatus, CommandNotFound, CommandNotExecutable, HookFailed, SyscallFailed. */
 export const start = (parts: Parts, { container }: StartRequest): Promise<E.Either<EngineError, void>> =>
@@ -22,7 +21,8 @@ export const start = (parts: Parts, { container }: StartRequest): Promise<E.Eith
     if (E.isLeft(spec)) return spec
     const { directory, record } = now
     const file = path.join(directory, START_SOCKET)
-    const answer = await letGo(file)
+    // All the payload's process has to say, up to the end of file: it has been executed, or has ended.
+    const answer = await readAt(parts, file)
     if (E.isLeft(answer)) return answer
     const reports = reportsIn(answer.right)
     const failure = failureIn(reports)
@@ -32,7 +32,7 @@ export const start = (parts: Parts, { container }: StartRequest): Promise<E.Eith
     }
     // Its times are the last it tells before it is executed.
     if (!reports.some(({ type }) => type === TIMINGS)) return E.left(DIED)
-    const removed = attempt(() => rmSync(file, { force: true }))
+    const removed = attempt(() => unless(['ENOENT'], () => unlinkSync(file)))
     if (E.isLeft(removed)) return removed
     const { id, bundle, init } = record
     const state = stateText(spec.right, { id, status: 'running', pid: init?.pid ?? 0, bundle })
@@ -41,21 +41,6 @@ export const start = (parts: Parts, { container }: StartRequest): Promise<E.Eith
     if (E.isLeft(ran))
       parts.log.warn(`${ran.left._tag === 'HookFailed' ? ran.left.path : 'hook'}: poststart hook failed`)
     return E.right(undefined)
-  })
-
-/** All the payload's process has said, up to the end of file: it has been executed, or has ended. */
-const letGo = (file: string): Promise<E.Either<EngineError, Buffer>> =>
-  new Promise((resolve) => {
-    const parts: Buffer[] = []
-    withShortPath(file, (short) => {
-      const socket = connect(short)
-      socket.on('data', (bytes) => parts.push(bytes))
-      socket.on('end', () => resolve(E.right(Buffer.concat(parts))))
-      socket.on('error', (error: NodeJS.ErrnoException) => {
-        const errno = Math.abs(error.errno ?? 5)
-        resolve(E.left({ _tag: 'SyscallFailed', step: 'connect to socket', errno, path: file }))
-      })
-    })
   })
 
 const DIED: EngineError = { _tag: 'LaunchDied', step: 'wait for start' }

@@ -1,5 +1,4 @@
 // A seccomp profile becomes the classic BPF program the kernel loads.
-import { createHash } from 'node:crypto'
 import type { Either } from '#fp/Either'
 import * as E from '#fp/Either'
 import { pipe } from '#fp/function'
@@ -27,13 +26,11 @@ export interface CompiledFilter {
 /** Part of every key: to be raised with any change of what is compiled from the same profile. */
 const COMPILER = 1
 
-/** Equal keys, equal filters: every input of `compileSeccomp`, and the compiler's version, hashed. */
-export const seccompKey = (profile: LinuxSeccomp, arch: Arch): string => {
-  const text = JSON.stringify([COMPILER, arch, profile], (_, value: unknown) =>
+/** Equal keys, equal filters: every input of `compileSeccomp`, and the compiler's version. */
+export const seccompKey = (profile: LinuxSeccomp, arch: Arch): string =>
+  JSON.stringify([COMPILER, arch, profile], (_, value: unknown) =>
     typeof value === 'bigint' ? `${value}n` : value,
   )
-  return createHash('sha256').update(text).digest('hex')
-}
 
 /**
  * The filter of a profile for a machine. Calls of an architecture the profile does not list kill the thread, as with
