@@ -117,6 +117,21 @@ const oci = (samples) => {
   ]
 }
 
+const pull = (samples) => {
+  const images = [...new Set(Object.keys(samples).map((key) => key.split('|')[0]))]
+  return images.flatMap((image) => {
+    const own = median(samples, `${image}|slipway`)
+    const against = (engine, limit) =>
+      bar(`${image}: slipway pull ÷ ${engine}`, own, median(samples, `${image}|${engine}`), 'at most', limit)
+    return [
+      ...against('docker pull', 0.25),
+      ...against('podman pull', 0.45),
+      ...against('ctr images pull', 0.5),
+      ...against('gzip and tar', image.includes('24') ? 0.8 : 1.2),
+    ]
+  })
+}
+
 const TRIALS = {
   'launch-cold': launchCold,
   pool,
@@ -124,6 +139,7 @@ const TRIALS = {
   throughput,
   'command-line': commandLine,
   oci,
+  pull,
 }
 
 /** `[{ what, value, sense: 'at most' | 'at least', limit }]` of a trial's samples; a bar without its samples is left out. */

@@ -176,6 +176,22 @@ const oci = (samples, environment) => {
   return [conditions(environment), barsTable('oci', samples), table(head, rows)].join('\n\n')
 }
 
+/** Samples are filed as `<image>|<engine>`. */
+const pulls = (samples, environment) => {
+  const images = [...new Set(Object.keys(samples).map((key) => key.split('|')[0]))]
+  const engines = [...new Set(Object.keys(samples).map((key) => key.split('|')[1]))]
+  const cell = (image, engine) => {
+    const found = samples[`${image}|${engine}`]
+    if (found === undefined) return ''
+    const { p50 } = summary(found.outside)
+    const { p50: base } = summary(samples[`${image}|slipway`].outside)
+    return `${(p50 / 1e9).toFixed(2)} (${ratio(p50, base)})`
+  }
+  const rows = engines.map((engine) => [engine, ...images.map((image) => cell(image, engine))])
+  const head = ['seconds at p50 (÷ slipway)', ...images]
+  return [conditions(environment), barsTable('pull', samples), table(head, rows)].join('\n\n')
+}
+
 export const renderers = {
   'launch-cold': launchCold,
   pool,
@@ -183,4 +199,5 @@ export const renderers = {
   throughput,
   'command-line': commandLine,
   oci,
+  pull: pulls,
 }

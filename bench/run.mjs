@@ -13,10 +13,11 @@ import { commandLine } from './trials/command-line.mjs'
 import { launchCold } from './trials/launch-cold.mjs'
 import { ociTrial } from './trials/oci.mjs'
 import { poolTrial } from './trials/pool.mjs'
+import { pullTrial } from './trials/pull.mjs'
 import { residentSize } from './trials/resident-size.mjs'
 import { throughput } from './trials/throughput.mjs'
 
-const trials = [launchCold, poolTrial, residentSize, throughput, commandLine, ociTrial]
+const trials = [launchCold, poolTrial, residentSize, throughput, commandLine, ociTrial, pullTrial]
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

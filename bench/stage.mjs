@@ -37,7 +37,7 @@ const mount = (...args) => execFileSync('mount', args, { stdio: ['ignore', 'igno
 
 const mountExt4 = (directory, target) => {
   const image = path.join(directory, 'store.img')
-  execFileSync('truncate', ['-s', '3G', image])
+  execFileSync('truncate', ['-s', '8G', image])
   execFileSync('mkfs.ext4', ['-q', '-F', image])
   mount('-o', 'loop,noatime', image, target)
 }

@@ -7,7 +7,7 @@ import { makeBundle } from '../bundle.mjs'
 export const CGROUP = 'slipway-bench'
 
 /** Where a program is, in the peers' own root when there is one. */
-const which = (program, { peers } = {}) =>
+export const which = (program, { peers } = {}) =>
   ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin']
     .map((folder) => path.join(folder, program))
     .find((file) => existsSync(path.join(peers?.root ?? '/', file)))
@@ -182,7 +182,7 @@ export const podmanDriver = (stage, hidden) => {
   return { ...exec('podman run', argv, { block: 1, lead: 0, peers: stage.peers }), dispose }
 }
 
-const waitFor = (condition, seconds, what) => {
+export const waitFor = (condition, seconds, what) => {
   for (
     const end = Date.now() + seconds * 1000;
     !condition();
@@ -192,23 +192,16 @@ const waitFor = (condition, seconds, what) => {
   }
 }
 
-const startDockerd = (stage, program, inPeers) => {
+/** `words`: what it is started by; by default in a network namespace of its own. */
+export const startDockerd = (stage, program, inPeers, words = ['unshare', '--net']) => {
   const [data, exec, pidfile, socket] = ['docker', 'docker-exec', 'docker.pid', 'docker.sock'].map(
     (name, index) => path.join(index === 0 ? stage.store : stage.run, name),
   )
   mkdirSync(data)
   const log = openSync(path.join(stage.dir, 'dockerd.log'), 'a')
-  // A network namespace of its own: whatever it does to packet filters dies with it.
+  // Whatever it does to packet filters dies with its namespace.
   const flags = ['--data-root', data, '--exec-root', exec, '--pidfile', pidfile, '-H', `unix://${socket}`]
-  const argv = inPeers([
-    'unshare',
-    '--net',
-    program,
-    ...flags,
-    '--iptables=false',
-    '--bridge=none',
-    '--ip-masq=false',
-  ])
+  const argv = inPeers([...words, program, ...flags, '--iptables=false', '--bridge=none', '--ip-masq=false'])
   const daemon = spawn(argv[0], argv.slice(1), { stdio: ['ignore', log, log] })
   closeSync(log)
   return { daemon, socket }
