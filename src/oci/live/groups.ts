@@ -13,10 +13,10 @@ import path from 'node:path'
 import { killAtOnce } from '../../adapters/cgroup-kill.ts'
 import { allowDevices, attachDevices, handDown, inheritCpuset } from '../../adapters/cgroup-setup.ts'
 import type { EngineError } from '../../model/errors.ts'
-import type { LinuxDeviceCgroup, Spec } from '../../model/oci-spec.ts'
+import type { LinuxDeviceCgroup, LinuxResources, Spec } from '../../model/oci-spec.ts'
 import type { CgroupManager, OciCgroup } from '../../model/oci-state.ts'
 import { deviceList } from '../../plan/device-list.ts'
-import { limitedControllers } from '../../plan/launch/cgroup.ts'
+import { limitedControllers, limitWrites } from '../../plan/launch/cgroup.ts'
 import type { CgroupParent } from '../../plan/launch/index.ts'
 import { unless } from '../attempt.ts'
 import type { Parts } from './parts.ts'
@@ -106,17 +106,19 @@ const DEFAULT_RULES: readonly LinuxDeviceCgroup[] = [
   allowed('c', 'rwm', 136),
 ]
 
-/** The container's own directories with what they need before anybody joins: cpusets that are not empty, and device rules. */
+/** The container's own directories with what they need before anybody joins: cpusets that are not empty, and device rules. Throws an EngineError. */
 export const makeGroups = (
   { addon, facts }: Parts,
   groups: readonly Group[],
   { linux }: Spec,
 ): readonly Group[] => {
-  const list = deviceList([...(linux?.resources?.devices ?? []), ...DEFAULT_RULES])
-  return groups.map((group) => {
+  const resources = linux?.resources ?? {}
+  const list = deviceList([...(resources.devices ?? []), ...DEFAULT_RULES])
+  const more = limitedControllers(resources).map(onV2)
+  const made = groups.map((group) => {
     const whole = path.posix.join(group.path, group.group)
     if (group.version === 2) {
-      const { controllers } = handDown(group.mountpoint, group.path === '' ? '/' : group.path)
+      const { controllers } = handDown(group.mountpoint, group.path === '' ? '/' : group.path, more)
       mkdirSync(group.directory, { recursive: true })
       attachDevices(addon, facts, group.directory, list)
       return { ...group, controllers }
@@ -126,6 +128,26 @@ export const makeGroups = (
     if (group.controllers.includes('devices')) allowDevices(group.directory, list)
     return group
   })
+  if (made.length > 0) refuseLacking(made, resources)
+  return made
+}
+
+const onV2 = (name: string): string => (name === 'blkio' ? 'io' : name)
+
+/** A limit that nothing would be written for. A document's 0 is often none. */
+const refuseLacking = (groups: readonly Group[], resources: LinuxResources): void => {
+  const { unified, ...own } = resources
+  for (const name of limitedControllers(own)) {
+    const has = groups.some(({ version, controllers }) =>
+      controllers.includes(version === 2 ? onV2(name) : name),
+    )
+    if (has || limitWrites({ version: 1, controllers: [name] }, own).length === 0) continue
+    throw {
+      _tag: 'HostUnfit',
+      need: `a limit of ${name}`,
+      why: 'the container has no group of this controller here',
+    } satisfies EngineError
+  }
 }
 
 /** As the state keeps them. */
@@ -154,13 +176,24 @@ export const hierarchiesOf = ({ paths }: OciCgroup): readonly Hierarchy[] =>
     return { directory, names, version: names.includes('') ? 2 : 1 }
   })
 
-/** The same as the planner takes them, to be joined. `below`: sub-groups by controller; the empty name is v2's. */
+/**
+ * The same as the planner takes them, to be joined. `below`: sub-groups by controller; the empty name is for every one. Throws an
+ * EngineError.
+ */
 export const joinedGroups = (
   { facts }: Parts,
   cgroup: OciCgroup,
   below: Readonly<Record<string, string>> = {},
-): readonly Group[] =>
-  hierarchiesOf(cgroup).map(({ directory, names, version }) => {
+): readonly Group[] => {
+  const unknown = Object.keys(below).find((name) => name !== '' && cgroup.paths[name] === undefined)
+  if (unknown !== undefined)
+    throw {
+      _tag: 'InvalidOption',
+      option: '--cgroup',
+      value: `${unknown}:${below[unknown]}`,
+      why: `the container has no group of ${unknown} alone`,
+    } satisfies EngineError
+  return hierarchiesOf(cgroup).map(({ directory, names, version }) => {
     const sub = names.map((name) => below[name] ?? below[''] ?? '').find((each) => each !== '') ?? ''
     const whole = path.join(directory, sub)
     if (sub !== '') mkdirSync(whole, { recursive: true })
@@ -179,6 +212,7 @@ export const joinedGroups = (
       isEntered: true,
     }
   })
+}
 
 /** O_DIRECTORY descriptors of the directories the groups are in. */
 export const openParents = (

@@ -30,15 +30,18 @@ interface Write {
 
 /** Memory and memory plus swap must be raised and lowered in different orders: what is refused first is tried again last. */
 const writeAll = (writes: readonly Write[]): void => {
-  const refused = writes.filter((each) => !tryWrite(each))
-  for (const { directory, write } of refused) writeFileSync(path.join(directory, write.file), write.value)
+  const refused = writes.filter(({ directory, write }) => !tryWrite(directory, write))
+  for (const { directory, write } of refused)
+    writeFileSync(path.join(directory, write.file), write.value, { flag: 'r+' })
 }
 
-const tryWrite = ({ directory, write }: Write): boolean => {
+const tryWrite = (directory: string, { file, value, optional, otherwise }: CgroupWrite): boolean => {
   try {
-    writeFileSync(path.join(directory, write.file), write.value, { flag: 'r+' })
+    writeFileSync(path.join(directory, file), value, { flag: 'r+' })
     return true
   } catch (error) {
-    return write.optional === true && (error as NodeJS.ErrnoException).code === 'ENOENT'
+    const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT'
+    if (isMissing && otherwise !== undefined) return tryWrite(directory, otherwise)
+    return isMissing && optional === true
   }
 }

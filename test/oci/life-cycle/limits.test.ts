@@ -195,6 +195,32 @@ test('a relative path is below our own group', async () => {
   for (const group of cgroupDirectories(name)) rmdirSync(group)
 })
 
+test('exec into a sub-cgroup', async () => {
+  const id = await box.started()
+  const group = readFileSync(`/proc/${(await box.state(id)).pid}/cgroup`, 'utf8')
+  const [, own = ''] = /:pids:(.*)/.exec(group) ?? /^0::(.*)/m.exec(group) ?? []
+  const below = /:pids:/.test(group) ? 'pids:below' : 'below'
+  const seen = await box.ok('exec', '--cgroup', below, id, 'cat', '/proc/self/cgroup')
+  assert.match(seen, new RegExp(`:${own}/below$`, 'm'))
+  const { code, err } = await box.call(['exec', '--cgroup', 'nope:below', id, 'true'])
+  assert.is(code, 255)
+  assert.match(err, /--cgroup.*nope:below.*no group of nope/)
+  await box.gone(id)
+})
+
+test('a device outside of the rules stays closed, for a program that can make it', async () => {
+  const capabilities = ['CAP_MKNOD']
+  const id = await box.started({
+    process: { capabilities: { bounding: capabilities, effective: capabilities, permitted: capabilities } },
+    linux: { resources: { devices: [{ allow: false, access: 'rwm' }] } },
+  })
+  const { code, err } = await box.call(['exec', id, 'sh', '-c', 'mknod /work/k c 1 11 && head -c 1 /work/k'])
+  assert.is(code, 1)
+  assert.match(err, /not permitted/)
+  assert.is((await box.call(['exec', id, 'head', '-c', '1', '/dev/zero'])).code, 0)
+  await box.gone(id)
+})
+
 test('groups of the program below are removed with it', async () => {
   const id = await box.started()
   const directory = await directoryOf(id, 'pids')
@@ -226,6 +252,34 @@ test('without cgroups there are none, and a limit is refused', async () => {
   assert.is(code, 1)
   assert.match(err, /a limit of pids: .*cgroups are disabled/)
   assert.equal(box.left(id), [])
+})
+
+test('a limit that the kernel refuses is told, and nothing is left', async () => {
+  const id = box.newId()
+  // No group has time for that unless it was given some: sched-rt-group.rst. v2 has files by their names.
+  const resources = isV1
+    ? { cpu: { realtimeRuntime: 900_000, realtimePeriod: 1_000_000 } }
+    : { unified: { 'memory.max': 'nonsense' } }
+  const { code, err } = await box.call(['create', '--bundle', box.bundle(id, { linux: { resources } }), id])
+  assert.is(code, 1)
+  assert.match(err, /set cgroup limit: .*(EINVAL|ENOENT)/)
+  assert.equal(box.left(id), [])
+})
+
+test('a limit few ask for is in its file, or refused where there is none', async () => {
+  const id = box.newId()
+  const resources = { hugepageLimits: [{ pageSize: '2MB', limit: 4 * MB }] }
+  const { code, err } = await box.call(['create', '--bundle', box.bundle(id, { linux: { resources } }), id])
+  if (isV1 && !existsSync('/sys/fs/cgroup/hugetlb')) {
+    assert.is(code, 1)
+    assert.match(err, /a limit of hugetlb: not available on this host/)
+    assert.equal(box.left(id), [])
+    return
+  }
+  assert.is(code, 0, err)
+  const limit = await fileOf(id, 'hugetlb', 'hugetlb.2MB.limit_in_bytes', 'hugetlb.2MB.max')
+  assert.is(limit, String(4 * MB))
+  await box.gone(id)
 })
 
 test('systemd is refused by name', async () => {
