@@ -13,13 +13,14 @@ const SOURCE = {
   // The one place where programs meet the host.
   'adapters/live.ts': { own: ['model', 'engine', 'adapters', 'native'] },
   native: { own: ['model', 'native'] },
+  dbus: { own: ['model', 'dbus'] },
   // Programs with parts taken out of them are below what the library offers.
   bench: { own: ['model', 'plan', 'engine', 'adapters/make-folders.ts', 'native', 'bench', 'fp.ts'] },
   cli: { own: ['model', 'bench', 'cli', 'fp.ts'] },
   oci: { own: ['model', 'oci', 'fp.ts'] },
   // The life cycle behind the command's port.
   'oci/live.ts': { own: ['model', 'oci'] },
-  'oci/live': { own: ['model', 'plan', 'engine', 'adapters', 'native', 'oci'] },
+  'oci/live': { own: ['model', 'plan', 'engine', 'adapters', 'native', 'dbus', 'oci'] },
   // What it says to be supported is asked of the planner itself.
   'oci/features.ts': { own: ['model', 'plan', 'oci'] },
   http: { own: ['model', 'http', 'fp.ts'] },

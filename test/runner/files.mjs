@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 
 /** Pure tests need no privilege and no addon. */
-const isUnit = (file) => /^test\/(model|plan|cli\/unit|oci\/command|scripts|support)\//.test(file)
+const isUnit = (file) => /^test\/(model|plan|dbus|cli\/unit|oci\/command|scripts|support)\//.test(file)
 
 /** What runs on the addon itself, and so is worth a run with sanitizers. */
 const isNative = (file) => /^test\/(native|launch|binding|layer|sys|init)\//.test(file)
