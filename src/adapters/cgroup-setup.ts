@@ -94,12 +94,13 @@ const enableControllers = (
   }
 }
 
-/** The name of the directory stands for the program, so one that is there already is the right one. */
+/** The name of the directory stands for the program, so one that is there already is the right one, unless it is all `anew`. */
 export const attachDevices = (
   addon: Addon,
   { arch }: HostFacts,
   directory: string,
   list: DeviceList,
+  anew = false,
 ): void => {
   if (allowsEveryDevice(list)) return
   const fd = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY)
@@ -115,7 +116,7 @@ export const attachDevices = (
   }
   try {
     const query = planDeviceQuery(arch)
-    if (run(query.bytes).data.readUInt32LE(query.count) > 0) return
+    if (!anew && run(query.bytes).data.readUInt32LE(query.count) > 0) return
     run(planDeviceAttach(arch, compileDeviceProgram(list)).bytes)
   } finally {
     closeSync(fd)

@@ -140,6 +140,16 @@ export interface HookFailed {
   readonly path: string
   readonly why: string
 }
+/** systemd refused what a container's unit needs, or could not be asked. */
+export interface SystemdFailed {
+  readonly _tag: 'SystemdFailed'
+  /** The method, e.g. `StartTransientUnit`. */
+  readonly call: string
+  readonly unit?: string
+  /** Name of the D-Bus error, e.g. `org.freedesktop.systemd1.UnitExists`; none where no answer came. */
+  readonly name?: string
+  readonly why: string
+}
 /** The launch child died before it could execute the payload or say why not. */
 export interface LaunchDied {
   readonly _tag: 'LaunchDied'
@@ -181,6 +191,7 @@ export type EngineError =
   | HostUnfit
   | StateDamaged
   | HookFailed
+  | SystemdFailed
   | LaunchDied
   | Cancelled
 
@@ -233,6 +244,8 @@ export const message = (error: EngineError): string => {
       return `${error.path}: damaged: ${error.why}`
     case 'HookFailed':
       return `${error.hook} hook: ${error.path}: ${error.why}`
+    case 'SystemdFailed':
+      return join(`systemd: ${error.call}`, error.unit, error.name, error.why)
     case 'LaunchDied':
       return join(`the container died while starting, at ${error.step}`, error.path, ending(error))
     case 'Cancelled':

@@ -7,12 +7,13 @@ import { version } from '../model/version.ts'
 import { parseMountOptions } from '../plan/launch/mount-options.ts'
 import { flagValue } from '../plan/seccomp/actions.ts'
 import { isKnownArchitecture } from '../plan/seccomp/architectures.ts'
+import { PROPERTY_PREFIX } from '../plan/systemd/annotations.ts'
 import { SPEC_VERSIONS } from './spec-version.ts'
 
 /** What no table tells. A line changes in the commit that makes it true. */
 const SUPPORTED = {
   hooks: HOOK_NAMES,
-  cgroup: { v1: true, v2: true, systemd: false, systemdUser: false, rdma: true },
+  cgroup: { v1: true, v2: true, systemd: true, systemdUser: true, rdma: true },
   apparmor: false,
   selinux: false,
   intelRdt: false,
@@ -48,8 +49,8 @@ export const features = (): object => ({
     // Under runc's name, since it is the one that callers ask for.
     'org.opencontainers.runc.checkpoint.enabled': 'false',
   },
-  // No annotation of a container changes what is done with it.
-  potentiallyUnsafeConfigAnnotations: [],
+  // They are properties of its scope. A name that ends in a dot stands for all that begin with it: features.md.
+  potentiallyUnsafeConfigAnnotations: [PROPERTY_PREFIX],
 })
 
 /** The planner hands every option that it does not know to the file system. */

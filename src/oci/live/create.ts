@@ -5,29 +5,27 @@ import * as E from '#fp/Either'
 import { capabilityNumber } from '../../model/capabilities.ts'
 import type { EngineError } from '../../model/errors.ts'
 import type { CreateRequest, Streams } from '../../model/oci-requests.ts'
-import type { Hook, NamespaceType, Spec } from '../../model/oci-spec.ts'
-import {
-  OCI_STATE_VERSION,
-  type OciRecord,
-  type ProcessIdentity,
-  rfc3339Nano,
-} from '../../model/oci-state.ts'
+import type { Hook, Spec } from '../../model/oci-spec.ts'
+import type { OciRecord } from '../../model/oci-state.ts'
 import type { LaunchPlan } from '../../plan/launch/index.ts'
-import { PROC_NAMES } from '../../plan/launch/joined.ts'
 import type { InnerHook, Lasting } from '../../plan/launch/lasting.ts'
 import { attempt, attempted } from '../attempt.ts'
 import { replaceFile } from '../state-dir.ts'
-import { processStat, programOf, START_SOCKET } from '../status-facts.ts'
+import { programOf, START_SOCKET } from '../status-facts.ts'
 import { rememberConfig } from './config.ts'
 import { copyUps } from './copy-up.ts'
 import { planOf } from './document.ts'
-import { type Group, groupsOf, makeGroups, openParents, recordOf, takeDown } from './groups.ts'
+import { type Group, groupsOf, makeGroups, openParents } from './groups.ts'
 import { handOver } from './hand-over.ts'
 import { withHome } from './home.ts'
 import { runHooks, stateText } from './hooks.ts'
 import { LastingLaunch } from './launch.ts'
 import type { Parts } from './parts.ts'
+import { identityOf, namespacesOf, recordFor, rootfsOf } from './record.ts'
 import { listenAt } from './sockets.ts'
+import { openScope, type Scope } from './systemd/scope.ts'
+import { takeDown } from './take-down.ts'
+import { limitUnit, writesOf } from './update.ts'
 
 /** The steps of the payload's own program, for whoever starts it: a failure is told by number. */
 export const STEPS_FILE = 'steps.json'
@@ -36,7 +34,7 @@ const SCRATCH = 'root'
 
 /**
  * `isWaitedFor`: this process stays to see its end. Fails: ContainerExists, InvalidSpec, HostUnfit, Unsupported, HookFailed,
- * CommandNotFound, SyscallFailed …
+ * CommandNotFound, SystemdFailed, SyscallFailed …
  */
 export const create = async (
   parts: Parts,
@@ -46,14 +44,17 @@ export const create = async (
   const { state } = parts
   const reserved = state.reserve(request.id)
   if (E.isLeft(reserved)) return reserved
-  const undo: (() => void | Promise<void>)[] = [() => void state.remove(request.id)]
-  creating.add(reserved.right)
+  const undo: Undo = [() => void state.remove(request.id)]
+  const directory = reserved.right
+  creating.add(directory)
   try {
-    const made = await attempted(() => createIn(parts, request, reserved.right, undo, isWaitedFor))
+    const made = await attempted(() =>
+      withScope(parts, request, (scope) => createIn(parts, request, { directory, scope, isWaitedFor, undo })),
+    )
     if (E.isLeft(made)) for (const step of undo.reverse()) await step()
     return made
   } finally {
-    creating.delete(reserved.right)
+    creating.delete(directory)
   }
 }
 
@@ -61,24 +62,48 @@ const creating = new Set<string>()
 /** Whether a `create` of this very process is under way in that directory. */
 export const isCreating = (directory: string): boolean => creating.has(directory)
 
+type Undo = (() => unknown)[]
+
+const withScope = async <A>(
+  parts: Parts,
+  { spec, id }: CreateRequest,
+  body: (scope: Scope | undefined) => Promise<E.Either<EngineError, A>>,
+): Promise<E.Either<EngineError, A>> => {
+  const scope = await openScope(parts, spec, id)
+  if (E.isLeft(scope)) return scope
+  try {
+    return await body(scope.right)
+  } finally {
+    await scope.right?.close()
+  }
+}
+
+interface Place {
+  readonly directory: string
+  /** Where systemd makes the groups. */
+  readonly scope: Scope | undefined
+  readonly isWaitedFor: boolean
+  readonly undo: Undo
+}
+
 const createIn = async (
   parts: Parts,
   request: CreateRequest,
-  directory: string,
-  undo: (() => void | Promise<void>)[],
-  isWaitedFor: boolean,
+  { directory, scope, isWaitedFor, undo }: Place,
 ): Promise<E.Either<EngineError, LastingLaunch>> => {
   const { state, addon } = parts
   const { id, spec } = request
   warnOfCapabilities(parts, spec)
-  const wanted = attempt(() => rootfsIsFolder(rootfsOf(request)) ?? groupsOf(parts, spec, id))
+  const wanted = attempt(() => rootfsIsFolder(rootfsOf(request)) ?? groupsOf(parts, spec, id, scope?.path))
   if (E.isLeft(wanted)) return wanted
   // Its groups are known before they are there: should this process be killed, `delete` finds them and who is in them.
-  const record = recordFor(parts, request, wanted.right)
+  const record = recordFor(parts, request, wanted.right, scope)
   const saved = E.flatMap(() => state.save(record))(state.saveConfig(id, request.config))
   if (E.isLeft(saved)) return saved
-  undo.push(() => takeDown(record.cgroup))
-  const groups = attempt(() => makeGroups(parts, wanted.right, spec))
+  const begun = await scope?.begin()
+  if (begun !== undefined && E.isLeft(begun)) return begun
+  undo.push(() => takeDown(parts, record.cgroup))
+  const groups = attempt(() => makeGroups(parts, wanted.right, spec, scope))
   if (E.isLeft(groups)) return groups
   const scratch = path.join(directory, SCRATCH)
   mkdirSync(scratch, { mode: 0o711 })
@@ -100,12 +125,14 @@ const createIn = async (
   const launch = startOf(parts, plan.right, request, groups.right, {
     socket: socket.right,
     copies: copies.right,
+    // On v2 it is born in its group, and whoever kept that must not count among those it may have.
+    ...(scope !== undefined && parts.facts.cgroup.mode === 'v2' ? { born: () => void scope.joined() } : {}),
   })
   undo.push(async () => {
     launch.kill()
     await launch.end
   })
-  const reached = await reachCreated(parts, request, launch, record, [socket.right])
+  const reached = await reachCreated(parts, request, { launch, record, scope }, [socket.right])
   addon.closeFds(Int32Array.of(socket.right, ...copies.right))
   if (E.isLeft(reached)) return reached
   const handed = await handOver(parts, request, launch)
@@ -130,15 +157,21 @@ const rootfsIsFolder = (rootfs: string): undefined => {
     } satisfies EngineError
 }
 
+interface Start {
+  readonly launch: LastingLaunch
+  readonly record: OciRecord
+  readonly scope: Scope | undefined
+}
+
 /** Up to the moment it waits for `start`, with the hooks of the runtime's own namespaces on the way. */
 const reachCreated = async (
   parts: Parts,
   { id, spec, bundle, streams, extraFds }: CreateRequest,
-  launch: LastingLaunch,
-  record: OciRecord,
+  { launch, record, scope }: Start,
   given: readonly number[],
 ): Promise<E.Either<EngineError, void>> => {
   let reached = await launch.next()
+  await scope?.joined()
   if (E.isRight(reached) && reached.right === 'paused') {
     const text = stateText(spec, { id, status: 'creating', pid: launch.pid, bundle })
     const hooks = runtimeHooks(spec)
@@ -159,47 +192,16 @@ const reachCreated = async (
     namespaces: namespacesOf(spec, launch.pid),
   }
   rememberConfig(parts, created, spec)
-  return parts.state.save(created)
+  const saved = parts.state.save(created)
+  if (E.isLeft(saved) || scope === undefined) return saved
+  const writes = writesOf(parts, record.cgroup, spec.linux?.resources ?? {})
+  return limitUnit(scope.manager, scope.unit.name, writes, scope.isUsers)
 }
 
 const runtimeHooks = ({ hooks = {} }: Spec): readonly (readonly [string, readonly Hook[]])[] => [
   ['prestart', hooks.prestart ?? []],
   ['createRuntime', hooks.createRuntime ?? []],
 ]
-
-export const identityOf = (pid: number): ProcessIdentity | undefined => {
-  const stat = processStat(pid)
-  return stat && { pid, startTime: stat.startTime }
-}
-
-const recordFor = ({ globals }: Parts, request: CreateRequest, groups: readonly Group[]): OciRecord => {
-  const { id, bundle, spec } = request
-  const creator = identityOf(process.pid)
-  return {
-    version: OCI_STATE_VERSION,
-    ociVersion: spec.ociVersion,
-    id,
-    ...(creator === undefined ? {} : { creator }),
-    bundle,
-    rootfs: rootfsOf(request),
-    created: rfc3339Nano(BigInt(Date.now()) * 1_000_000n + (process.hrtime.bigint() % 1_000_000n)),
-    ...(spec.annotations === undefined ? {} : { annotations: spec.annotations }),
-    ownerUid: process.geteuid?.() ?? 0,
-    cgroup: recordOf(globals.cgroupManager, groups),
-    namespaces: {},
-  }
-}
-
-const rootfsOf = ({ bundle, spec }: Pick<CreateRequest, 'bundle' | 'spec'>): string =>
-  path.resolve(bundle, spec.root?.path ?? 'rootfs')
-
-/** Where another process can join, by type. */
-const namespacesOf = (spec: Spec, pid: number): Partial<Record<NamespaceType, string>> =>
-  Object.fromEntries(
-    [...new Set([...(spec.linux?.namespaces ?? []).map(({ type }) => type), 'mount' as const])].map(
-      (type) => [type, `/proc/${pid}/ns/${PROC_NAMES[type]}`],
-    ),
-  )
 
 const lastingOf = (
   { id, spec, bundle, extraFds, noNewKeyring }: CreateRequest,
@@ -250,6 +252,8 @@ export const slotsOf = (
 interface Given {
   readonly socket: number
   readonly copies: readonly number[]
+  /** Called as soon as there is a process. */
+  readonly born?: () => void
 }
 
 const startOf = (
@@ -262,7 +266,7 @@ const startOf = (
   const parents = openParents(groups)
   try {
     const slots = slotsOf(streams, parents.fds, [given.socket, ...extraOf(extraFds), ...given.copies])
-    return new LastingLaunch(addon, plan, slots, spec.process?.args?.[0] ?? '', parents.close)
+    return new LastingLaunch(addon, plan, slots, spec.process?.args?.[0] ?? '', parents.close, given.born)
   } catch (error) {
     parents.close()
     throw error

@@ -1,24 +1,14 @@
 // The cgroups of a container: where its document puts them, how they are made and taken down, and who is in them.
-import {
-  closeSync,
-  constants,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  rmdirSync,
-} from 'node:fs'
+import { closeSync, constants, mkdirSync, openSync, readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
-import { killAtOnce } from '../../adapters/cgroup-kill.ts'
 import { allowDevices, attachDevices, handDown, inheritCpuset } from '../../adapters/cgroup-setup.ts'
 import type { EngineError } from '../../model/errors.ts'
-import type { LinuxDeviceCgroup, LinuxResources, Spec } from '../../model/oci-spec.ts'
+import type { LinuxResources, Spec } from '../../model/oci-spec.ts'
 import type { CgroupManager, OciCgroup } from '../../model/oci-state.ts'
-import { deviceList } from '../../plan/device-list.ts'
 import { limitedControllers, limitWrites } from '../../plan/launch/cgroup.ts'
 import type { CgroupParent } from '../../plan/launch/index.ts'
 import { unless } from '../attempt.ts'
+import { devicesOf } from './device-rules.ts'
 import type { Parts } from './parts.ts'
 
 /** A group as the planner takes it, and its directory. */
@@ -29,18 +19,24 @@ export interface Group extends CgroupParent {
 
 /**
  * One for each hierarchy: the container joins them all, as it does under runc. A relative path is below the runtime's own group, and
- * without one the id is the name. Throws an EngineError.
+ * without one the id is the name. `scope`: path of the group systemd makes instead. Throws an EngineError.
  */
-export const groupsOf = ({ facts, globals }: Parts, { linux }: Spec, id: string): readonly Group[] => {
+export const groupsOf = (
+  { facts, globals }: Parts,
+  { linux }: Spec,
+  id: string,
+  scope?: string,
+): readonly Group[] => {
   const { cgroupManager: manager } = globals
   const { mode, controllers, unified, writable } = facts.cgroup
-  if (manager === 'systemd') throw unsupportedManager
-  if (manager === 'disabled' || mode === 'none' || !writable) return refusingLimits(manager, linux?.resources)
+  // The scope's own group is handed over to whoever asked for it.
+  const canMake = writable || scope !== undefined
+  if (manager === 'disabled' || mode === 'none' || !canMake) return refusingLimits(manager, linux?.resources)
   const wanted = linux?.cgroupsPath ?? ''
   const own = ownGroups()
   const place = (mountpoint: string, names: readonly string[], version: 1 | 2): Group => {
     const above = wanted.startsWith('/') ? '/' : (own.get(version === 2 ? '' : (names[0] ?? '')) ?? '/')
-    const whole = path.posix.join('/', above, wanted === '' ? id : wanted)
+    const whole = scope ?? path.posix.join('/', above, wanted === '' ? id : wanted)
     const parent = path.posix.dirname(whole)
     return {
       version,
@@ -55,13 +51,9 @@ export const groupsOf = ({ facts, globals }: Parts, { linux }: Spec, id: string)
   const mounts = new Map<string, string[]>()
   for (const { name, mountpoint, version } of controllers)
     if (version === 1) mounts.set(mountpoint, [...(mounts.get(mountpoint) ?? []), name])
-  return [...mounts].map(([mountpoint, names]) => place(mountpoint, names, 1))
-}
-
-const unsupportedManager: EngineError = {
-  _tag: 'Unsupported',
-  feature: 'the systemd cgroup manager',
-  why: 'units are not made; use cgroupfs',
+  const groups = [...mounts].map(([mountpoint, names]) => place(mountpoint, names, 1))
+  // Beside v1 that is where systemd looks whether anybody is left.
+  return scope === undefined || unified === undefined ? groups : [...groups, place(unified, [], 2)]
 }
 
 const refusingLimits = (
@@ -88,39 +80,29 @@ const ownGroups = (): ReadonlyMap<string, string> => {
   )
 }
 
-const allowed = (type: 'b' | 'c', access: string, major?: number, minor?: number): LinuxDeviceCgroup => ({
-  allow: true,
-  type,
-  access,
-  ...(major === undefined ? {} : { major }),
-  ...(minor === undefined ? {} : { minor }),
-})
-
-/** What the default devices need, whatever a document says before: runc libcontainer/specconv, AllowedDevices. */
-const DEFAULT_RULES: readonly LinuxDeviceCgroup[] = [
-  allowed('c', 'm'),
-  allowed('b', 'm'),
-  ...[3, 5, 7, 8, 9].map((minor) => allowed('c', 'rwm', 1, minor)),
-  allowed('c', 'rwm', 5, 0),
-  allowed('c', 'rwm', 5, 2),
-  allowed('c', 'rwm', 136),
-]
-
-/** The container's own directories with what they need before anybody joins: cpusets that are not empty, and device rules. Throws an EngineError. */
+/**
+ * The container's own directories with what they need before anybody joins: cpusets that are not empty, and device rules. `scope`: a
+ * program that is attached there is somebody else's, and what a user's manager made has limits that the manager alone may write. Throws
+ * an EngineError.
+ */
 export const makeGroups = (
   { addon, facts }: Parts,
   groups: readonly Group[],
-  { linux }: Spec,
+  spec: Spec,
+  scope: { readonly isUsers: boolean } | undefined,
 ): readonly Group[] => {
-  const resources = linux?.resources ?? {}
-  const list = deviceList([...(resources.devices ?? []), ...DEFAULT_RULES])
+  const isUsers = scope?.isUsers === true
+  const list = devicesOf(spec)
+  const resources = spec.linux?.resources ?? {}
   const more = limitedControllers(resources).map(onV2)
   const made = groups.map((group) => {
     const whole = path.posix.join(group.path, group.group)
     if (group.version === 2) {
       const { controllers } = handDown(group.mountpoint, group.path === '' ? '/' : group.path, more)
       mkdirSync(group.directory, { recursive: true })
-      attachDevices(addon, facts, group.directory, list)
+      // A user can neither load a program nor make a device that it would refuse.
+      if (facts.cgroup.mode === 'v2' && !isUsers)
+        attachDevices(addon, facts, group.directory, list, scope !== undefined)
       return { ...group, controllers }
     }
     mkdirSync(group.directory, { recursive: true })
@@ -129,7 +111,7 @@ export const makeGroups = (
     return group
   })
   if (made.length > 0) refuseLacking(made, resources)
-  return made
+  return isUsers ? made.map((group) => ({ ...group, controllers: [] })) : made
 }
 
 const onV2 = (name: string): string => (name === 'blkio' ? 'io' : name)
@@ -151,7 +133,7 @@ const refuseLacking = (groups: readonly Group[], resources: LinuxResources): voi
 }
 
 /** As the state keeps them. */
-export const recordOf = (manager: CgroupManager, groups: readonly Group[]): OciCgroup => {
+export const recordOf = (manager: CgroupManager, groups: readonly Group[], unit?: string): OciCgroup => {
   const paths = Object.fromEntries(
     groups.flatMap(({ version, controllers, directory }) =>
       version === 2 ? [['', directory]] : controllers.map((name) => [name, directory]),
@@ -159,7 +141,12 @@ export const recordOf = (manager: CgroupManager, groups: readonly Group[]): OciC
   )
   const frozen = groups.find(({ version, controllers }) => version === 2 || controllers.includes('freezer'))
   const file = frozen && path.join(frozen.directory, frozen.version === 2 ? 'cgroup.freeze' : 'freezer.state')
-  return { manager, paths, ...(file === undefined ? {} : { freezerFile: file }) }
+  return {
+    manager,
+    paths,
+    ...(file === undefined ? {} : { freezerFile: file }),
+    ...(unit === undefined ? {} : { unit }),
+  }
 }
 
 /** One directory of a container that is there, and the controllers it stands for; the empty name is v2's. */
@@ -227,7 +214,7 @@ export const openParents = (
   return { fds, close }
 }
 
-const GONE = ['ENOENT', 'ENODEV']
+export const GONE = ['ENOENT', 'ENODEV']
 
 /** Pids of all processes at and below a directory; none where it is gone. */
 export const pidsBelow = (directory: string): readonly number[] => {
@@ -249,37 +236,4 @@ export const pidsBelow = (directory: string): readonly number[] => {
 export const processesOf = (cgroup: OciCgroup): readonly number[] => {
   const [first] = hierarchiesOf(cgroup)
   return first === undefined ? [] : [...new Set(pidsBelow(first.directory))].sort((a, b) => a - b)
-}
-
-const TRIES = 200
-const PAUSE_MS = 5
-
-/** With all below it. A group is busy until its last process is fully gone. Throws what rmdir throws in the end. */
-const removeGroup = async (directory: string): Promise<void> => {
-  for (const entry of unless(GONE, () => readdirSync(directory, { withFileTypes: true })) ?? [])
-    if (entry.isDirectory()) await removeGroup(path.join(directory, entry.name))
-  for (let tries = 0; existsSync(directory); tries++) {
-    const isBusy = unless(['EBUSY'], () => unless(GONE, () => rmdirSync(directory)) ?? true) === undefined
-    if (!isBusy) return
-    if (tries === TRIES) rmdirSync(directory)
-    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS))
-  }
-}
-
-/** SIGKILL to everybody in it, until nobody is left. */
-const killAll = async (cgroup: OciCgroup): Promise<void> => {
-  const unified = cgroup.paths['']
-  for (let tries = 0; tries < TRIES; tries++) {
-    const pids = processesOf(cgroup)
-    if (pids.length === 0) return
-    if (unified === undefined || !killAtOnce(unified))
-      for (const pid of pids) unless(['ESRCH'], () => process.kill(pid, 'SIGKILL'))
-    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS))
-  }
-}
-
-/** Nobody is in its groups afterwards, and they are gone. Throws what rmdir throws in the end. */
-export const takeDown = async (cgroup: OciCgroup): Promise<void> => {
-  await killAll(cgroup)
-  for (const { directory } of hierarchiesOf(cgroup)) await removeGroup(directory)
 }

@@ -18,8 +18,8 @@ export type Reached = E.Either<EngineError, Moment>
 
 const scripts = new WeakMap<LaunchPlan, NativeScript>()
 /** A plan's bytes are handed to the native side once. */
-const scriptFor = (addon: Addon, plan: LaunchPlan): NativeScript => {
-  const script = scripts.get(plan) ?? new addon.Script(scriptOf(plan))
+const scriptFor = (addon: Addon, plan: LaunchPlan, eager: boolean): NativeScript => {
+  const script = scripts.get(plan) ?? new addon.Script({ ...scriptOf(plan), eager })
   scripts.set(plan, script)
   return script
 }
@@ -31,6 +31,7 @@ export class LastingLaunch {
   readonly #addon: Addon
   readonly #plan: LaunchPlan
   readonly #command: string
+  readonly #born: (() => void) | undefined
   readonly #native: NativeLaunch
   #release: () => void
   readonly #reached: Reached[] = []
@@ -47,20 +48,26 @@ export class LastingLaunch {
     this.#ended = resolve
   })
 
-  /** `slots`: what the plan's first slots are, borrowed until `release`. Throws for a plan the addon does not take. */
+  /**
+   * `slots`: what the plan's first slots are, borrowed until `release`. `born`: called at once when the process is there. Throws for a
+   * plan the addon does not take.
+   */
   constructor(
     addon: Addon,
     plan: LaunchPlan,
     slots: readonly number[],
     command: string,
     release: () => void,
+    born?: () => void,
   ) {
     this.#addon = addon
     this.#release = release
     this.#plan = plan
     this.#command = command
+    this.#born = born
     const told = (...event: LaunchEvent): void => this.#onEvent(event)
-    this.#native = new addon.Launch(scriptFor(addon, plan), Int32Array.from(slots), '', told)
+    const script = scriptFor(addon, plan, born !== undefined)
+    this.#native = new addon.Launch(script, Int32Array.from(slots), '', told)
   }
 
   /** The next moment, or why it is not reached any more; after a failure the process has ended. */
@@ -106,6 +113,7 @@ export class LastingLaunch {
       case 'cloned':
         this.pid = event[1]
         this.#addon.closeFds(Int32Array.from(event.slice(3) as number[]))
+        this.#born?.()
         return
       case 'timings':
         this.#addon.closeFds(Int32Array.of(event[3]))

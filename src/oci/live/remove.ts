@@ -8,11 +8,12 @@ import { wording } from '../wording.ts'
 import { configOf } from './config.ts'
 import { isCreating } from './create.ts'
 import { thaw } from './freeze.ts'
-import { processesOf, takeDown } from './groups.ts'
+import { processesOf } from './groups.ts'
 import { runHooks, stateText } from './hooks.ts'
 import { locked } from './locked.ts'
 import type { Parts } from './parts.ts'
 import { signalProcess, untilDead } from './process-handle.ts'
+import { takeDown } from './take-down.ts'
 
 const SIGKILL = 9
 const ESRCH = 3
@@ -35,7 +36,7 @@ export const kill = async (
   )
 }
 
-/** Nothing of the container is left afterwards. Fails: WrongStatus, SyscallFailed. */
+/** Nothing of the container is left afterwards. Fails: WrongStatus, SystemdFailed, SyscallFailed. */
 export const remove = (
   parts: Parts,
   { container, force }: DeleteRequest,
@@ -58,7 +59,7 @@ const removeFound = async (parts: Parts, container: OciContainer): Promise<E.Eit
     if (!(await untilDead(init)))
       return E.left({ _tag: 'WrongStatus', container: id, status: container.status, wanted: 'stopped' })
   }
-  const down = await attempted(async () => E.right(await takeDown(cgroup)))
+  const down = await attempted(() => takeDown(parts, cgroup))
   if (E.isLeft(down)) return down
   const spec = configOf(parts, container)
   const removed = parts.state.remove(id)

@@ -97,9 +97,9 @@ test('features say no to what nothing does', () =>
       assert.ok(mountOptions.includes(option), option)
     assert.not(mountOptions.includes('no-such-option'))
     assert.equal(mountOptions, [...mountOptions].sort())
-    assert.is(linux.cgroup.systemd, false)
+    assert.is(linux.cgroup.systemd, true)
     assert.ok(linux.seccomp.archs?.includes('SCMP_ARCH_X86_64'))
-    assert.equal(potentiallyUnsafeConfigAnnotations, [])
+    assert.equal(potentiallyUnsafeConfigAnnotations, ['org.systemd.property.'])
   }))
 
 test('an id is reserved once, in directories nobody else may enter', () =>
