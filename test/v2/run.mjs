@@ -1,13 +1,14 @@
-// The tests of files.txt on a host with cgroup v2 alone: Debian's kernel in an emulated machine over this host's files.
+// The tests of files.txt and systemd.txt on a host with cgroup v2 alone: Debian's kernel in an emulated machine over this host's files.
 import { execFileSync, spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { chooseFiles } from '../runner/files.mjs'
 import { packInitramfs } from './initramfs.mjs'
 import { fetchKernel, imageOf, modulesOf } from './kernel.mjs'
 
-const LIMIT_MS = Number(process.env.SLIPWAY_V2_SECONDS ?? 900) * 1000
+const LIMIT_MS = Number(process.env.SLIPWAY_V2_SECONDS ?? 1200) * 1000
 const MEMORY_MIB = 2048
 const DISK_BYTES = 4 * 1024 ** 3
 const MODULES = [
@@ -32,6 +33,10 @@ const MODULES = [
 const root = path.dirname(path.dirname(path.dirname(fileURLToPath(import.meta.url))))
 process.chdir(root)
 const words = process.argv.slice(2)
+/** Without systemd, and with it as the first process. */
+const phases = ['files', 'systemd'].filter(
+  (name) => chooseFiles({ words, files: [], list: `test/v2/${name}.txt` }).length > 0,
+)
 
 /** Kernel, initramfs and bundle: all that is made on this side. */
 const prepare = (folder) => {
@@ -57,9 +62,12 @@ const prepare = (folder) => {
     ),
   )
   rmSync('build/test-v2', { recursive: true, force: true })
-  execFileSync(process.execPath, ['test/run.mjs', '--list=test/v2/files.txt', '--bundle-to=build/test-v2'], {
-    stdio: 'inherit',
-  })
+  for (const name of phases)
+    execFileSync(
+      process.execPath,
+      ['test/run.mjs', `--list=test/v2/${name}.txt`, `--bundle-to=build/test-v2/${name}`],
+      { stdio: 'inherit' },
+    )
   return { kernel: imageOf(kernel), initramfs, disk: makeDisk(path.join(folder, 'disk')) }
 }
 
@@ -77,7 +85,12 @@ const share = (tag, folder, readonly) => [
 ]
 
 const machine = ({ kernel, initramfs, disk }, result) => {
-  const environment = { SLIPWAY_REPO: root, SLIPWAY_NODE: process.execPath, SLIPWAY_WORDS: words.join(',') }
+  const environment = {
+    SLIPWAY_REPO: root,
+    SLIPWAY_NODE: process.execPath,
+    SLIPWAY_WORDS: words.join(','),
+    SLIPWAY_PHASES: phases.join(','),
+  }
   const settings = Object.entries(environment).map(([name, value]) => `${name}=${value}`)
   return [
     ...['-accel', 'tcg,thread=multi', '-cpu', 'max', '-m', String(MEMORY_MIB), '-smp', '2'],
@@ -114,16 +127,34 @@ const readResult = (folder, name) => {
 }
 
 const main = async (folder) => {
+  if (phases.length === 0) throw new Error(`no test file matches ${words.join(' ')}`)
   const result = path.join(folder, 'result')
   mkdirSync(result)
   const started = Date.now()
   const screen = await boot(machine(prepare(folder), result))
-  process.stdout.write(readResult(result, 'output') ?? '')
-  const status = readResult(result, 'status')
-  if (status !== undefined) return Number(status)
   const seconds = ((Date.now() - started) / 1000).toFixed(0)
-  console.log(`${screen}\nthe virtual machine ended after ${seconds} s without a result\n0 passed, 1 failed`)
-  return 1
+  const counts = phases.map((name) => {
+    const output = readResult(result, `output-${name}`) ?? ''
+    process.stdout.write(output)
+    return readResult(result, `status-${name}`) === undefined ? undefined : countsOf(output)
+  })
+  const missing = phases.filter((_, index) => counts[index] === undefined)
+  if (missing.length > 0)
+    console.log(
+      `${screen}\nthe virtual machine ended after ${seconds} s without a result of ${missing.join(', ')}`,
+    )
+  const sum = (index) => counts.reduce((total, each) => total + (each?.[index] ?? 0), 0)
+  const failed = sum(1) + missing.length
+  console.log(`the virtual machine took ${seconds} s`)
+  console.log(`${sum(0)} passed, ${failed} failed${sum(2) > 0 ? `, ${sum(2)} skipped` : ''}`)
+  return failed === 0 && phases.every((name) => Number(readResult(result, `status-${name}`)) === 0) ? 0 : 1
+}
+
+/** The runner's last line. Undefined where it came to none. */
+const countsOf = (output) => {
+  const line = output.trimEnd().split('\n').at(-1)
+  const counts = /^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$/.exec(line)
+  return counts?.slice(1).map((count) => Number(count ?? 0))
 }
 
 const folder = mkdtempSync(path.join(tmpdir(), 'slipway-v2-'))

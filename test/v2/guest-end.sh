@@ -1,0 +1,4 @@
+#!/bin/sh
+# Ends the machine.
+sync
+echo b >/proc/sysrq-trigger
