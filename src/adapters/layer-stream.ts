@@ -69,28 +69,22 @@ async function* untilAborted(
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array> {
   if (signal === undefined) return yield* source
-  const aborted = abortion(signal)
+  // Of the step that is waited for. A race against one promise of the abort would keep every chunk as long as that.
+  let fail: (error: unknown) => void = () => {}
+  const aborted = (): void => fail(thrown({ _tag: 'Cancelled', what: 'unpack of a layer', why: 'aborted' }))
   const iterator = source[Symbol.asyncIterator]()
+  const next = (): Promise<IteratorResult<Uint8Array>> =>
+    new Promise((resolve, reject) => {
+      fail = reject
+      if (signal.aborted) aborted()
+      else iterator.next().then(resolve, reject)
+    })
+  signal.addEventListener('abort', aborted, { once: true })
   try {
-    for (;;) {
-      const step = await Promise.race([iterator.next(), aborted.promise])
-      if (step.done === true) return
-      yield step.value
-    }
+    for (let step = await next(); step.done !== true; step = await next()) yield step.value
   } finally {
-    aborted.dispose()
+    signal.removeEventListener('abort', aborted)
     // A source that waits for its next chunk ends its iteration only afterwards: it is told, not waited for.
     iterator.return?.()?.catch(() => undefined)
   }
-}
-
-const abortion = (signal: AbortSignal): { promise: Promise<never>; dispose: () => void } => {
-  let listener = (): void => undefined
-  const promise = new Promise<never>((_, reject) => {
-    listener = () => reject(thrown({ _tag: 'Cancelled', what: 'unpack of a layer', why: 'aborted' }))
-    if (signal.aborted) listener()
-    else signal.addEventListener('abort', listener, { once: true })
-  })
-  promise.catch(() => undefined)
-  return { promise, dispose: () => signal.removeEventListener('abort', listener) }
 }
