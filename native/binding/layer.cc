@@ -79,6 +79,11 @@ bool open_completions(Napi::Env env, Layers* layers) {
   return false;
 }
 
+// A descriptor, borrowed; -1 for anything else.
+int read_namespace(const Napi::Value& value) {
+  return value.IsNumber() ? value.As<Napi::Number>().Int32Value() : -1;
+}
+
 layer::Limits read_limits(const Napi::Value& value) {
   layer::Limits limits;
   if (!value.IsObject()) return limits;
@@ -90,6 +95,7 @@ layer::Limits read_limits(const Napi::Value& value) {
   if (bytes.IsNumber())
     limits.max_bytes = static_cast<uint64_t>(bytes.As<Napi::Number>().Int64Value());
   if (devices.IsBoolean()) limits.allow_devices = devices.As<Napi::Boolean>();
+  limits.user_namespace = read_namespace(object.Get("userNamespace"));
   return limits;
 }
 
@@ -217,6 +223,7 @@ class LayerApplier : public Napi::ObjectWrap<LayerApplier> {
     put(result, "whiteouts", as_number(stats.whiteouts));
     put(result, "pendingLinks", as_number(stats.pending_links));
     put(result, "implicitDirectories", as_number(stats.implicit_directories));
+    put(result, "skippedDevices", as_number(stats.skipped_devices));
     put(result, "skippedXattrs", as_number(stats.skipped_xattrs));
     return result;
   }
@@ -237,16 +244,17 @@ void Layers::end_of_environment(void* data) {
   layers->context.reset();
 }
 
-// Runs `work` on a thread of its own, then resolves with what `show` makes of it.
+// Runs `work` on a thread of its own, as root of a user namespace where one is given, then resolves
+// with what `show` makes of it.
 template <typename Job>
-Napi::Value run(const Napi::CallbackInfo& info, std::shared_ptr<Job> job) {
+Napi::Value run(const Napi::CallbackInfo& info, std::shared_ptr<Job> job, int user_namespace = -1) {
   const Napi::Env env = info.Env();
   auto* layers = static_cast<Layers*>(info.Data());
   if (!open_completions(env, layers)) return env.Undefined();
   auto answer = std::make_shared<Napi::Promise::Deferred>(env);
   layers->completions->expect();
-  layers->tasks.post([layers, job, answer, env, answers = layers->completions] {
-    job->work();
+  layers->tasks.post([layers, job, answer, env, user_namespace, answers = layers->completions] {
+    layer::work_inside(user_namespace, &job->failure, [&job] { job->work(); });
     answers->post([layers, job, answer, env] {
       layers->deliver(env, [&] {
         const bool failed = job->failure.set();
@@ -283,8 +291,8 @@ struct FlattenJob {
   }
 };
 
-// flattenLayers(directories, target, scratch): bottom layer first. Resolves with counts or with why
-// not.
+// flattenLayers(directories, target, scratch, userNamespace?): bottom layer first. Resolves with
+// counts or with why not.
 Napi::Value flatten_layers(const Napi::CallbackInfo& info) {
   auto job = std::make_shared<FlattenJob>();
   const auto layers = info[0].As<Napi::Array>();
@@ -292,7 +300,7 @@ Napi::Value flatten_layers(const Napi::CallbackInfo& info) {
     job->layers.push_back(layers.Get(i).As<Napi::String>());
   job->target = info[1].As<Napi::String>();
   job->scratch = info[2].As<Napi::String>();
-  return run(info, job);
+  return run(info, job, read_namespace(info[3]));
 }
 
 struct RemoveJob {
@@ -316,19 +324,20 @@ struct RemoveJob {
   }
 };
 
-// removeTree(path): path and all below it; resolves with the number of names removed.
+// removeTree(path, userNamespace?): path and all below it; resolves with the number of names
+// removed.
 Napi::Value remove_tree(const Napi::CallbackInfo& info) {
   auto job = std::make_shared<RemoveJob>();
   job->path = info[0].As<Napi::String>();
-  return run(info, job);
+  return run(info, job, read_namespace(info[1]));
 }
 
-// sweepStaging(folder): removes the staging directories of dead processes.
+// sweepStaging(folder, userNamespace?): removes the staging directories of dead processes.
 Napi::Value sweep_staging(const Napi::CallbackInfo& info) {
   auto job = std::make_shared<RemoveJob>();
   job->path = info[0].As<Napi::String>();
   job->sweep = true;
-  return run(info, job);
+  return run(info, job, read_namespace(info[1]));
 }
 
 struct StagingJob {

@@ -24,21 +24,12 @@ namespace nr = sys::nr;
 
 // CHILD: a copy of the engine in which other threads' locks may be held for ever, so it makes raw
 // calls alone. It dies with the thread that made it.
-[[noreturn]] void live_until_killed() noexcept {
+[[noreturn]] void live_until_killed(long engine) noexcept {
   sys::raw_syscall(nr::prctl, PR_SET_PDEATHSIG, SIGKILL);
+  // The engine may have been killed before that: then nobody ever sends the signal.
+  while (sys::raw_syscall(nr::getppid) != engine) sys::raw_syscall(nr::exit_group, 0);
   const int64_t hour[2] = {3600, 0};
   for (;;) sys::raw_syscall(nr::nanosleep, sys::ptr(hour), 0);
-}
-
-// Memory is copied, not shared: nothing of the engine's is ever in a namespace of less trust. That
-// takes milliseconds in a large process, and only who asks for a map of its own pays.
-long clone_into_namespace(int* pidfd) noexcept {
-  clone_args how{};
-  how.flags = CLONE_NEWUSER | CLONE_PIDFD | CLONE_CLEAR_SIGHAND;
-  how.pidfd = reinterpret_cast<uint64_t>(pidfd);
-  const long pid = sys::raw_syscall(nr::clone3, sys::ptr(&how), sizeof how);
-  if (pid == 0) live_until_killed();
-  return pid;
 }
 
 int write_file(const char* path, const char* text) noexcept {
@@ -60,18 +51,34 @@ long open_mapped(long pid, const char* uid_map, const char* gid_map) noexcept {
 
 }  // namespace
 
-long make_user_namespace(const char* uid_map, const char* gid_map) noexcept {
-  int raw_pidfd = -1;
-  const long pid = clone_into_namespace(&raw_pidfd);
-  if (sys::failed(pid)) return pid;
-  const sys::UniqueFd pidfd(raw_pidfd);
-  const long made = open_mapped(pid, uid_map, gid_map);
-  sys::raw_syscall(nr::pidfd_send_signal, pidfd.get(), SIGKILL, 0, 0);
+// Memory is copied, not shared: nothing of the engine's is ever in a namespace of less trust. That
+// takes milliseconds in a large process, and only who asks for a map of its own pays.
+long clone_into_user_namespace(int* pidfd) noexcept {
+  const long engine = getpid();
+  clone_args how{};
+  how.flags = CLONE_NEWUSER | CLONE_PIDFD | CLONE_CLEAR_SIGHAND;
+  how.pidfd = reinterpret_cast<uint64_t>(pidfd);
+  const long pid = sys::raw_syscall(nr::clone3, sys::ptr(&how), sizeof how);
+  if (pid == 0) live_until_killed(engine);
+  return pid;
+}
+
+void end_clone(int pidfd) noexcept {
+  sys::raw_syscall(nr::pidfd_send_signal, pidfd, SIGKILL, 0, 0);
   // It has no exit signal, so nobody else is told of it or waits for it.
-  while (waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(pidfd.get()), nullptr,
+  while (waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(pidfd), nullptr,
                 WEXITED | __WALL) != 0 &&
          errno == EINTR) {
   }
+}
+
+long make_user_namespace(const char* uid_map, const char* gid_map) noexcept {
+  int raw_pidfd = -1;
+  const long pid = clone_into_user_namespace(&raw_pidfd);
+  if (sys::failed(pid)) return pid;
+  const sys::UniqueFd pidfd(raw_pidfd);
+  const long made = open_mapped(pid, uid_map, gid_map);
+  end_clone(pidfd.get());
   return made;
 }
 

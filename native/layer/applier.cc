@@ -11,6 +11,7 @@
 
 #include "layer/node.h"
 #include "layer/remove.h"
+#include "sys/inside.h"
 
 namespace slipway::layer {
 namespace {
@@ -42,6 +43,14 @@ bool Applier::refuse(const char* why) {
 bool Applier::fail(const char* step) {
   failure_->step = step;
   failure_->error = errno;
+  return false;
+}
+
+// The kernel's word for an id that the user namespace does not map (chown(2), EINVAL).
+bool Applier::fail_chown(const Entry& entry) {
+  if (errno != EINVAL || !sys::is_inside_user_namespace()) return fail("layer_chown");
+  failure_->why = "it belongs to uid " + std::to_string(entry.uid) + " and gid " +
+                  std::to_string(entry.gid) + ", and the user namespace has no such id";
   return false;
 }
 
@@ -124,20 +133,20 @@ bool Applier::whiteout(std::string_view marker) {
   if (errno != EEXIST) return fail("layer_whiteout");
   const sys::UniqueFd own = open_child_directory(parent_->fd.get(), hidden.c_str());
   if (!own) return errno == ENOTDIR || errno == ELOOP || fail("layer_whiteout");
-  return fsetxattr(own.get(), kOpaque, "y", 1, 0) == 0 || fail("layer_opaque");
+  return fsetxattr(own.get(), attributes().opaque, "y", 1, 0) == 0 || fail("layer_opaque");
 }
 
 bool Applier::opaque() {
   stats_.whiteouts++;
-  return fsetxattr(parent_->fd.get(), kOpaque, "y", 1, 0) == 0 || fail("layer_opaque");
+  return fsetxattr(parent_->fd.get(), attributes().opaque, "y", 1, 0) == 0 || fail("layer_opaque");
 }
 
 bool Applier::directory(const Entry& entry) {
   Directory* directory = stack_.directory(path_);
   if (directory == nullptr) return false;
   const int fd = directory->fd.get();
-  if (path_.parts.empty()) (void)fremovexattr(fd, kImplicit);
-  if (fchown(fd, entry.uid, entry.gid) != 0) return fail("layer_chown");
+  if (path_.parts.empty()) (void)fremovexattr(fd, attributes().implicit);
+  if (fchown(fd, entry.uid, entry.gid) != 0) return fail_chown(entry);
   if (!set_xattrs(entry, fd)) return false;
   if (fchmod(fd, entry.mode) != 0) return fail("layer_chmod");
   directory->setgid = (entry.mode & S_ISGID) != 0;
@@ -189,7 +198,7 @@ bool Applier::finish_file() {
   const int fd = file.get();
   if (stack_.inherits_acl) drop_inherited_acl(fd);
   const bool owned = current_.uid != 0 || current_.gid != 0 || parent_->setgid;
-  if (owned && fchown(fd, current_.uid, current_.gid) != 0) return fail("layer_chown");
+  if (owned && fchown(fd, current_.uid, current_.gid) != 0) return fail_chown(current_);
   if (!set_xattrs(current_, fd)) return false;
   const bool mode_is_right = exact_mode_ && !stack_.inherits_acl && (current_.mode & 07000) == 0 &&
                              current_.xattrs.empty();
@@ -215,10 +224,18 @@ bool Applier::device(const Entry& entry) {
   // In overlay's form this very node is a whiteout; other engines on overlayfs read it the same
   // way.
   if (kind == S_IFCHR && number == 0) return whiteout(std::string(kWhiteoutPrefix) + name_);
+  if (!fifo && sys::is_inside_user_namespace()) return skip_device();
   const bool made = make_node("layer_mknod", [this, &entry, kind, number] {
     return mknodat(parent_->fd.get(), name_.c_str(), kind | (entry.mode & 0777), number);
   });
   return made && finish_node(entry, true);
+}
+
+// No user namespace has the right to make one (mknod(2), EPERM), and none of its mounts would let
+// it be opened. What stood under the name is gone all the same.
+bool Applier::skip_device() {
+  stats_.skipped_devices++;
+  return remove_existing();
 }
 
 // For nodes that are not opened. The node was made a moment ago in a directory nobody else writes
@@ -229,7 +246,7 @@ bool Applier::finish_node(const Entry& entry, bool change_mode) {
   if (stack_.inherits_acl) drop_inherited_acl_at(at, name);
   const bool owned = entry.uid != 0 || entry.gid != 0 || parent_->setgid;
   if (owned && fchownat(at, name, entry.uid, entry.gid, AT_SYMLINK_NOFOLLOW) != 0)
-    return fail("layer_chown");
+    return fail_chown(entry);
   if (!set_xattrs(entry, -1)) return false;
   if (change_mode && fchmodat(at, name, entry.mode, 0) != 0) return fail("layer_chmod");
   const timespec times[2] = {entry.atime, entry.mtime};
@@ -279,13 +296,14 @@ bool Applier::pending_link(const std::string& target) {
     return placeholder.get();
   });
   if (!made) return false;
-  return fsetxattr(placeholder.get(), kPendingLink, target.data(), target.size(), 0) == 0 ||
+  return fsetxattr(placeholder.get(), attributes().pending_link, target.data(), target.size(), 0) ==
+             0 ||
          fail("layer_link");
 }
 
 bool Applier::close() {
   const bool links = stats_.pending_links > 0;
-  if (links && fsetxattr(root_fd(), kHasPendingLinks, "y", 1, 0) != 0)
+  if (links && fsetxattr(root_fd(), attributes().has_pending_links, "y", 1, 0) != 0)
     return fail("layer_mark_root");
   return stack_.close();
 }

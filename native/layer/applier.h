@@ -16,7 +16,8 @@ struct Stats {
   uint64_t whiteouts = 0;      // opaque directories included
   uint64_t pending_links = 0;  // hard links whose target must be in a layer below
   uint64_t implicit_directories = 0;
-  uint64_t skipped_xattrs = 0;  // not meant for this host, or not possible on this file system
+  uint64_t skipped_devices = 0;  // in a user namespace
+  uint64_t skipped_xattrs = 0;   // not meant for this host, or not possible on this file system
 };
 
 class Applier final : public EntrySink {
@@ -38,6 +39,8 @@ class Applier final : public EntrySink {
  private:
   bool refuse(const char* why);
   bool fail(const char* step);
+  bool fail_chown(const Entry& entry);
+  bool skip_device();
   bool apply(const Entry& entry);
   bool apply_named(const Entry& entry);
   bool whiteout(std::string_view name);

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "layer/tar_reader.h"
+#include "sys/inside.h"
 
 namespace slipway::layer {
 
@@ -108,7 +109,16 @@ bool ApplyThread::apply_all(TarReader* reader) {
   return !aborted_;
 }
 
-void ApplyThread::run() {
+void work_inside(int user_namespace, Failure* failure, const std::function<void()>& work) {
+  if (user_namespace < 0) return work();
+  const int error = sys::run_inside(user_namespace, work);
+  if (error == 0) return;
+  *failure = Failure{};
+  failure->step = "enter_user_namespace";
+  failure->error = error;
+}
+
+void ApplyThread::apply() {
   // A umask of this thread alone; where that is refused (seccomp), modes are set by chmod.
   const bool exact_mode = unshare(CLONE_FS) == 0;
   if (exact_mode) umask(0);
@@ -117,7 +127,12 @@ void ApplyThread::run() {
   const bool ok = applier.open(directory_.c_str(), exact_mode) && apply_all(&reader) &&
                   reader.finish() && applier.close();
   applied_.stats = applier.stats();
-  if (!ok) drain();
+  if (!ok && !applied_.failure.set()) applied_.failure.why = "it could not be unpacked";
+}
+
+void ApplyThread::run() {
+  work_inside(limits_.user_namespace, &applied_.failure, [this] { apply(); });
+  if (applied_.failure.set()) drain();
   // A failed layer's stream may still be going on: the result waits for its end.
   std::unique_lock<std::mutex> lock(mutex_);
   wake_.wait(lock, [this] { return aborted_ || ended_; });

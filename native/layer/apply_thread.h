@@ -24,6 +24,10 @@ enum class Answer {
   kStillWait,  // the same call of `drained` is for this writer, too
 };
 
+// Runs `work`, as root of the user namespace unless that is -1. Fails with the step
+// "enter_user_namespace".
+void work_inside(int user_namespace, Failure* failure, const std::function<void()>& work);
+
 class ApplyThread {
  public:
   // Bytes that may wait before the writer is asked to pause.
@@ -52,6 +56,7 @@ class ApplyThread {
   };
 
   void run();
+  void apply();
   bool apply_all(class TarReader* reader);
   bool next(Chunk* chunk);
   void consumed_one(size_t size);

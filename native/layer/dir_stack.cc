@@ -64,7 +64,8 @@ bool DirStack::open(const char* root) {
   if (!fd) return fail("layer_open_root", errno);
   drop_inherited_acl(fd.get());
   root_path_ = path_of(fd.get());
-  if (fsetxattr(fd.get(), kImplicit, "y", 1, 0) != 0) return fail("layer_mark_root", errno);
+  if (fsetxattr(fd.get(), attributes().implicit, "y", 1, 0) != 0)
+    return fail("layer_mark_root", errno);
   return push("", std::move(fd), 0, true);
 }
 
@@ -133,7 +134,7 @@ bool DirStack::descend(std::string_view part, Make make) {
   }
   sys::UniqueFd fd = open_child_directory(top()->fd.get(), name.c_str());
   if (fd) {
-    if (make == Make::kExplicit) (void)fremovexattr(fd.get(), kImplicit);
+    if (make == Make::kExplicit) (void)fremovexattr(fd.get(), attributes().implicit);
     return push(name, std::move(fd), top()->depth + 1, false);
   }
   if (errno == ENOENT) {
@@ -169,12 +170,12 @@ bool DirStack::make_directory(const std::string& name, Make make, bool over_whit
   sys::UniqueFd fd = open_child_directory(top()->fd.get(), name.c_str());
   if (!fd) return fail("layer_open_directory", errno);
   if (inherits_acl) drop_inherited_acl(fd.get());
-  if (over_whiteout && fsetxattr(fd.get(), kOpaque, "y", 1, 0) != 0)
+  if (over_whiteout && fsetxattr(fd.get(), attributes().opaque, "y", 1, 0) != 0)
     return fail("layer_opaque", errno);
   if (make == Make::kImplicit) {
     implicit++;
     const bool done = fchown(fd.get(), 0, 0) == 0 && fchmod(fd.get(), 0755) == 0 &&
-                      fsetxattr(fd.get(), kImplicit, "y", 1, 0) == 0;
+                      fsetxattr(fd.get(), attributes().implicit, "y", 1, 0) == 0;
     if (!done) return fail("layer_implicit_directory", errno);
   }
   return push(name, std::move(fd), depth, true);

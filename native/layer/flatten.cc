@@ -28,7 +28,7 @@ class Flattener {
   bool lay(int layer) {
     held_.clear();
     path_.clear();
-    const bool links = fgetxattr(layer, kHasPendingLinks, nullptr, 0) >= 0;
+    const bool links = fgetxattr(layer, attributes().has_pending_links, nullptr, 0) >= 0;
     if (links && !hold_links(layer)) return false;
     return directory(layer, target_, std::exchange(first_, false));
   }
@@ -77,7 +77,7 @@ class Flattener {
     const sys::UniqueFd file(openat(layer, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
     if (!file) return fail("stack_open");
     char target[Limits::kPathBytes];
-    const ssize_t size = fgetxattr(file.get(), kPendingLink, target, sizeof target);
+    const ssize_t size = fgetxattr(file.get(), attributes().pending_link, target, sizeof target);
     if (size < 0) return errno == ENODATA || errno == EOPNOTSUPP || fail("stack_link");
     const std::string held = "link-" + std::to_string(made_++);
     if (!find(std::string(target, static_cast<size_t>(size)), held)) return false;
@@ -113,7 +113,7 @@ class Flattener {
     if (fstat(to, &before) != 0) return fail("stack_stat");
     const bool filled = each(from, [&](const dirent& entry) { return node(from, to, entry); });
     if (!filled) return false;
-    const bool implicit = fgetxattr(from, kImplicit, nullptr, 0) >= 0;
+    const bool implicit = fgetxattr(from, attributes().implicit, nullptr, 0) >= 0;
     if (!implicit || fresh) return copy_metadata(from, to) == 0 || fail("stack_metadata");
     const timespec times[2] = {before.st_atim, before.st_mtim};
     return futimens(to, times) == 0 || fail("stack_metadata");
@@ -168,7 +168,7 @@ class Flattener {
   bool subdirectory(int from, int to, const char* name) {
     const sys::UniqueFd source = open_child_directory(from, name);
     if (!source) return fail("stack_open");
-    const bool opaque = fgetxattr(source.get(), kOpaque, nullptr, 0) > 0;
+    const bool opaque = fgetxattr(source.get(), attributes().opaque, nullptr, 0) > 0;
     bool fresh = false;
     const sys::UniqueFd target = target_directory(to, name, opaque, &fresh);
     return target && directory(source.get(), target.get(), fresh);

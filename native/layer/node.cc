@@ -10,8 +10,17 @@
 
 #include <vector>
 
+#include "sys/inside.h"
+
 namespace slipway::layer {
 namespace {
+
+constexpr Attributes kTrusted = {"trusted.overlay.", "trusted.overlay.opaque",
+                                 "trusted.overlay.slipway.implicit", "trusted.overlay.slipway.link",
+                                 "trusted.overlay.slipway.links"};
+constexpr Attributes kUser = {"user.overlay.", "user.overlay.opaque",
+                              "user.overlay.slipway.implicit", "user.overlay.slipway.link",
+                              "user.overlay.slipway.links"};
 
 sys::UniqueFd open_directory(int at, const char* path, uint64_t resolve) {
   open_how how{};
@@ -31,6 +40,10 @@ std::string proc_path(int parent, const char* name) {
 }
 
 }  // namespace
+
+const Attributes& attributes() noexcept {
+  return sys::is_inside_user_namespace() ? kUser : kTrusted;
+}
 
 sys::UniqueFd open_child_directory(int parent, const char* name) {
   return open_directory(
@@ -55,7 +68,7 @@ int copy_xattrs(int from, int to) {
   if (got < 0) return -1;
   std::vector<char> value(Limits::kXattrBytes);
   for (const char* name = names.data(); name < names.data() + got; name += strlen(name) + 1) {
-    if (strncmp(name, kOverlayPrefix, strlen(kOverlayPrefix)) == 0) continue;
+    if (strncmp(name, attributes().prefix, strlen(attributes().prefix)) == 0) continue;
     const ssize_t bytes = fgetxattr(from, name, value.data(), value.size());
     if (bytes < 0 || fsetxattr(to, name, value.data(), static_cast<size_t>(bytes), 0) != 0)
       return -1;

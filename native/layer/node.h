@@ -12,14 +12,24 @@
 
 namespace slipway::layer {
 
-// Hidden inside a mounted overlay: it passes no attribute of this prefix
-// (Documentation/filesystems/overlayfs.rst).
-inline constexpr char kOverlayPrefix[] = "trusted.overlay.";
-inline constexpr char kOpaque[] = "trusted.overlay.opaque";
-// A directory that no entry of the archive names: the layers below know its owner and mode better.
-inline constexpr char kImplicit[] = "trusted.overlay.slipway.implicit";
-// An empty file in place of a hard link whose target is in a layer below; the value is the target.
-inline constexpr char kPendingLink[] = "trusted.overlay.slipway.link";
+// Names of the attributes that steer overlayfs, and of our own, which are hidden inside a mounted
+// overlay like all of their prefix (Documentation/filesystems/overlayfs.rst). In a user namespace
+// nobody may set one of trusted.*: there overlay is mounted with the option `userxattr`.
+struct Attributes {
+  const char* prefix;
+  const char* opaque;
+  // A directory that no entry of the archive names: the layers below know its owner and mode
+  // better.
+  const char* implicit;
+  // An empty file in place of a hard link whose target is in a layer below; the value is the
+  // target.
+  const char* pending_link;
+  // On a layer's root: there are such files in it.
+  const char* has_pending_links;
+};
+
+// Those of the calling thread: see sys/inside.h.
+const Attributes& attributes() noexcept;
 
 // All return a descriptor, or -1 with errno set.
 // A directory right below `parent`: never through a symbolic link, never across a mount.
@@ -27,8 +37,6 @@ sys::UniqueFd open_child_directory(int parent, const char* name);
 // Follows symbolic links as a process with `root` as its root directory would; cannot leave it
 // (openat2(2)).
 sys::UniqueFd open_directory_in_root(int root, const std::string& path);
-// On a layer's root: there are such files in it.
-inline constexpr char kHasPendingLinks[] = "trusted.overlay.slipway.links";
 
 inline constexpr char kDefaultAcl[] = "system.posix_acl_default";
 inline constexpr char kAccessAcl[] = "system.posix_acl_access";

@@ -4,6 +4,7 @@ import path from 'node:path'
 import type { EngineError } from '../model/errors.ts'
 import type { CgroupController, CgroupFacts, HostFacts } from '../model/host-facts.ts'
 import type { LinuxResources } from '../model/oci-spec.ts'
+import { noGroupOfUser } from '../model/own-users.ts'
 import type { Addon } from '../native/addon.ts'
 import { type DeviceList, deviceList } from '../plan/device-list.ts'
 import { compileDeviceProgram } from '../plan/device-program.ts'
@@ -27,7 +28,7 @@ export interface OpenParent extends CgroupParent {
 export class CgroupParents {
   readonly #facts: HostFacts
   readonly #addon: Addon
-  /** Name of the engine's directory in every hierarchy, e.g. `slipway`. */
+  /** The engine's directory in every hierarchy, from its root on, e.g. `slipway`. */
   readonly name: string
   readonly #open = new Map<string, OpenParent>()
   readonly #sets = new Map<string, readonly OpenParent[]>()
@@ -36,7 +37,7 @@ export class CgroupParents {
   constructor(facts: HostFacts, addon: Addon, name: string) {
     this.#facts = facts
     this.#addon = addon
-    this.name = name
+    this.name = path.posix.join(facts.cgroup.delegated?.slice(1) ?? '', name)
   }
 
   /** The parents a container with these resources joins, opened. Throws an EngineError. */
@@ -96,9 +97,18 @@ export class CgroupParents {
     const limited = limitedControllers(resources).map((name) => nameHere(cgroup, name))
     if (!cgroup.writable || cgroup.mode === 'none') {
       if (limited.length === 0) return []
+      const need = `a limit of ${limited.join(', ')}`
+      if (this.#facts.users !== undefined) {
+        const { why, remedy, command } = noGroupOfUser(this.#facts)
+        throw unfit(
+          need,
+          why,
+          `run without limits; or ${remedy}${command === undefined ? '' : `: ${command}`}`,
+        )
+      }
       const why =
         cgroup.mode === 'none' ? 'no cgroup tree is mounted' : 'the cgroup tree cannot be written to'
-      throw unfit(`a limit of ${limited.join(', ')}`, why, TREE_REMEDY)
+      throw unfit(need, why, TREE_REMEDY)
     }
     const list = deviceList(resources.devices ?? [])
     const wanted = neededControllers(resources).map((name) => nameHere(cgroup, name))
@@ -108,7 +118,7 @@ export class CgroupParents {
     )
     for (const name of limited) {
       if (!parents.some(({ controllers }) => controllers.includes(name)))
-        throw unfit(`a limit of ${name}`, 'the kernel offers no such cgroup controller here', TREE_REMEDY)
+        throw unfit(`a limit of ${name}`, ...noController(cgroup, name))
     }
     return parents
   }
@@ -132,9 +142,9 @@ export class CgroupParents {
   #unified(mountpoint: string, list: DeviceList, limited: readonly string[]): OpenParent {
     const own = `/${this.name}/devices-${hash(Buffer.from(compileDeviceProgram(list)).toString('latin1'))}`
     const parent = this.#once(mountpoint, own, (directory) => {
-      const { controllers, refused } = handDown(mountpoint, own)
+      const { controllers, refused } = handDown(mountpoint, own, [], this.#facts.cgroup.delegated)
       this.#refused.set(mountpoint, refused)
-      attachDevices(this.#addon, this.#facts, directory, list)
+      if (this.#facts.cgroup.delegated === undefined) attachDevices(this.#addon, this.#facts, directory, list)
       return { version: 2, controllers, mountpoint, path: own }
     })
     const whole = this.#withAll(parent, limited)
@@ -150,7 +160,7 @@ export class CgroupParents {
     const more = limited.filter((name) => !isUsual(name))
     if (more.length === 0) return parent
     return attempt(path.join(mountpoint, own), () => {
-      const { controllers, refused } = handDown(mountpoint, own, more)
+      const { controllers, refused } = handDown(mountpoint, own, more, this.#facts.cgroup.delegated)
       this.#refused.set(mountpoint, new Map([...(this.#refused.get(mountpoint) ?? []), ...refused]))
       return { ...parent, controllers }
     })
@@ -204,6 +214,17 @@ const hierarchyOf = (
 
 const TREE_REMEDY =
   'run without limits, or as root on a host whose cgroup tree is writable; see `slipway doctor`'
+
+const noController = (
+  { delegated, controllers }: CgroupFacts,
+  name: string,
+): readonly [why: string, remedy: string] =>
+  delegated === undefined
+    ? ['the kernel offers no such cgroup controller here', TREE_REMEDY]
+    : [
+        `${delegated}, which is delegated to this user, has only ${controllers.map((each) => each.name).join(', ') || 'no controllers'}`,
+        `run without it, or have root delegate it too: Delegate=${name} in a drop-in of user@.service`,
+      ]
 
 const unfit = (need: string, why: string, remedy: string): EngineError => ({
   _tag: 'HostUnfit',

@@ -52,12 +52,19 @@ export interface HandedDown {
 /**
  * Makes `own` below the mount point and has every directory on the way hand the controllers down. One that cannot be
  * handed down is no failure yet: a container without limits does not need it. `more`: those that are wanted besides the usual ones.
+ * `from`: a group that is delegated to us; what is above it is not ours to change.
  */
-export const handDown = (mountpoint: string, own: string, more: readonly string[] = []): HandedDown => {
+export const handDown = (
+  mountpoint: string,
+  own: string,
+  more: readonly string[] = [],
+  from = '',
+): HandedDown => {
   const wanted = [...V2_CONTROLLERS, ...more]
   const refused = new Map<string, { errno: number; directory: string }>()
   const parts = own.split('/').filter((name) => name !== '')
-  for (let depth = 0; depth <= parts.length; depth++) {
+  const above = from.split('/').filter((name) => name !== '').length
+  for (let depth = above; depth <= parts.length; depth++) {
     const directory = path.join(mountpoint, ...parts.slice(0, depth))
     mkdirSync(directory, { recursive: true })
     enableControllers(directory, wanted, refused)

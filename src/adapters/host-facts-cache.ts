@@ -16,7 +16,7 @@ import { type HostSource, type ProcessFacts, probeHostFacts, probeProcess, thisH
 import { cgroupWritable } from './host-facts-cgroup.ts'
 
 /** What does not change between two processes of one kind on one boot. */
-type StoredFacts = Omit<HostFacts, keyof ProcessFacts>
+type StoredFacts = Omit<HostFacts, keyof ProcessFacts | 'users' | 'isNamespaced'>
 
 /** Raised whenever the shape or the meaning of a stored fact changes. */
 const FORMAT = 2
@@ -90,7 +90,7 @@ const readTrusted = (file: string, euid: number): string => {
 
 /** Losing the race or lacking the directory costs the next start a probe, nothing else. */
 const writeCache = (file: string, key: string, facts: HostFacts): void => {
-  const { euid, egid, effectiveCaps, nofileHard, oomScoreAdj, ...stored } = facts
+  const { euid, egid, effectiveCaps, nofileHard, oomScoreAdj, users, isNamespaced, ...stored } = facts
   const temporary = `${file}.${process.pid}`
   try {
     writeFileSync(temporary, JSON.stringify({ format: FORMAT, key, facts: stored }), {

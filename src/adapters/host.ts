@@ -117,10 +117,12 @@ const apart = (addon: Addon, bytes: Uint8Array, signal: AbortSignal | undefined)
   })
 
 const openTrees =
-  (addon: Addon, { arch }: HostFacts): HostPort['openTrees'] =>
+  (addon: Addon, { arch, users }: HostFacts): HostPort['openTrees'] =>
   (trees, signal) =>
-  () =>
-    new Promise((resolve) => {
+  () => {
+    const [tree] = trees
+    if (users !== undefined && tree !== undefined) return Promise.resolve(E.left(notHandedOver(tree.path)))
+    return new Promise((resolve) => {
       const plan = planOpenTrees(arch, trees)
       let given = false
       const give = (result: Parameters<typeof resolve>[0]): void => {
@@ -142,6 +144,15 @@ const openTrees =
       const unlisten = signal === undefined ? () => {} : onAbort(signal, abort)
       if (signal?.aborted === true) abort()
     })
+  }
+
+/** A mount of its own (open_tree(2), OPEN_TREE_CLONE) needs rights over the mount namespace, which only the sandbox has, and over its own. */
+const notHandedOver = (tree: string): EngineError => ({
+  _tag: 'HostUnfit',
+  need: `${tree} in a sandbox that waits for it`,
+  why: 'only root can hand a directory or a bind mount over to a sandbox of a pool',
+  remedy: 'start this one without a pool, or name the mount in the options of the pool',
+})
 
 const failureAt = ({ infos }: PlannedProgram, op: number, errno: number): EngineError => {
   const { step = 'decode plan', path } = infos[op] ?? {}
@@ -358,6 +369,30 @@ const cleaner = ({ addon, facts, state }: HostParts): HostPort['cleanUp'] => {
   }
 }
 
+/** Field 22 of proc_pid_stat(5), behind a name that may hold anything; undefined for a process that has ended. */
+const startTimeOf = (pid: number): string | undefined => {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, 'latin1')
+    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
+    return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19]
+  } catch {
+    return undefined
+  }
+}
+
+/** With a pid namespace of its own, which one without a group always has, all others end with the first. */
+const killProcess = async ({ process: first, bootId }: ContainerRecord, now: string): Promise<void> => {
+  if (first === undefined || bootId !== now) return
+  for (let round = 0; startTimeOf(first.pid) === first.startTime && round < KILL_ROUNDS; round++) {
+    try {
+      process.kill(first.pid, SIGKILL)
+    } catch {
+      return
+    }
+    await new Promise((resolve) => setTimeout(resolve, 1))
+  }
+}
+
 /** What dead engines left: their containers are killed, their groups, directories and records removed. */
 const sweep = async (parts: HostParts, cleanUp: HostPort['cleanUp']): Promise<void> => {
   const dead = parts.state.deadEngines()
@@ -367,6 +402,7 @@ const sweep = async (parts: HostParts, cleanUp: HostPort['cleanUp']): Promise<vo
     .readRecords()
     .filter((record) => engines.has(record.engine) && record.finishedMs === undefined)
   await Promise.all(left.flatMap(({ groups }) => groups.map(killGroup)))
+  await Promise.all(left.map((record) => killProcess(record, parts.facts.bootId)))
   await Promise.all(left.map((record) => endRecord(parts.state, record, cleanUp)))
   for (const name of readdirSync(parts.state.trash))
     await parts.addon.removeTree(path.join(parts.state.trash, name)).catch(() => {})
@@ -439,6 +475,10 @@ const statePort = (state: StateDir): StatePort => ({
   records: () => state.readRecords(),
   isAlive: (engine) => state.isAlive(engine),
   write: (record) => state.writeRecord(record),
+  addProcess: (record, pid) => {
+    const startTime = startTimeOf(pid)
+    if (startTime !== undefined) state.writeRecord({ ...record, process: { pid, startTime } })
+  },
   takeName: (name, id) => takeName(state, name, id),
   freeName: (name) => {
     if (name === '') return

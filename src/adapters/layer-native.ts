@@ -1,6 +1,21 @@
 // The addon, seen from the layers.
 import type { Addon } from '../native/addon.ts'
-import type { LayerAddon } from '../native/layer-addon.ts'
+import type { LayerAddon, LayerLimits } from '../native/layer-addon.ts'
 import { loadAddon } from '../native/load.ts'
+
+/** The same, all of it as root of a user namespace: files of its ids are made, changed and removed there alone. */
+export const layersInside = (addon: LayerAddon, userNamespace: number): LayerAddon => ({
+  LayerApplier: class {
+    constructor(directory: string, limits: LayerLimits = {}) {
+      // biome-ignore lint/correctness/noConstructorReturn: the addon's own object, with one more limit
+      return new addon.LayerApplier(directory, { ...limits, userNamespace })
+    }
+  } as unknown as LayerAddon['LayerApplier'],
+  flattenLayers: (layers, target, scratch) => addon.flattenLayers(layers, target, scratch, userNamespace),
+  removeTree: (path) => addon.removeTree(path, userNamespace),
+  sweepStaging: (folder) => addon.sweepStaging(folder, userNamespace),
+  closeFds: (fds) => addon.closeFds(fds),
+  openStaging: (folder) => addon.openStaging(folder),
+})
 
 export const loadLayerAddon = (): LayerAddon => loadAddon() as Addon & LayerAddon

@@ -9,7 +9,7 @@ import type { Images } from '../engine/images-verbs.ts'
 import type { Ports } from '../engine/ports.ts'
 import type { EngineError } from '../model/errors.ts'
 import { fnv1a } from '../model/fnv.ts'
-import type { HostFacts } from '../model/host-facts.ts'
+import { type HostFacts, isOrdinary } from '../model/host-facts.ts'
 import type { ImageSource } from '../model/options.ts'
 import { decodeEngineOptions } from '../model/options-decode.ts'
 import type { PreparedImage } from '../model/prepared-image.ts'
@@ -18,19 +18,72 @@ import { jsHost } from '../native/js-host.ts'
 import type { LayerAddon } from '../native/layer-addon.ts'
 import { loadAddon } from '../native/load.ts'
 import { CgroupParents } from './cgroup-parents.ts'
+import { closeForEngine } from './engine-descriptors.ts'
 import { Guardian } from './guardian.ts'
 import { realHost } from './host.ts'
 import { probeProcess, thisHost } from './host-facts.ts'
 import { hostFacts } from './host-facts-cache.ts'
+import { ownCgroups } from './host-facts-delegated.ts'
 import { prepareHostImage } from './host-image.ts'
+import { layersInside } from './layer-native.ts'
 import { makeFolders } from './make-folders.ts'
 import { nativeLauncher } from './native-launcher.ts'
 import { NetworksAhead } from './networks-ahead.ts'
+import { makeOwnUsers, thisUser } from './own-users.ts'
 import { StateDir } from './state-dir.ts'
 import { Nothing, nativeStdio } from './stdio.ts'
 
 export const DEFAULT_ROOT = '/var/lib/slipway'
 const DEFAULT_RUNTIME = '/run/slipway'
+
+/** What the default places depend on. */
+export interface PlaceVariables {
+  readonly SLIPWAY_ROOT?: string
+  readonly XDG_DATA_HOME?: string
+  readonly XDG_RUNTIME_DIR?: string
+  readonly HOME?: string
+}
+
+interface Places {
+  readonly root: string
+  readonly runtime: string
+  /** The root is nobody's choice. */
+  readonly isDefault: boolean
+}
+
+/** Root's are the system's; everybody else's are where the XDG base directory specification has them. Throws an EngineError. */
+const placesOf = (options: EngineOptions, env: PlaceVariables, isOrdinary: boolean): Places => {
+  const usual = (): Omit<Places, 'isDefault'> =>
+    isOrdinary ? placesOfUser(env) : { root: DEFAULT_ROOT, runtime: DEFAULT_RUNTIME }
+  const chosen = options.root ?? env.SLIPWAY_ROOT
+  if (chosen === undefined) {
+    const { root, runtime } = usual()
+    return { root, runtime: path.resolve(options.runtime ?? runtime), isDefault: true }
+  }
+  const root = path.resolve(chosen)
+  const isDefault = root === DEFAULT_ROOT && !isOrdinary
+  const runtime = options.runtime ?? (isDefault ? DEFAULT_RUNTIME : path.join(root, 'run'))
+  return { root, runtime: path.resolve(runtime), isDefault }
+}
+
+/** "All paths must be absolute. If an implementation encounters a relative path it should consider the path invalid": basedir-spec. */
+const absolute = (value: string | undefined): string | undefined =>
+  value !== undefined && path.isAbsolute(value) ? value : undefined
+
+const placesOfUser = (env: PlaceVariables): Omit<Places, 'isDefault'> => {
+  const home = absolute(env.HOME)
+  const data = absolute(env.XDG_DATA_HOME) ?? (home && path.join(home, '.local', 'share'))
+  if (data === undefined)
+    throw {
+      _tag: 'HostUnfit',
+      need: 'a place for images and containers',
+      why: 'neither XDG_DATA_HOME nor HOME is an absolute path',
+      remedy: 'set one of them, or choose a place: createEngine({ root }), --root or SLIPWAY_ROOT',
+    } satisfies EngineError
+  const root = path.join(data, 'slipway')
+  const runtime = absolute(env.XDG_RUNTIME_DIR)
+  return { root, runtime: runtime === undefined ? path.join(root, 'run') : path.join(runtime, 'slipway') }
+}
 
 export interface EngineOptions {
   /** Data directory. Default: `SLIPWAY_ROOT`, else `/var/lib/slipway`. */
@@ -61,27 +114,31 @@ export interface LiveEngine {
 /** Fails: HostUnfit where this process may not make containers, SyscallFailed where the root cannot be written to. */
 export const openEngine = (
   options: EngineOptions,
-  environment: { readonly SLIPWAY_ROOT?: string },
+  environment: PlaceVariables,
 ): E.Either<EngineError, LiveEngine> =>
   pipe(
     E.tryCatch(demandPermissions, asError),
     E.flatMap(() => decodeEngineOptions<EngineOptions>(options)),
-    E.flatMap((decoded) => {
-      const root = path.resolve(decoded.root ?? environment.SLIPWAY_ROOT ?? DEFAULT_ROOT)
-      const runtime = decoded.runtime ?? (root === DEFAULT_ROOT ? DEFAULT_RUNTIME : path.join(root, 'run'))
-      return E.tryCatch(() => assemble(root, path.resolve(runtime), decoded.networksAhead ?? 1), asError)
-    }),
+    E.flatMap((decoded) =>
+      E.tryCatch(
+        () => assemble(placesOf(decoded, environment, isOrdinaryUser()), decoded.networksAhead ?? 1),
+        asError,
+      ),
+    ),
   )
 
-const assemble = (root: string, runtime: string, networksAhead: number): LiveEngine => {
+const assemble = ({ root, runtime, isDefault }: Places, networksAhead: number): LiveEngine => {
   makeRuntime(runtime)
-  const facts = hostFacts(runtime)
-  demandRights(facts)
-  const addon = loadAddon() as Addon & LayerAddon
+  const probed = hostFacts(runtime)
+  demandRights(probed)
+  const native = loadAddon() as Addon & LayerAddon
+  const facts = isOrdinary(probed) ? factsOfUser(native, probed) : probed
+  const { users } = facts
+  const addon = users === undefined ? native : withLayersInside(native, users.fd)
   const state = new StateDir({ root, runtime }, addon)
-  const cgroups = new CgroupParents(facts, addon, cgroupNameOf(root))
+  const cgroups = new CgroupParents(facts, addon, cgroupNameOf(isDefault ? DEFAULT_ROOT : root))
   const guardian = new Guardian(addon, facts, cgroups.forGuardian())
-  const networks = new NetworksAhead(addon, facts.arch, networksAhead)
+  const networks = new NetworksAhead(addon, facts.arch, users === undefined ? networksAhead : 0)
   const nothing = new Nothing(addon)
   let loaded: Promise<Images> | undefined
   const images = (): Promise<Images> => {
@@ -110,9 +167,10 @@ const assemble = (root: string, runtime: string, networksAhead: number): LiveEng
     cgroups.close()
     nothing.close()
     state.close()
+    if (users !== undefined) closeForEngine(native, users.fd)
     return ended.then(() => {
       state.leave(() => {
-        if (root !== DEFAULT_ROOT) cgroups.remove()
+        if (!isDefault) cgroups.remove()
       })
     })
   }
@@ -149,8 +207,25 @@ const makeRuntime = (runtime: string): void => {
 }
 
 const CAP_SYS_ADMIN = 1n << 21n
+const holds = ({ effectiveCaps }: Pick<HostFacts, 'effectiveCaps'>, capability: bigint): boolean =>
+  (effectiveCaps & capability) !== 0n
+
+/** Of root nothing is read for that. */
+const isOrdinaryUser = (): boolean => process.geteuid?.() !== 0 && isOrdinary(probeProcess(thisHost))
+
+/** An ordinary user has the rights of root over a user namespace it makes; of the cgroup tree, what is delegated to it. */
+const factsOfUser = (addon: Addon, facts: HostFacts): HostFacts => ({
+  ...facts,
+  cgroup: ownCgroups(facts),
+  users: makeOwnUsers(addon, thisUser(facts)),
+})
+
+/** The addon's own, but for what touches files of the containers' ids. */
+const withLayersInside = (addon: Addon & LayerAddon, userNamespace: number): Addon & LayerAddon =>
+  Object.assign(Object.create(addon) as Addon & LayerAddon, layersInside(addon, userNamespace))
+
 const demandRights = (facts: Pick<HostFacts, 'effectiveCaps' | 'euid'>): void => {
-  if ((facts.effectiveCaps & CAP_SYS_ADMIN) !== 0n) return
+  if (holds(facts, CAP_SYS_ADMIN) || isOrdinary(facts)) return
   throw {
     _tag: 'HostUnfit',
     need: 'the right to make containers',

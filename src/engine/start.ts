@@ -3,7 +3,7 @@ import * as E from '#fp/Either'
 import { pipe } from '#fp/function'
 import type { TaskEither } from '#fp/TaskEither'
 import * as TE from '#fp/TaskEither'
-import type { EngineError } from '../model/errors.ts'
+import type { EngineError, SyscallFailed } from '../model/errors.ts'
 import type { HostFacts } from '../model/host-facts.ts'
 import type { Spec } from '../model/oci-spec.ts'
 import type { ImageSource } from '../model/options.ts'
@@ -267,7 +267,7 @@ const needsNewerKernel = (
   { kernel: [major, minor] }: HostFacts,
 ): boolean =>
   rootfs.kind !== 'directory' &&
-  linux?.namespaces?.some(({ type }) => type === 'user') === true &&
+  linux?.namespaces?.some(({ type, path }) => type === 'user' && path === undefined) === true &&
   (major < 6 || (major === 6 && minor < 15))
 
 const recordOf = (
@@ -326,9 +326,11 @@ export const streamsOf = ({ tty, stdin, stdout, stderr }: DecodedStartOptions): 
     ? { stdin: stdin ?? 'ignore', stdout: stdout ?? 'pipe', stderr: stderr ?? 'pipe' }
     : { stdin: 'ignore', stdout: 'ignore', stderr: 'ignore' }
 
-/** The uid, as the host counts, that the payload runs as. */
+/** The uid, as the host counts, that the payload runs as. An ordinary user can give nothing away: the child does it. */
 export const ownerOf = ({ process, linux }: Spec): number =>
-  hostId(linux?.uidMappings, process?.user.uid ?? 0) ?? 0
+  linux?.namespaces?.some(({ type, path }) => type === 'user' && path !== undefined) === true
+    ? 0
+    : (hostId(linux?.uidMappings, process?.user.uid ?? 0) ?? 0)
 
 /** What a start needs besides its streams. */
 export const startFds = ({ host: { state } }: Ports, parents: readonly OpenCgroupParent[]): StartFds => ({
@@ -364,6 +366,7 @@ export const running = (
   process: LaunchedProcess,
 ): Container => {
   stdio.started()
+  if (prepared.record.groups.length === 0) ports.host.state.addProcess(prepared.record, process.pid)
   const container = new Container(ports, prepared, stdio, process)
   prepared.request.onStart?.(container)
   return container
@@ -395,7 +398,23 @@ export const removeFailed = async (
   if (request.options.name !== undefined) host.state.freeName(request.options.name)
 }
 
-const withCause = ({ host }: Ports, { record }: Prepared, error: EngineError): EngineError =>
-  error._tag === 'LaunchDied' && error.hint === undefined && host.ranOutOfMemory(record.groups)
+const withCause = ({ host }: Ports, { record, image }: Prepared, error: EngineError): EngineError => {
+  if (host.facts.users !== undefined && error._tag === 'SyscallFailed') return withoutRoot(image, error)
+  return error._tag === 'LaunchDied' && error.hint === undefined && host.ranOutOfMemory(record.groups)
     ? { ...error, hint: 'it ran out of memory: raise the memory limit' }
     : error
+}
+
+const EINVAL = 22
+/** What overlayfs asks of its layers besides, when it is no root of the machine who mounts it. */
+const withoutRoot = ({ rootfs }: PreparedImage, error: SyscallFailed): EngineError => {
+  if (error.step !== 'create file system' || error.errno !== EINVAL || error.hint !== undefined) return error
+  const isShared = rootfs.kind === 'host' && rootfs.directories.includes(error.path ?? '')
+  if (error.path !== '/' && !isShared) return error
+  return {
+    ...error,
+    hint: isShared
+      ? 'a file system that is mounted below it keeps an ordinary user from using it: run another image, or the host image as root'
+      : 'overlayfs does not take this file system from an ordinary user: put the state on ext4, xfs, btrfs, or on tmpfs from Linux 6.6, with --root',
+  }
+}

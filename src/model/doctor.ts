@@ -1,5 +1,6 @@
 // What the facts of a host mean for the containers on it: which guarantees hold, which do not, and how to get them.
 import type { CgroupController, HostFacts } from './host-facts.ts'
+import { countOf, noGroupOfUser } from './own-users.ts'
 
 /**
  * `ok`: the guarantee holds. `limited`: containers start, but something they could have is not there. `missing`:
@@ -32,6 +33,7 @@ export interface Diagnosis {
 export const diagnose = (facts: HostFacts): Diagnosis => {
   const findings = [
     rights(facts),
+    ...ids(facts),
     kernel(facts),
     namespaces(facts),
     cgroupTree(facts),
@@ -67,6 +69,15 @@ const NEEDED_CAPS: readonly (readonly [bigint, string])[] = [
 
 const rights = (facts: HostFacts): Finding => {
   const base = { id: 'rights', title: 'Rights' }
+  if (facts.users !== undefined)
+    return {
+      ...base,
+      state: 'limited',
+      fact: `user ${facts.euid}, an ordinary one`,
+      meaning:
+        'containers live in a user namespace of this user: their root is this user outside. Limits need a delegated cgroup; pid and cgroup namespaces of the host, id maps and changes to /usr in the host image are refused',
+      remedy: 'run slipway as root for those',
+    }
   const lacking = NEEDED_CAPS.filter(([number]) => !holds(facts, number)).map(([, name]) => name)
   if (lacking.length === 0)
     return {
@@ -82,6 +93,31 @@ const rights = (facts: HostFacts): Finding => {
     meaning: 'containers cannot be started',
     remedy: facts.euid === 0 ? 'give this process the capabilities it lacks' : 'run slipway as root',
   }
+}
+
+/** Of an ordinary user: how many ids its containers have. */
+const ids = ({ users }: HostFacts): readonly Finding[] => {
+  if (users === undefined) return []
+  const base = { id: 'ids', title: 'Ids' }
+  const { single, uidMappings, gidMappings } = users
+  if (single === undefined)
+    return [
+      {
+        ...base,
+        state: 'ok',
+        fact: `${countOf(uidMappings)} uids and ${countOf(gidMappings)} gids`,
+        meaning: 'images with files of many users can be unpacked, and containers can run as any of them',
+      },
+    ]
+  return [
+    {
+      ...base,
+      state: 'limited',
+      fact: `one: ${single.why}`,
+      meaning: 'containers run as root alone, and images with files of other users are refused',
+      remedy: single.remedy,
+    },
+  ]
 }
 
 const kernel = (facts: HostFacts): Finding => {
@@ -133,8 +169,10 @@ const MODE_NAMES = {
   none: 'not mounted',
 } as const
 
-const cgroupTree = ({ cgroup }: HostFacts): Finding => {
+const cgroupTree = (facts: HostFacts): Finding => {
+  const { cgroup } = facts
   const base = { id: 'cgroups', title: 'Cgroups', fact: MODE_NAMES[cgroup.mode] }
+  if (facts.users !== undefined) return cgroupTreeOfUser(facts, base)
   if (cgroup.mode === 'none')
     return {
       ...base,
@@ -153,6 +191,26 @@ const cgroupTree = ({ cgroup }: HostFacts): Finding => {
         'inside another container, give it a writable cgroup tree (for Docker: --privileged --cgroupns=private)',
     }
   return { ...base, state: 'ok', meaning: 'every container gets a group of its own' }
+}
+
+const cgroupTreeOfUser = (facts: HostFacts, base: Pick<Finding, 'id' | 'title' | 'fact'>): Finding => {
+  const { delegated } = facts.cgroup
+  if (delegated !== undefined)
+    return {
+      ...base,
+      state: 'ok',
+      fact: `${base.fact}, ${delegated} is this user's`,
+      meaning: 'every container gets a group of its own below it',
+    }
+  const { why, remedy, command } = noGroupOfUser(facts)
+  return {
+    ...base,
+    state: 'limited',
+    fact: `${base.fact}: ${why}`,
+    meaning: 'containers run without limits; asking for one is an error',
+    remedy,
+    ...(command === undefined ? {} : { command }),
+  }
 }
 
 interface WantedController {
@@ -206,8 +264,15 @@ const CONTROLLERS: readonly WantedController[] = [
   },
 ]
 
-const controllerFinding = ({ cgroup }: HostFacts, wanted: WantedController): Finding => {
+const controllerFinding = ({ cgroup, users }: HostFacts, wanted: WantedController): Finding => {
   const base = { id: `cgroup-${wanted.v1}`, title: wanted.title }
+  if (users !== undefined && wanted.v1 === 'devices')
+    return {
+      ...base,
+      state: 'ok',
+      fact: 'no rules, but a user namespace',
+      meaning: 'nobody in it makes a device node, and only those that were bound into /dev work',
+    }
   const found = cgroup.controllers.find((controller) => controller.name === wanted.v1)
   const fact = found === undefined ? builtIn(cgroup.unified, wanted) : placeOf(found)
   if (fact === undefined)
@@ -220,7 +285,12 @@ const controllerFinding = ({ cgroup }: HostFacts, wanted: WantedController): Fin
     }
   return cgroup.writable
     ? { ...base, state: 'ok', fact, meaning: wanted.holds }
-    : { ...base, state: 'limited', fact: `${fact}, read-only`, meaning: wanted.without }
+    : {
+        ...base,
+        state: 'limited',
+        fact: `${fact}, ${users === undefined ? 'read-only' : 'not delegated'}`,
+        meaning: wanted.without,
+      }
 }
 
 const placeOf = (controller: CgroupController): string =>
@@ -292,6 +362,8 @@ const timeNamespace = (facts: HostFacts): Finding => {
 
 const userNamespaces = (facts: HostFacts): Finding => {
   const base = { id: 'user-namespaces', title: 'User namespaces' }
+  if (facts.users !== undefined)
+    return { ...base, state: 'ok', fact: 'made', meaning: 'containers of this user live in one' }
   if (facts.userNamespaces)
     return { ...base, state: 'ok', fact: 'allowed', meaning: 'root inside can be nobody outside' }
   const known = facts.namespaces.includes('user')

@@ -1,5 +1,7 @@
 // What this host can do, probed once per boot. The planner chooses by these facts, never by an errno in mid-start.
 
+import type { OwnUsers } from './own-users.ts'
+
 export interface CgroupController {
   /** e.g. `memory`; `name=systemd` for named hierarchies. */
   readonly name: string
@@ -13,6 +15,11 @@ export interface CgroupFacts {
   readonly controllers: readonly CgroupController[]
   /** Mount point of the v2 tree where one exists, in any mode. */
   readonly unified?: string
+  /**
+   * Of an ordinary user on v2: the topmost group that is delegated to it and that this process is in or below, from the mount point
+   * on. Groups are made below it, and device rules are nobody's there.
+   */
+  readonly delegated?: string
   /** False where the trees are mounted read-only (inside another container) or not permitted. */
   readonly writable: boolean
 }
@@ -56,10 +63,22 @@ export interface HostFacts {
   readonly canRaiseLimits: boolean
   /** Directories of /sys/devices/system/cpu with a thermal_throttle folder, to be masked. */
   readonly thermalThrottle: readonly string[]
+  /** This process is in a user namespace that is not the first one: its rights are over that alone, and it can make no device nodes. */
+  readonly isNamespaced?: boolean
+  /** Set for an ordinary user, once an engine is open. */
+  readonly users?: OwnUsers
   /** IPv6 is compiled in (/proc/net/if_inet6 exists). */
   readonly ipv6: boolean
 }
 
+const CAP_SYS_ADMIN = 1n << 21n
+
+/** Neither root, of whatever namespace, nor one with its rights: such a user makes containers in a user namespace of its own. */
+export const isOrdinary = ({ euid, effectiveCaps }: Pick<HostFacts, 'euid' | 'effectiveCaps'>): boolean =>
+  euid !== 0 && (effectiveCaps & CAP_SYS_ADMIN) === 0n
+
 /** What a container opens and makes can be held to its device rules: by a v1 hierarchy, or by a program on a v2 group. */
-export const filtersDevices = ({ writable, controllers, unified }: CgroupFacts): boolean =>
-  writable && (unified !== undefined || controllers.some(({ name }) => name === 'devices'))
+export const filtersDevices = ({ writable, controllers, unified, delegated }: CgroupFacts): boolean =>
+  writable &&
+  delegated === undefined &&
+  (unified !== undefined || controllers.some(({ name }) => name === 'devices'))

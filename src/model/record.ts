@@ -18,6 +18,8 @@ export interface ContainerRecord {
   readonly createdMs: number
   /** The container's own group in each hierarchy, absolute. */
   readonly groups: readonly string[]
+  /** The first process, where there is no group to find it by; its start time as in proc_pid_stat(5). Added once it runs. */
+  readonly process?: { readonly pid: number; readonly startTime: string }
   /** Keep the writable layer and this record after the end. */
   readonly keep: boolean
   /** A sandbox that waits in a pool: no container yet. */

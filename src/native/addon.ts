@@ -205,6 +205,13 @@ export interface Addon {
   letGo(fds: Int32Array): void
   /** flock(2), never blocking: 0 or a positive errno, EAGAIN (11) while somebody else holds the lock. */
   flock(fd: number, operation: number): number
+  /**
+   * A process in a new user namespace of its own, as [pid, pidfd], or a negative errno: it does nothing, and dies with this process.
+   * Its maps are the caller's to write.
+   */
+  cloneIntoUserNamespace(): readonly [pid: number, pidfd: number] | number
+  /** Ends such a process, and closes its pidfd. */
+  endClone(pidfd: number): void
   /** CLOCK_MONOTONIC. */
   nowNs(): number
 }

@@ -2,6 +2,7 @@
 import { createRequire } from 'node:module'
 
 interface Builtins {
+  'node:child_process': typeof import('node:child_process')
   'node:net': typeof import('node:net')
   'node:stream': typeof import('node:stream')
   'node:stream/promises': typeof import('node:stream/promises')

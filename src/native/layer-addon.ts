@@ -24,6 +24,8 @@ export interface LayerStats {
   readonly pendingLinks: number
   /** Directories that no entry names. */
   readonly implicitDirectories: number
+  /** Device nodes, where a user namespace was given: it has no right to make them. */
+  readonly skippedDevices: number
   readonly skippedXattrs: number
 }
 
@@ -32,6 +34,8 @@ export interface LayerLimits {
   readonly maxBytes?: number
   /** False refuses layers with device nodes. Default true. */
   readonly devices?: boolean
+  /** A descriptor: unpacked by root of that namespace, for overlay's option `userxattr`. */
+  readonly userNamespace?: number
 }
 
 /** Unpacks one uncompressed tar into one existing directory, in overlayfs' on-disk form. `end` or `abort` it once. */
@@ -57,11 +61,18 @@ export interface LayerAddon {
     layers: readonly string[],
     target: string,
     scratch: string,
+    userNamespace?: number,
   ): Promise<FlattenStats | LayerFailure>
   /** Never follows a link, never enters a mount; nothing there is a success. */
-  removeTree(path: string): Promise<{ readonly ok: true; readonly entries: number } | LayerFailure>
+  removeTree(
+    path: string,
+    userNamespace?: number,
+  ): Promise<{ readonly ok: true; readonly entries: number } | LayerFailure>
   /** Removes the staging directories below `folder` whose makers are dead. */
-  sweepStaging(folder: string): Promise<{ readonly ok: true; readonly entries: number } | LayerFailure>
+  sweepStaging(
+    folder: string,
+    userNamespace?: number,
+  ): Promise<{ readonly ok: true; readonly entries: number } | LayerFailure>
   closeFds(fds: Int32Array): void
   /** A new directory below `folder`, locked as long as `lockFd` is open. */
   openStaging(

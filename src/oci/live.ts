@@ -27,7 +27,7 @@ export const runtimeOf = (parts: Parts): OciRuntime => ({
   pause: (container) => attempted(() => pause(parts, container)),
   resume: (container) => attempted(() => resume(parts, container)),
   update: (request) => attempted(() => update(parts, request)),
-  ps: ({ record }) => attempted(async () => E.right(processesOf(record.cgroup))),
+  ps: ({ record }) => attempted(async () => E.right(processesOf(record))),
   events: (request, tell) => attempted(() => events(request, tell)),
   close: async () => {},
 })

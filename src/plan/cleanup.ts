@@ -2,6 +2,7 @@
 import {
   AT_FDCWD,
   AT_REMOVEDIR,
+  EACCES,
   EBADF,
   EBUSY,
   ENOENT,
@@ -102,11 +103,12 @@ const removeLayers = (
   trash: string,
   moved: Slot,
 ): void => {
-  const tolerate = [ENOENT, ENOTEMPTY, ENOTDIR]
+  // EACCES: overlayfs makes its own work directory without any rights, which only root passes over.
+  const tolerate = [ENOENT, ENOTEMPTY, ENOTDIR, EACCES]
   const unlink = (path: string): void =>
     program.call('remove file', 'unlinkat', [containers, program.text(`${id}/${path}`), 0], {
       path,
-      tolerate: [ENOENT, ENOTDIR],
+      tolerate: [ENOENT, ENOTDIR, EACCES],
     })
   const remove = (path: string): void =>
     program.call('remove directory', 'unlinkat', [containers, program.text(`${id}/${path}`), AT_REMOVEDIR], {

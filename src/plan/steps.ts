@@ -19,6 +19,7 @@ export const STEPS = [
   'chdir to rootfs',
   'chown device',
   'chown private layer',
+  'chown standard stream',
   'chown terminal',
   'clear ambient capabilities',
   'clear umask',

@@ -188,6 +188,8 @@ const OF_DOCUMENTS: ReadonlySet<string> = new Set([
   'ask for network device',
   'bind socket',
   'bring up network device',
+  // Of an ordinary user: test/rootless.
+  'chown standard stream',
   'connect to socket',
   'enter namespace',
   'enter time namespace',

@@ -47,9 +47,46 @@ test('v2 has device rules and freezing without a controller', () => {
   assert.is(finding({}, 'cgroup-freezer').fact, 'cgroup.freeze of cgroup v2 at /sys/fs/cgroup')
 })
 
+const MAPS = [
+  { containerID: 0, hostID: 1000, size: 1 },
+  { containerID: 1, hostID: 100_000, size: 65_536 },
+]
+const USERS = { fd: 9, uidMappings: MAPS, gidMappings: MAPS, setsGroups: true }
+const SINGLE = { ...USERS, uidMappings: MAPS.slice(0, 1), single: { why: 'no range', remedy: 'add one' } }
+const ordinary = (cgroup: CgroupFacts): Partial<HostFacts> => ({
+  euid: 1000,
+  effectiveCaps: 0n,
+  users: USERS,
+  cgroup,
+})
+
+test('an ordinary user can run containers, and is told what of, and how to have more', () => {
+  const v1 = ordinary({ ...V1, writable: false })
+  assert.is(diagnose({ ...plainFacts, ...v1 }).canRun, true)
+  assert.match(finding(v1, 'rights').remedy ?? '', /as root/)
+  assert.match(finding(v1, 'cgroups').fact, /v1 cannot be delegated/)
+  assert.match(finding(v1, 'cgroups').remedy ?? '', /unified_cgroup_hierarchy/)
+  const v2 = ordinary({ ...V2_EMPTY, writable: false })
+  assert.is(finding(v2, 'cgroups').command, 'systemd-run --user --scope -p Delegate=yes COMMAND')
+  assert.match(finding(ordinary(NONE), 'cgroups').remedy ?? '', /have root mount/)
+})
+
 const BASIC = ['mnt', 'net', 'ipc', 'uts', 'pid']
 
 const CASES: readonly (readonly [string, Partial<HostFacts>, string, string, RegExp])[] = [
+  ['an ordinary user', ordinary(V1), 'rights', 'limited', /^user 1000, an ordinary one$/],
+  ['ranges of ids', ordinary(V1), 'ids', 'ok', /^65537 uids and 65537 gids$/],
+  ['one id', { ...ordinary(V1), users: SINGLE }, 'ids', 'limited', /^one: no range$/],
+  ['v1 is nobody else’s', ordinary({ ...V1, writable: false }), 'cgroup-memory', 'limited', /not delegated$/],
+  ['nodes of an ordinary user', ordinary(V1), 'cgroup-devices', 'ok', /user namespace/],
+  ['its own namespace', ordinary(V1), 'user-namespaces', 'ok', /^made$/],
+  [
+    'a delegated group',
+    ordinary({ ...V2_EMPTY, delegated: '/u/1000' }),
+    'cgroups',
+    'ok',
+    /\/u\/1000 is this user's/,
+  ],
   ['no right to mount', { effectiveCaps: 0x1ffffdfffffn }, 'rights', 'missing', /without CAP_SYS_ADMIN$/],
   [
     'no rights at all',

@@ -94,6 +94,8 @@ export interface StatePort {
   readonly records: () => readonly ContainerRecord[]
   readonly isAlive: (engine: string) => boolean
   readonly write: (record: ContainerRecord) => void
+  /** Adds the first process to the record of a container that has no group: whoever finds the engine dead finds it by that. */
+  readonly addProcess: (record: ContainerRecord, pid: number) => void
   /** Takes a name for a container, or tells who has it. */
   readonly takeName: (name: string, id: string) => Either<EngineError, void>
   readonly freeName: (name: string) => void

@@ -20,6 +20,7 @@ import { handOver } from './hand-over.ts'
 import { withHome } from './home.ts'
 import { runHooks, stateText } from './hooks.ts'
 import { LastingLaunch } from './launch.ts'
+import { inOwnUsers } from './own-users.ts'
 import type { Parts } from './parts.ts'
 import { identityOf, namespacesOf, recordFor, rootfsOf } from './record.ts'
 import { listenAt } from './sockets.ts'
@@ -105,17 +106,23 @@ const createIn = async (
   undo.push(() => takeDown(parts, record.cgroup))
   const groups = attempt(() => makeGroups(parts, wanted.right, spec, scope))
   if (E.isLeft(groups)) return groups
+  const inside = attempt(() => inOwnUsers(parts, withHomeOf(parts, request)))
+  if (E.isLeft(inside)) return inside
+  undo.push(inside.right.close)
   const scratch = path.join(directory, SCRATCH)
   mkdirSync(scratch, { mode: 0o711 })
   const lasting = lastingOf(request, !isWaitedFor && canLeave())
-  const plan = planOf(parts, {
-    id,
-    spec: withHomeOf(parts, request),
-    rootfs: rootfsOf(request),
-    scratch,
-    cgroups: groups.right,
-    lasting,
-  })
+  const plan = planOf(
+    { ...parts, facts: inside.right.facts },
+    {
+      id,
+      spec: inside.right.spec,
+      rootfs: rootfsOf(request),
+      scratch,
+      cgroups: groups.right,
+      lasting,
+    },
+  )
   if (E.isLeft(plan)) return plan
   replaceFile(directory, STEPS_FILE, JSON.stringify(stepsOf(plan.right)))
   const socket = listenAt(parts, path.join(directory, START_SOCKET))
@@ -135,6 +142,8 @@ const createIn = async (
   const reached = await reachCreated(parts, request, { launch, record, scope }, [socket.right])
   addon.closeFds(Int32Array.of(socket.right, ...copies.right))
   if (E.isLeft(reached)) return reached
+  undo.splice(undo.indexOf(inside.right.close), 1)
+  inside.right.close()
   const handed = await handOver(parts, request, launch)
   return E.isLeft(handed) ? handed : E.right(launch)
 }

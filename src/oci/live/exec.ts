@@ -14,6 +14,7 @@ import { type Group, joinedGroups } from './groups.ts'
 import { handOver } from './hand-over.ts'
 import { withHome } from './home.ts'
 import { LastingLaunch } from './launch.ts'
+import { factsInside } from './own-users.ts'
 import type { Parts } from './parts.ts'
 import { isAlive } from './process-handle.ts'
 import { passSignals } from './signals.ts'
@@ -91,7 +92,8 @@ const joinPlan = (
   if (known !== undefined) return E.right(known)
   const kept = configOf(parts, container)
   if (E.isLeft(kept)) return kept
-  const plan = planOf(parts, {
+  const inside = { ...parts, facts: factsInside(parts, record.init?.pid ?? 0) }
+  const plan = planOf(inside, {
     id: record.id,
     spec: specOf(kept.right, request),
     rootfs: record.rootfs,
@@ -105,6 +107,7 @@ const joinPlan = (
       pausesBeforeRoot: false,
       createContainer: [],
       startContainer: [],
+      isExec: true,
       keepsKeyring: true,
     },
   })

@@ -1,13 +1,14 @@
 // The cgroups of a container: where its document puts them, how they are made and taken down, and who is in them.
-import { closeSync, constants, mkdirSync, openSync, readdirSync, readFileSync } from 'node:fs'
+import { closeSync, constants, mkdirSync, openSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import path from 'node:path'
 import { allowDevices, attachDevices, handDown, inheritCpuset } from '../../adapters/cgroup-setup.ts'
 import type { EngineError } from '../../model/errors.ts'
 import type { LinuxResources, Spec } from '../../model/oci-spec.ts'
-import type { CgroupManager, OciCgroup } from '../../model/oci-state.ts'
+import type { CgroupManager, OciCgroup, OciRecord } from '../../model/oci-state.ts'
 import { limitedControllers, limitWrites } from '../../plan/launch/cgroup.ts'
 import type { CgroupParent } from '../../plan/launch/index.ts'
 import { unless } from '../attempt.ts'
+import { processStat } from '../status-facts.ts'
 import { devicesOf } from './device-rules.ts'
 import type { Parts } from './parts.ts'
 
@@ -28,14 +29,18 @@ export const groupsOf = (
   scope?: string,
 ): readonly Group[] => {
   const { cgroupManager: manager } = globals
-  const { mode, controllers, unified, writable } = facts.cgroup
+  const { mode, controllers, unified, writable, delegated } = facts.cgroup
   // The scope's own group is handed over to whoever asked for it.
   const canMake = writable || scope !== undefined
   if (manager === 'disabled' || mode === 'none' || !canMake) return refusingLimits(manager, linux?.resources)
   const wanted = linux?.cgroupsPath ?? ''
   const own = ownGroups()
   const place = (mountpoint: string, names: readonly string[], version: 1 | 2): Group => {
-    const above = wanted.startsWith('/') ? '/' : (own.get(version === 2 ? '' : (names[0] ?? '')) ?? '/')
+    const above = wanted.startsWith('/')
+      ? '/'
+      : version === 2 && delegated !== undefined
+        ? delegated
+        : (own.get(version === 2 ? '' : (names[0] ?? '')) ?? '/')
     const whole = scope ?? path.posix.join('/', above, wanted === '' ? id : wanted)
     const parent = path.posix.dirname(whole)
     return {
@@ -98,10 +103,12 @@ export const makeGroups = (
   const made = groups.map((group) => {
     const whole = path.posix.join(group.path, group.group)
     if (group.version === 2) {
-      const { controllers } = handDown(group.mountpoint, group.path === '' ? '/' : group.path, more)
+      const { delegated } = facts.cgroup
+      const above = group.path === '' ? '/' : group.path
+      const { controllers } = handDown(group.mountpoint, above, more, delegated)
       mkdirSync(group.directory, { recursive: true })
       // A user can neither load a program nor make a device that it would refuse.
-      if (facts.cgroup.mode === 'v2' && !isUsers)
+      if (facts.cgroup.mode === 'v2' && !isUsers && delegated === undefined)
         attachDevices(addon, facts, group.directory, list, scope !== undefined)
       return { ...group, controllers }
     }
@@ -232,8 +239,27 @@ export const pidsBelow = (directory: string): readonly number[] => {
   ]
 }
 
-/** The group that tells who belongs to a container. */
-export const processesOf = (cgroup: OciCgroup): readonly number[] => {
+/** Who belongs to a container: a group tells, or else the pid namespace, where the container has one of its own. */
+export const processesOf = ({ cgroup, init }: OciRecord): readonly number[] => {
+  if (hierarchiesOf(cgroup).length > 0) return membersOf(cgroup)
+  return init === undefined || processStat(init.pid)?.startTime !== init.startTime
+    ? []
+    : namesakesOf(init.pid)
+}
+
+export const membersOf = (cgroup: OciCgroup): readonly number[] => {
   const [first] = hierarchiesOf(cgroup)
   return first === undefined ? [] : [...new Set(pidsBelow(first.directory))].sort((a, b) => a - b)
+}
+
+/** The processes in the pid namespace of one; it alone where that is the runtime's, too. */
+const namesakesOf = (pid: number): readonly number[] => {
+  const namespaceOf = (of: number | string): string | undefined =>
+    unless([...GONE, 'ESRCH', 'EACCES', 'EPERM'], () => readlinkSync(`/proc/${of}/ns/pid`))
+  const wanted = namespaceOf(pid)
+  if (wanted === undefined || wanted === namespaceOf('self')) return [pid]
+  const all = readdirSync('/proc')
+    .map(Number)
+    .filter((each) => each > 0)
+  return all.filter((each) => namespaceOf(each) === wanted).sort((a, b) => a - b)
 }

@@ -1,7 +1,8 @@
 // What every operation on a live container works with: the addon, what this host can do, and where the state is.
 import { type FilterStore, filterStore } from '../../adapters/filter-store.ts'
 import { hostFacts } from '../../adapters/host-facts-cache.ts'
-import type { HostFacts } from '../../model/host-facts.ts'
+import { ownCgroups } from '../../adapters/host-facts-delegated.ts'
+import { type HostFacts, isOrdinary } from '../../model/host-facts.ts'
 import type { Spec } from '../../model/oci-spec.ts'
 import type { Addon } from '../../native/addon.ts'
 import { loadAddon } from '../../native/load.ts'
@@ -9,6 +10,7 @@ import type { LaunchPlan } from '../../plan/launch/index.ts'
 import type { CompiledFilter } from '../../plan/seccomp/compile.ts'
 import type { RuntimeSettings } from '../runtime.ts'
 import { FILTERS } from '../state-dir.ts'
+import { inUserNamespace } from '../user-namespace.ts'
 
 export interface Parts extends RuntimeSettings {
   readonly addon: Addon
@@ -26,8 +28,14 @@ export const partsOf = (settings: RuntimeSettings): Parts => ({
   ...settings,
   addon: loadAddon(),
   // The root is there once a container is, and facts are probed anew as long as it is not.
-  facts: hostFacts(settings.globals.root),
+  facts: ownFacts(hostFacts(settings.globals.root)),
   configs: new Map(),
   filters: { known: new Map(), store: filterStore(`${settings.globals.root}/${FILTERS}`) },
   joins: new Map(),
+})
+
+const ownFacts = (facts: HostFacts): HostFacts => ({
+  ...facts,
+  ...(inUserNamespace() ? { isNamespaced: true } : {}),
+  ...(isOrdinary(facts) ? { cgroup: ownCgroups(facts) } : {}),
 })

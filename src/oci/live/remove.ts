@@ -23,9 +23,9 @@ export const kill = async (
   parts: Parts,
   { container: { record }, signal, all }: KillRequest,
 ): Promise<E.Either<EngineError, void>> => {
-  const { init, cgroup } = record
+  const { init } = record
   if (all) {
-    for (const pid of processesOf(cgroup)) unless(['ESRCH'], () => process.kill(pid, signal))
+    for (const pid of processesOf(record)) unless(['ESRCH'], () => process.kill(pid, signal))
     return E.right(undefined)
   }
   const failed = init === undefined ? undefined : signalProcess(parts, init, signal)

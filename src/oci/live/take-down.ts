@@ -6,7 +6,7 @@ import { killAtOnce } from '../../adapters/cgroup-kill.ts'
 import type { EngineError } from '../../model/errors.ts'
 import type { OciCgroup } from '../../model/oci-state.ts'
 import { unless } from '../attempt.ts'
-import { GONE, hierarchiesOf, processesOf } from './groups.ts'
+import { GONE, hierarchiesOf, membersOf } from './groups.ts'
 import type { Parts } from './parts.ts'
 import { stopScope } from './systemd/scope.ts'
 
@@ -29,7 +29,7 @@ export const takeDown = async (
 const killAll = async (cgroup: OciCgroup): Promise<void> => {
   const unified = cgroup.paths['']
   for (let tries = 0; tries < TRIES; tries++) {
-    const pids = processesOf(cgroup)
+    const pids = membersOf(cgroup)
     if (pids.length === 0) return
     if (unified === undefined || !killAtOnce(unified))
       for (const pid of pids) unless(['ESRCH'], () => process.kill(pid, 'SIGKILL'))

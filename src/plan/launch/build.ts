@@ -102,6 +102,11 @@ export class LaunchBuild {
   /** Where the new root is attached: a directory even an unmapped user can reach. */
   readonly scratch: string
   readonly hasUserns: boolean
+  /**
+   * The child, or the engine already, is in a user namespace that is not the first one. Device nodes are then those of the host, bound,
+   * since nobody there makes one; and the engine does not leave its own network namespace, which it could not enter again.
+   */
+  readonly isNamespaced: boolean
   readonly waits: Waits
   /** The engine makes the network namespace; one of a new user namespace only the child can make. */
   readonly networkComesLater: boolean
@@ -134,8 +139,9 @@ export class LaunchBuild {
     this.arch = input.facts.arch
     this.slots.next()
     this.hasUserns = has(input.spec, 'user')
+    this.isNamespaced = this.hasUserns || input.facts.isNamespaced === true
     this.noDevices = lacksDeviceRules(input)
-    this.networkComesLater = !this.hasUserns && hasNew(input.spec, 'network')
+    this.networkComesLater = !this.isNamespaced && hasNew(input.spec, 'network')
     this.scratch = this.hasUserns ? '/sys' : input.scratch
     const next = (): Program => new Program(this.arch, this.slots)
     this.begin = next()
@@ -154,9 +160,11 @@ export class LaunchBuild {
 }
 
 /** Nothing holds the container to its device rules, and it has some. */
-export const lacksDeviceRules = ({ cgroups, spec }: LaunchInput): boolean =>
-  !cgroups.some(({ version, controllers }) => version === 2 || controllers.includes('devices')) &&
-  !allowsEveryDevice(deviceList(spec.linux?.resources?.devices ?? []))
+export const lacksDeviceRules = ({ cgroups, spec, facts }: LaunchInput): boolean =>
+  !cgroups.some(
+    ({ version, controllers }) =>
+      (version === 2 && facts.cgroup.delegated === undefined) || controllers.includes('devices'),
+  ) && !allowsEveryDevice(deviceList(spec.linux?.resources?.devices ?? []))
 
 /** A file system of the spec that is mounted, and the program that attaches it. */
 export interface MadeMount {

@@ -46,8 +46,8 @@ const makeFilesystem = (build: LaunchBuild, mount: Mount): void => {
   if (bind || remount || copyUp || !INDEPENDENT.has(type)) return
   const fd = newFilesystem(build, begin, mount)
   // In a user namespace /dev is filled once it is attached: what is bound over its files is attached to it.
-  if (destination === '/dev' && !build.hasUserns) fillDev(begin, build, fd)
-  const target = build.hasUserns ? undefined : targetOnOurs(build, destination)
+  if (destination === '/dev' && !build.isNamespaced) fillDev(begin, build, fd)
+  const target = build.isNamespaced ? undefined : targetOnOurs(build, destination)
   detached.set(mount, target === undefined ? { fd } : { fd, target })
 }
 

@@ -92,7 +92,7 @@ const placeDev = (program: Program, build: LaunchBuild, root: Slot, wanted: read
 /** A node that is there already is taken only if it is the one that is asked for. runtime-spec config-linux.md, Devices. */
 const placeNode = (program: Program, build: LaunchBuild, root: Slot, device: LinuxDevice): void => {
   const { parent, name } = placeOf(program, root, device.path)
-  if (build.hasUserns && device.type !== 'p') {
+  if (build.isNamespaced && device.type !== 'p') {
     bindNode(program, parent, name, device)
     return
   }
@@ -126,7 +126,7 @@ const makeNode = (
   named: boolean,
 ): void => {
   const { parent, name } = placeOf(program, dev, device.path.slice('/dev/'.length))
-  if (build.hasUserns && device.type !== 'p') bindNode(program, parent, name, device, named)
+  if (build.isNamespaced && device.type !== 'p') bindNode(program, parent, name, device, named)
   else mknod(program, parent, name, device)
 }
 

@@ -266,6 +266,8 @@ const assemble = (input: LaunchInput, waits: Waits, lateMounts = false): ArmedPl
     connected: false,
     noDevices: build.noDevices,
     terminal: terminal !== undefined,
+    givesPipes: input.facts.users !== undefined && process.user.uid !== 0 && terminal === undefined,
+    keepsGroups: input.facts.users?.setsGroups === false,
     init: input.init,
     filter: input.filter,
     noNewPrivileges: process.noNewPrivileges === true,
@@ -441,7 +443,7 @@ const stage = (
 
 const planned = (program: Program): PlannedProgram => ({ bytes: program.encode(), infos: program.infos })
 
-const planEngine = ({ input, hasUserns, waits }: LaunchBuild): EngineHalf => {
+const planEngine = ({ input, hasUserns, isNamespaced, waits }: LaunchBuild): EngineHalf => {
   const slots = slotsOfCaller(input)
   const arch = input.facts.arch
   // What is not done in one go with the rest has slots of its own.
@@ -450,7 +452,7 @@ const planEngine = ({ input, hasUserns, waits }: LaunchBuild): EngineHalf => {
   const prepare = new Program(arch, slots)
   const join = new Program(arch, slots)
   const joined = openJoined(prepare, input)
-  enterJoined(join, joined)
+  enterJoined(join, joined, input)
   const half: EngineHalf = {
     slots,
     trees,
@@ -465,7 +467,7 @@ const planEngine = ({ input, hasUserns, waits }: LaunchBuild): EngineHalf => {
     mapped: [],
     mappedBinds: [],
     overlays: undefined,
-    network: engineNetwork(input, slots, hasUserns),
+    network: engineNetwork(input, slots, isNamespaced),
     cgroupSlot: undefined,
   }
   if (input.lasting === undefined) writeRecord(half, input)
@@ -500,14 +502,18 @@ const copiesOf = ({ spec, lasting }: LaunchInput): readonly Mount[] =>
 const handedIn = (lasting: Lasting | undefined): number =>
   lasting === undefined ? 0 : lasting.extraFds + (lasting.waitsForStart ? 1 : 0)
 
-/** Trees in which the host's ids appear as the container's: its private layers, every overlay's lowers, and binds that ask for it. */
+/**
+ * Trees in which the host's ids appear as the container's: its private layers, every overlay's lowers, and binds that ask for it. An
+ * ordinary user's layers have the ids of its user namespace already, and are named by paths.
+ */
 const mapTrees = (
   { mapped, mappedBinds, joined }: EngineHalf,
   input: LaunchInput,
   own: Program,
   maps: Program,
 ): void => {
-  const layers = has(input.spec, 'user') ? overlaysOf(input.rootfs).flat() : []
+  const ownIds = input.facts.users !== undefined
+  const layers = has(input.spec, 'user') && !ownIds ? overlaysOf(input.rootfs).flat() : []
   if (layers.length > 0) mapped.push(openPrivateLayers(own, input, engineSlot('containers')))
   const isNew = hasNew(input.spec, 'user') && (layers.length > 0 || (input.spec.mounts ?? []).some(isMapped))
   const namespace = isNew ? openUserNamespace(maps) : joined.find(({ type }) => type === 'user')?.fd

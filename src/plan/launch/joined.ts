@@ -84,11 +84,19 @@ const isChanged = ({ hostname, domainname, linux }: Spec, type: NamespaceType): 
 
 /**
  * With the engine's rights, the user namespace last: those over a namespace belong to the user namespace that owns it, which need not
- * be the one that is joined. Of a pid namespace one becomes no member but its children do, so the child is cloned by who has run this.
+ * be the one that is joined. An ordinary user has no rights but those it gets in that one, so it is entered first. Of a pid namespace one becomes no member but its children do, so the child is cloned by who has run this.
  * A time namespace takes nobody who shares memory, so the child enters that by itself, once it is the helper.
  */
-export const enterJoined = (join: Program, joined: readonly JoinedNamespace[]): void => {
-  const order = joined.filter(({ type }) => type !== 'time').sort((a, b) => rank(a.type) - rank(b.type))
+export const enterJoined = (
+  join: Program,
+  joined: readonly JoinedNamespace[],
+  { facts }: Pick<LaunchInput, 'facts'>,
+): void => {
+  const rankHere = (type: NamespaceType): number =>
+    type === 'user' && facts.users !== undefined ? -1 : rank(type)
+  const order = joined
+    .filter(({ type }) => type !== 'time')
+    .sort((a, b) => rankHere(a.type) - rankHere(b.type))
   for (const { type, path, fd } of order)
     join.call('enter namespace', 'setns', [fd, NAMESPACE_FLAGS[type]], { path: `${type} ${path}` })
 }

@@ -34,6 +34,8 @@ export interface Lasting {
   readonly pausesBeforeRoot: boolean
   readonly createContainer: readonly InnerHook[]
   readonly startContainer: readonly InnerHook[]
+  /** One more process of a container that is there: what it leaves ends with that. */
+  readonly isExec?: boolean
   /** It keeps the keyring of whoever makes it. */
   readonly keepsKeyring: boolean
 }

@@ -124,7 +124,7 @@ const mountFilesystem = (build: LaunchBuild, program: Program, root: Slot, mount
     setMountAttr(program, 'set propagation', fd, { propagation: propagation.flag }, deep, destination)
   }
   build.mounted.push({ destination, fd, program })
-  const filled = made !== undefined && !build.hasUserns && !copyUp
+  const filled = made !== undefined && !build.isNamespaced && !copyUp
   if (destination === '/dev' && !filled) fillDev(program, build, fd)
 }
 

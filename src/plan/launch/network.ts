@@ -28,10 +28,10 @@ interface OtherNetwork {
 export const engineNetwork = (
   input: LaunchInput,
   slots: SlotSpace,
-  hasUserns: boolean,
+  isNamespaced: boolean,
 ): EngineNetwork | undefined => {
   const program = new Program(input.facts.arch, slots)
-  if (hasNew(input.spec, 'network')) return hasUserns ? undefined : makeNetwork(program, input)
+  if (hasNew(input.spec, 'network')) return isNamespaced ? undefined : makeNetwork(program, input)
   const path = input.spec.linux?.namespaces?.find(({ type }) => type === 'network')?.path
   if (path === undefined || moves(input).length === 0) return undefined
   fillNetwork(program, input, path)

@@ -5,6 +5,7 @@ import type { LinuxCapabilities, Process } from '../../model/oci-spec.ts'
 import { rlimitNumber } from '../../model/rlimits.ts'
 import {
   AF_INET,
+  AT_EMPTY_PATH,
   CAP_SYS_ADMIN,
   CLOSE_RANGE_CLOEXEC,
   EACCES,
@@ -30,6 +31,7 @@ import {
   PR_SET_NO_NEW_PRIVS,
   PR_SET_PDEATHSIG,
   S_IFCHR,
+  S_IFIFO,
   SECCOMP_SET_MODE_FILTER,
   SIG_SETMASK,
   SIGKILL,
@@ -38,7 +40,7 @@ import {
   SOCK_DGRAM,
   TIOCSCTTY,
 } from '../kernel.ts'
-import type { Arch, CallOptions, Program, Slot } from '../program.ts'
+import { ANY_DEVICE, type Arch, type CallOptions, type Program, type Slot } from '../program.ts'
 import { admits } from '../seccomp/evaluate.ts'
 import type { Step } from '../steps.ts'
 import { syscallNumber } from '../syscalls/index.ts'
@@ -93,6 +95,10 @@ export interface Sandbox {
   /** Device nodes in what is bound into it do not work. */
   readonly noDevices: boolean
   readonly terminal: boolean
+  /** Streams that are pipes become the payload user's here: the engine may not do it. */
+  readonly givesPipes: boolean
+  /** Nobody may change the supplementary groups. */
+  readonly keepsGroups: boolean
   readonly init: boolean
   /** Still to be loaded; undefined without one, or when the sandbox waits with it. */
   readonly filter: Filter | undefined
@@ -169,7 +175,7 @@ export const firePayload = (
   const { arch, filter, namespace } = sandbox
   const cwd = workingDirectory(fire, sandbox, process)
   if (sandbox.lasting !== undefined) closeUnused(fire, sandbox.lasting)
-  connectStreams(fire, sandbox, streams)
+  connectStreams(fire, sandbox, streams, process.user.uid)
   fire.call('chdir', 'fchdir', [cwd], { path: process.cwd })
   // Everything that needs a free descriptor is done.
   setLimits(fire, process)
@@ -220,7 +226,12 @@ const keyringErrors = ({ arch, input }: LaunchBuild): readonly number[] => {
 
 export const STREAM_NAMES = ['stdin', 'stdout', 'stderr'] as const
 
-const connectStreams = (fire: Program, { dev, terminal }: Sandbox, streams: Streams): void => {
+const connectStreams = (
+  fire: Program,
+  { dev, terminal, givesPipes }: Sandbox,
+  streams: Streams,
+  uid: number,
+): void => {
   for (const [fd, path] of STREAM_NAMES.entries()) {
     const from = streams[path]
     if (from === undefined) continue
@@ -229,9 +240,22 @@ const connectStreams = (fire: Program, { dev, terminal }: Sandbox, streams: Stre
       ownNull(fire, dev, from, { path })
       fire.skipOnTolerated(test, fire.opCount)
     }
+    if (givesPipes) givePipe(fire, from, uid, path)
     fire.call('connect standard stream', 'dup3', [from, fd, 0], { path })
   }
   if (terminal) fire.call('take terminal', 'ioctl', [0, TIOCSCTTY, 0])
+}
+
+/** A payload that is not root could not open its own /dev/stdout otherwise. One of somebody else's stays so: EPERM. */
+const givePipe = (fire: Program, from: Slot, uid: number, path: string): void => {
+  const test = fire.opCount
+  const nothing = fire.text('')
+  fire.checkStat('look at standard stream', from, S_IFIFO, ANY_DEVICE, { path, tolerate: [EPROTO] })
+  fire.call('chown standard stream', 'fchownat', [from, nothing, uid, -1, AT_EMPTY_PATH], {
+    path,
+    tolerate: [EPERM],
+  })
+  fire.skipOnTolerated(test, fire.opCount)
 }
 
 /**
@@ -260,12 +284,12 @@ const setLimits = (fire: Program, process: Process): void => {
  */
 const dropRights = (
   fire: Program,
-  { lastCap, filter, noNewPrivileges, lasting }: Sandbox,
+  { lastCap, filter, noNewPrivileges, lasting, keepsGroups }: Sandbox,
   process: Process,
 ): void => {
   const sets = capabilitySets(process.capabilities, lastCap)
   const early = filter !== undefined && !noNewPrivileges
-  changeUser(fire, process)
+  changeUser(fire, process, keepsGroups)
   const held = early ? 1n << BigInt(CAP_SYS_ADMIN) : 0n
   setCapabilities(
     fire,
@@ -309,14 +333,15 @@ const dropBounding = (fire: Program, kept: bigint, lastCap: number): void => {
 }
 
 /** Groups first, then gid, then uid: each later call takes away the right to make the earlier ones. */
-const changeUser = (fire: Program, { user }: Process): void => {
+const changeUser = (fire: Program, { user }: Process, keepsGroups: boolean): void => {
   const groups = user.additionalGids ?? []
   const list = Buffer.alloc(4 * Math.max(groups.length, 1))
   groups.forEach((gid, index) => {
     list.writeUInt32LE(gid, 4 * index)
   })
   fire.call('keep capabilities over setuid', 'prctl', [PR_SET_KEEPCAPS, 1, 0, 0, 0])
-  fire.call('setgroups', 'setgroups', [groups.length, fire.bytes(list)], { path: groups.join(',') })
+  if (!keepsGroups)
+    fire.call('setgroups', 'setgroups', [groups.length, fire.bytes(list)], { path: groups.join(',') })
   fire.call('setresgid', 'setresgid', [user.gid, user.gid, user.gid], { path: `gid ${user.gid}` })
   fire.call('setresuid', 'setresuid', [user.uid, user.uid, user.uid], { path: `uid ${user.uid}` })
   fire.call('forget kept capabilities', 'prctl', [PR_SET_KEEPCAPS, 0, 0, 0, 0])

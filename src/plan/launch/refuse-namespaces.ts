@@ -58,8 +58,8 @@ const refuseMount = (spec: Spec): EngineError | undefined => {
 }
 
 /** The end of the first process is then not the end of all. */
-const refusePid = ({ spec, cgroups }: LaunchInput): EngineError | undefined =>
-  hasNew(spec, 'pid') || cgroups.length > 0
+const refusePid = ({ spec, cgroups, lasting }: LaunchInput): EngineError | undefined =>
+  hasNew(spec, 'pid') || cgroups.length > 0 || (lasting?.isExec === true && isJoined(spec, 'pid'))
     ? undefined
     : unfit(
         'a pid namespace that is not new',

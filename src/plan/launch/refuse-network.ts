@@ -3,10 +3,12 @@ import type { EngineError } from '../../model/errors.ts'
 import { hasNew, type LaunchInput } from './build.ts'
 import { invalid, unfit, unsupported } from './refusals.ts'
 
-export const refuseDevices = ({ spec, netDevices = [] }: LaunchInput): EngineError | undefined => {
+export const refuseDevices = ({ spec, facts, netDevices = [] }: LaunchInput): EngineError | undefined => {
   const asked = Object.entries(spec.linux?.netDevices ?? {})
   if (asked.length === 0) return undefined
-  if (hasNew(spec, 'network') && (spec.linux?.namespaces ?? []).some(({ type }) => type === 'user'))
+  const isNamespaced =
+    facts.isNamespaced === true || (spec.linux?.namespaces ?? []).some(({ type }) => type === 'user')
+  if (hasNew(spec, 'network') && isNamespaced)
     return unsupported(
       'linux.netDevices with a user namespace and a new network namespace',
       'the container makes that network namespace by itself',

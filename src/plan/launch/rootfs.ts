@@ -92,7 +92,18 @@ const mountOverlay = (
   what: string,
   closing = false,
 ): Slot =>
-  newMount(program, 'overlay', [...layers, ...(input.keep ? [] : [['volatile'] as const])], 0, what, closing)
+  newMount(
+    program,
+    'overlay',
+    [
+      ...layers,
+      ...(input.keep ? [] : [['volatile'] as const]),
+      ...(input.facts.users === undefined ? [] : [['userxattr'] as const]),
+    ],
+    0,
+    what,
+    closing,
+  )
 
 const overlay = (build: LaunchBuild, index: number, what: string): Slot => {
   const layers =

@@ -1,6 +1,7 @@
 // The mounts of a container: Docker's own, then what was asked for, shallow paths first.
 import type { Mount } from '../../model/oci-spec.ts'
 import type { BindMount, DecodedMount, TmpfsMount } from '../../model/options-decoded.ts'
+import { isMapped } from '../../model/own-users.ts'
 import { isPrivileged, type SpecInput } from './input.ts'
 
 const DEFAULT_SHM_BYTES = 64 * 1024 * 1024
@@ -33,7 +34,10 @@ const DEFAULTS: readonly Mount[] = [
 export const specMounts = (input: SpecInput): readonly Mount[] => {
   const targets = new Set((input.options.mounts ?? []).map((mount) => mount.target))
   const own = [...DEFAULTS, shm(input)].filter(({ destination }) => !isReplaced(destination, targets))
-  return [...own.map((mount) => adapt(mount, input)), ...askedMounts(input.options.mounts, input)]
+  return [
+    ...own.flatMap((mount) => ofHost(mount, input) ?? adapt(mount, input)),
+    ...askedMounts(input.options.mounts, input),
+  ]
 }
 
 /** Shallow paths first. */
@@ -63,6 +67,34 @@ const shm = ({ options }: SpecInput): Mount => {
   }
 }
 
+/**
+ * A file system that shows a namespace can be mounted only by whoever rules that namespace. Of the host's an ordinary user binds /sys,
+ * without the groups in it, which are none of the container's, and leaves out the queues, which are had by name all the same (mq_overview(7)).
+ */
+const ofHost = (mount: Mount, { options, facts }: SpecInput): readonly Mount[] | undefined => {
+  if (facts.users === undefined) return undefined
+  if (options.ipc === 'host' && mount.type === 'mqueue') return []
+  if (options.network !== 'host') return undefined
+  return mount.type === 'sysfs'
+    ? [HOST_SYS]
+    : mount.type === 'cgroup' && !facts.cgroup.writable
+      ? [NO_GROUPS]
+      : undefined
+}
+
+const HOST_SYS: Mount = {
+  destination: '/sys',
+  type: 'bind',
+  source: '/sys',
+  options: ['rbind', 'nosuid', 'noexec', 'nodev', 'rro'],
+}
+const NO_GROUPS: Mount = {
+  destination: '/sys/fs/cgroup',
+  type: 'tmpfs',
+  source: 'tmpfs',
+  options: ['ro', 'nosuid', 'noexec', 'nodev', 'mode=555', 'size=0'],
+}
+
 /** Privileged: /sys and the cgroups are writable. A group the user namespace does not map cannot own terminals. */
 const adapt = (mount: Mount, input: SpecInput): Mount => {
   const writable = isPrivileged(input) && (mount.destination === '/sys' || mount.type === 'cgroup')
@@ -73,7 +105,8 @@ const adapt = (mount: Mount, input: SpecInput): Mount => {
 }
 
 const TTY_GID = 5
-const mapsGid = ({ options }: SpecInput, gid: number): boolean => {
+const mapsGid = ({ options, facts }: SpecInput, gid: number): boolean => {
+  if (facts.users !== undefined) return isMapped(facts.users.gidMappings, gid)
   const maps = options.security?.userns?.gidMap
   return maps === undefined || maps.some((map) => gid >= map.containerId && gid < map.containerId + map.size)
 }

@@ -21,11 +21,14 @@ export const specNamespaces = (input: SpecInput): readonly Namespace[] => {
   return wanted(input)
     .filter((type) => facts.namespaces.includes(KERNEL_NAMES[type]) || type === 'user')
     .filter((type) => type !== 'time' || facts.timeNamespaceAtExec)
-    .map((type) => ({ type }))
+    .map((type) => (type === 'user' && facts.users !== undefined ? inOwnUsers(facts.users.fd) : { type }))
 }
 
-const wanted = ({ options }: SpecInput): NamespaceType[] => [
-  ...(options.security?.userns === undefined ? [] : (['user'] as const)),
+/** The engine's, which it holds open. */
+const inOwnUsers = (fd: number): Namespace => ({ type: 'user', path: `/proc/self/fd/${fd}` })
+
+const wanted = ({ options, facts }: SpecInput): NamespaceType[] => [
+  ...(options.security?.userns === undefined && facts.users === undefined ? [] : (['user'] as const)),
   'mount',
   ...(options.network === 'host' ? [] : (['network'] as const)),
   ...(options.uts === 'host' ? [] : (['uts'] as const)),

@@ -8,8 +8,8 @@ import { filtersDevices, type HostFacts } from '../../model/host-facts.ts'
 import type { LinuxCapabilities, Process, Rlimit, Uint64, User } from '../../model/oci-spec.ts'
 import type { Ulimit } from '../../model/options.ts'
 import type { DecodedOptions } from '../../model/options-decoded.ts'
+import { givesGroup } from '../../model/own-users.ts'
 import { RLIM_INFINITY, rlimitType } from '../../model/rlimits.ts'
-import type { ResolvedUser } from '../../model/user-db.ts'
 import { specEnv } from './env.ts'
 import type { SpecInput } from './input.ts'
 
@@ -24,7 +24,7 @@ export const specProcess = (input: SpecInput): Either<EngineError, Process> => {
   const oomScoreAdj = specOomScore(input)
   return E.right({
     ...terminal(input),
-    user: specUser(input.user),
+    user: specUser(input),
     args: args.right,
     env: specEnv(input),
     cwd: workingDirectory(input),
@@ -65,11 +65,13 @@ const specArgs = ({ image, argv, options }: SpecInput): Either<EngineError, read
 
 /** 0022: what a login gives, and what moby and runc leave unless told otherwise. */
 const UMASK = 0o022
-const specUser = ({ uid, gid, additionalGids }: ResolvedUser): User => ({
+const specUser = ({ user: { uid, gid, additionalGids }, facts: { users } }: SpecInput): User => ({
   uid,
   gid,
   umask: UMASK,
-  additionalGids,
+  // Those that were asked for by number or name are there, or the start is refused (unfit.ts); the image's own are had where they can.
+  additionalGids:
+    users === undefined ? additionalGids : additionalGids.filter((group) => givesGroup(users, group)),
 })
 
 /** Always absolute: an image may name a directory relative to the root. */

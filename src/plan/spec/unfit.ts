@@ -2,15 +2,55 @@
 import { normalizeCapability } from '../../model/capabilities.ts'
 import type { EngineError } from '../../model/errors.ts'
 import { filtersDevices } from '../../model/host-facts.ts'
+import { countOf, givesGroup, isMapped, type OwnUsers } from '../../model/own-users.ts'
 import { isPrivileged, type SpecInput } from './input.ts'
 
 /** HostUnfit, or undefined where everything asked for can be given. Limits are refused where groups are made. */
 export const refuseUnfit = (input: SpecInput): EngineError | undefined => {
   const { cgroup } = input.facts
+  const ofUser = refuseOfUser(input)
+  if (ofUser !== undefined) return ofUser
   if (input.options.pid === 'host' && (!cgroup.writable || cgroup.mode === 'none'))
     return unfit("the host's pid namespace", 'without a group nothing finds the processes a container leaves')
   const rule = filtersDevices(cgroup) || isPrivileged(input) ? undefined : finerThanNodes(input)
   return rule === undefined ? undefined : unfit(rule, 'nothing here holds a container to its device rules')
+}
+
+/** What an ordinary user cannot give. */
+const refuseOfUser = ({ options, user, facts: { users } }: SpecInput): EngineError | undefined => {
+  if (users === undefined) return undefined
+  const namespace = (['pid', 'cgroupns'] as const).find((name) => options[name] === 'host')
+  if (namespace !== undefined)
+    return asRoot(
+      `the host's ${namespace === 'pid' ? 'pid' : 'cgroup'} namespace`,
+      'a container of an ordinary user cannot mount the file system that shows it',
+    )
+  if (options.security?.userns !== undefined)
+    return asRoot(
+      'a user namespace of its own',
+      'containers of an ordinary user live in the one of their engine, with all the ids the user has',
+    )
+  if (!isMapped(users.uidMappings, user.uid)) return noId(users, 'uid', user.uid)
+  if (!isMapped(users.gidMappings, user.gid)) return noId(users, 'gid', user.gid)
+  const groups = (options.groups ?? []).length > 0 ? user.additionalGids : []
+  const missing = groups.find((gid) => !givesGroup(users, gid))
+  return missing === undefined ? undefined : noId(users, 'gid', missing)
+}
+
+const asRoot = (need: string, why: string): EngineError => ({
+  _tag: 'HostUnfit',
+  need,
+  why,
+  remedy: 'run slipway as root for that',
+})
+
+const noId = (users: OwnUsers, kind: 'uid' | 'gid', id: number): EngineError => {
+  const count = countOf(kind === 'uid' ? users.uidMappings : users.gidMappings)
+  const { why, remedy } = users.single ?? {
+    why: `the ranges of this user in /etc/sub${kind} give ${count} ids, from 0 on`,
+    remedy: `have root give the user a larger range: usermod --add-sub${kind}s FIRST-LAST USER`,
+  }
+  return { _tag: 'HostUnfit', need: `${kind} ${id} in a container`, why, remedy }
 }
 
 const unfit = (need: string, why: string): EngineError => ({

@@ -48,6 +48,27 @@ const CASES: Readonly<Record<string, Change>> = {
     facts: { cgroup: { mode: 'none', controllers: [], writable: false } },
     cgroups: [],
   },
+  'ordinary user, named user, host network': {
+    options: { user: 'app', network: 'host' },
+    facts: {
+      cgroup: { mode: 'v1', controllers: [], writable: false },
+      euid: 1000,
+      effectiveCaps: 0n,
+      users: {
+        fd: 20,
+        uidMappings: [
+          { containerID: 0, hostID: 1000, size: 1 },
+          { containerID: 1, hostID: 100000, size: 65536 },
+        ],
+        gidMappings: [
+          { containerID: 0, hostID: 1000, size: 1 },
+          { containerID: 1, hostID: 100000, size: 65536 },
+        ],
+        setsGroups: true,
+      },
+    },
+    cgroups: [],
+  },
   'older kernel, kept container': {
     facts: { overlayLowerPlus: false, timeNamespaceAtExec: false },
     keep: true,

@@ -4,6 +4,7 @@ import { CAPABILITIES, DEFAULT_CAPABILITIES } from '../../../src/model/capabilit
 import type { Mount, Spec } from '../../../src/model/oci-spec.ts'
 import { decodeSpecText } from '../../../src/model/oci-spec-decode.ts'
 import type { ContainerOptions } from '../../../src/model/options.ts'
+import type { OwnUsers } from '../../../src/model/own-users.ts'
 import { RLIM_INFINITY } from '../../../src/model/rlimits.ts'
 import { buildSpec, type SpecInput } from '../../../src/plan/spec/index.ts'
 import { expectMessage, expectRight } from '../../support/either.ts'
@@ -298,6 +299,81 @@ Build('a user namespace brings its maps, and no group 5 for terminals it does no
   assert.equal(spec.linux?.uidMappings, [{ containerID: 0, hostID: 1000, size: 1 }])
   assert.not.ok(optionsAt(spec, '/dev/pts').includes('gid=5'))
   assert.equal(spec.linux?.sysctl, { 'net.ipv4.ip_unprivileged_port_start': '0' })
+})
+
+const OWN_USERS: OwnUsers = {
+  fd: 20,
+  uidMappings: [
+    { containerID: 0, hostID: 1000, size: 1 },
+    { containerID: 1, hostID: 100_000, size: 10 },
+  ],
+  gidMappings: [
+    { containerID: 0, hostID: 1000, size: 1 },
+    { containerID: 1, hostID: 100_000, size: 4 },
+  ],
+  setsGroups: true,
+}
+const SINGLE: OwnUsers = {
+  fd: 20,
+  uidMappings: [{ containerID: 0, hostID: 1000, size: 1 }],
+  gidMappings: [{ containerID: 0, hostID: 1000, size: 1 }],
+  setsGroups: false,
+  single: { why: 'there is no range', remedy: 'add one' },
+}
+const ofUser = (users: OwnUsers, more: Partial<SpecInput> = {}): Partial<SpecInput> => ({
+  ...more,
+  facts: {
+    ...facts,
+    euid: 1000,
+    effectiveCaps: 0n,
+    users,
+    cgroup: { mode: 'v1', controllers: [], writable: false },
+  },
+})
+
+Build('a container of an ordinary user joins the user namespace of its engine', () => {
+  const spec = specOf({}, ofUser(OWN_USERS))
+  assert.equal(spec.linux?.namespaces?.[0], { type: 'user', path: '/proc/self/fd/20' })
+  assert.is(spec.linux?.uidMappings, undefined)
+  assert.not.ok(optionsAt(spec, '/dev/pts').includes('gid=5'))
+  assert.equal(spec.linux?.sysctl, { 'net.ipv4.ip_unprivileged_port_start': '0' })
+  assert.is(spec.process?.capabilities?.bounding?.length, 14)
+})
+
+Build('of the host’s namespaces an ordinary user binds what shows them, or leaves it out', () => {
+  const network = specOf({ network: 'host' }, ofUser(OWN_USERS))
+  assert.equal(mountAt(network, '/sys')?.options, ['rbind', 'nosuid', 'noexec', 'nodev', 'rro'])
+  assert.is(mountAt(network, '/sys/fs/cgroup')?.type, 'tmpfs')
+  assert.is(mountAt(specOf({ ipc: 'host' }, ofUser(OWN_USERS)), '/dev/mqueue'), undefined)
+  assert.is(mountAt(specOf({ ipc: 'host' }), '/dev/mqueue')?.type, 'mqueue')
+})
+
+Build('what an ordinary user cannot give is refused by name', () => {
+  const map = [{ containerId: 0, hostId: 1000, size: 1 }]
+  const user = (uid: number, gid: number, additionalGids: readonly number[] = []) => ({
+    uid,
+    gid,
+    additionalGids,
+    home: '/',
+  })
+  const cases: readonly (readonly [ContainerOptions, OwnUsers, Partial<SpecInput>, RegExp])[] = [
+    [{ pid: 'host' }, OWN_USERS, {}, /the host's pid namespace/],
+    [{ cgroupns: 'host' }, OWN_USERS, {}, /the host's cgroup namespace/],
+    [{ security: { userns: { uidMap: map, gidMap: map } } }, OWN_USERS, {}, /a user namespace of its own/],
+    [{}, OWN_USERS, { user: user(11, 0) }, /uid 11 in a container: .*give 11 ids/],
+    [{}, OWN_USERS, { user: user(0, 5) }, /gid 5 in a container: .*give 5 ids/],
+    [{ groups: ['5'] }, OWN_USERS, { user: user(0, 0, [5]) }, /gid 5 in a container/],
+    [{ groups: ['4'] }, SINGLE, { user: user(0, 0, [4]) }, /gid 4 in a container: .*there is no range/],
+  ]
+  for (const [options, users, more, why] of cases)
+    assert.match(expectMessage(buildSpec(input(options, ofUser(users, more)))), why)
+})
+
+Build('groups of the image’s user that are not mapped are left out', () => {
+  const groups = (users: OwnUsers) =>
+    specOf({}, ofUser(users, { user: { uid: 0, gid: 0, additionalGids: [3, 4, 5], home: '/' } })).process
+      ?.user.additionalGids
+  assert.equal([groups(OWN_USERS), groups(SINGLE)], [[3, 4], []])
 })
 
 Build('sysctls of the network are set only in a network namespace of its own', () => {
