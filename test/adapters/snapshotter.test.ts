@@ -1,6 +1,7 @@
+import { createHash } from 'node:crypto'
 import { existsSync, lstatSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { chainIdOf } from '../../src/adapters/snapshotter-paths.ts'
-import { chunks, tar } from '../native/layer-tar.ts'
+import { chunks, header, tar } from '../native/layer-tar.ts'
 import { assert, suite } from '../support/suite.ts'
 import { digestOf, inStore, left, right, type Store, unpack } from './snapshotter-store.ts'
 
@@ -92,6 +93,29 @@ test('remove takes the layer away and can be repeated', async (store) => {
   await right(store.snapshots.remove('layer', digestOf(base)))
   assert.is(await right(store.snapshots.has('layer', digestOf(base))), false)
   assert.is(existsSync(`${store.root}/layers/${digestOf(base).slice(7)}`), false)
+})
+
+test('memory does not grow with the layer, and a signal that never fires keeps none of it', async (store) => {
+  const size = 256 * 1024 * 1024
+  const piece = 256 * 1024
+  const block = header({ name: 'large', size })
+  const parts = function* () {
+    yield block
+    for (let at = 0; at < size; at += piece) yield Buffer.alloc(piece)
+    yield Buffer.alloc(1024)
+  }
+  const hash = createHash('sha256')
+  for (const part of parts()) hash.update(part)
+  let most = 0
+  const source = async function* () {
+    for (const part of parts()) {
+      yield part
+      most = Math.max(most, process.memoryUsage().arrayBuffers)
+    }
+  }
+  const { signal } = new AbortController()
+  await right(store.snapshots.unpackLayer(`sha256:${hash.digest('hex')}`, source(), { signal }))
+  assert.ok(most < size / 2, `${most} bytes at once`)
 })
 
 Snapshots.run()
