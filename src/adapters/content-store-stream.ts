@@ -102,9 +102,11 @@ const feed = async <A>(
   let start: Buffer = Buffer.alloc(0)
   try {
     for await (const chunk of source) {
-      await keep(chunk)
-      if (tap !== undefined) await tap.write(chunk)
+      // The disk and the decompressor take it at the same time.
+      const kept = keep(chunk)
+      if (tap !== undefined) await Promise.all([kept, tap.write(chunk)])
       else {
+        await kept
         start = Buffer.concat([start, chunk])
         if (start.length < SNIFF_BYTES) continue
         tap = openTap(what, start, consumer)
