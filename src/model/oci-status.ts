@@ -9,7 +9,7 @@ import type { OciRecord, ProcessIdentity } from './oci-state.ts'
 export type OciStatus = 'creating' | 'created' | 'running' | 'paused' | 'stopped'
 
 export interface ProcessStat {
-  /** One letter; `Z` is a zombie. */
+  /** One letter; `Z` is a zombie, `X` dead or on its way there. */
   readonly state: string
   readonly startTime: number
 }
@@ -38,16 +38,22 @@ const isAlive = ({ processes }: StatusFacts, wanted: ProcessIdentity | undefined
   return found !== undefined && found.startTime === wanted?.startTime && !/^[ZXx]$/.test(found.state)
 }
 
-/** Fields 3 and 22 of /proc/<pid>/stat. The name before them may hold anything, brackets and blanks too. proc_pid_stat(5). */
+/** include/linux/sched.h: it executes nothing any more. */
+const PF_EXITING = 4
+
+/**
+ * Fields 3, 9 and 22 of /proc/<pid>/stat. The name before them may hold anything, brackets and blanks too. proc_pid_stat(5). The first
+ * process of a pid namespace becomes a zombie only when everybody in it has been waited for, as a process of `exec` by its caller: it
+ * is asleep meanwhile, and yet has ended.
+ */
 export const parseProcessStat = (text: string): ProcessStat | undefined => {
   const fields = text
     .slice(text.lastIndexOf(')') + 1)
     .trim()
     .split(/\s+/)
-  const [state, startTime] = [fields[0], Number(fields[19])]
-  return state === undefined || state === '' || !Number.isSafeInteger(startTime)
-    ? undefined
-    : { state, startTime }
+  const [state, flags, startTime] = [fields[0], Number(fields[6]), Number(fields[19])]
+  if (state === undefined || state === '' || !Number.isSafeInteger(startTime)) return undefined
+  return { state: (flags & PF_EXITING) === 0 ? state : 'X', startTime }
 }
 
 /** `freezer.state` of v1 says FROZEN, `cgroup.freeze` of v2 says 1. */

@@ -70,6 +70,8 @@ test('the start time is read behind a name with brackets and blanks', () => {
   const fields = Array.from({ length: 40 }, (_, at) => at + 4)
   const text = `700 (a) b) (c) S ${fields.join(' ')}\n`
   assert.equal(parseProcessStat(text), { state: 'S', startTime: 22 })
+  const leaving = text.replace(' 9 ', ` ${0x400000 + 4} `)
+  assert.equal(parseProcessStat(leaving), { state: 'X', startTime: 22 })
   assert.is(parseProcessStat(''), undefined)
   assert.is(parseProcessStat('700 (sh) S 1 2'), undefined)
 })

@@ -205,4 +205,15 @@ test('a container with namespaces of another', async () => {
   assert.is((await box.state(id)).status, 'running')
 })
 
+test('a process that nobody waits for does not hold up the delete', async () => {
+  // This process is its parent, and knows nothing of it.
+  const other = await box.started()
+  const file = path.join(box.folder, `${other}.pid`)
+  await box.ok('exec', '--detach', '--pid-file', file, other, 'sleep', '1000')
+  const begun = Date.now()
+  await box.gone(other)
+  assert.ok(Date.now() - begun < 5000)
+  assert.match(readFileSync(`/proc/${pidOf(file)}/stat`, 'latin1'), /\) Z /)
+})
+
 test.run()
