@@ -28,6 +28,12 @@ void forget_progress() noexcept;
 // Arguments as of OpKind::kRunHook. 0, a negative errno, or how it ended: see kHookExited.
 long run_hook(const long* args) noexcept;
 
+// A second thread, which the filter that this one loads next does not hold. 0 or a negative errno.
+// `may_sleep`: the filter admits nanosleep(2).
+long start_stand_in(bool may_sleep) noexcept;
+// Made by the stand-in where there is one, and by the caller elsewhere.
+long call_unfiltered(long number, long a = 0, long b = 0, long c = 0) noexcept;
+
 [[noreturn]] void leave(int status) noexcept;
 int parse_number(const char* text) noexcept;
 

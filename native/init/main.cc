@@ -32,7 +32,7 @@ uint64_t now_ns() noexcept {
   struct {
     int64_t sec, nsec;
   } time{};
-  sys::raw_syscall(nr::clock_gettime, 1 /* CLOCK_MONOTONIC */, sys::ptr(&time));
+  call_unfiltered(nr::clock_gettime, 1 /* CLOCK_MONOTONIC */, sys::ptr(&time));
   return static_cast<uint64_t>(time.sec) * 1000000000 + static_cast<uint64_t>(time.nsec);
 }
 
@@ -62,7 +62,7 @@ void attach_fd(msghdr* message, FdControl* control, int fd) noexcept {
 }
 
 void send_all(int ctl, msghdr* message) noexcept {
-  while (sys::raw_syscall(nr::sendmsg, ctl, sys::ptr(message), MSG_NOSIGNAL) == -4 /* EINTR */) {
+  while (call_unfiltered(nr::sendmsg, ctl, sys::ptr(message), MSG_NOSIGNAL) == -4 /* EINTR */) {
   }
 }
 
@@ -131,7 +131,20 @@ long send_fd(int ctl, int fd, uint32_t tag) noexcept {
   message.msg_iov = &part;
   message.msg_iovlen = 1;
   attach_fd(&message, &control, fd);
-  return sys::raw_syscall(nr::sendmsg, ctl, sys::ptr(&message), MSG_NOSIGNAL);
+  return call_unfiltered(nr::sendmsg, ctl, sys::ptr(&message), MSG_NOSIGNAL);
+}
+
+// The answer is anything but the end of file.
+long hand_over(int ctl, int fd, uint32_t tag) noexcept {
+  long result = send_fd(ctl, fd, tag);
+  uint8_t answer[sizeof(launch::StageHeader)];
+  while (!sys::failed(result)) {
+    const long got = call_unfiltered(nr::read, ctl, sys::ptr(answer), sizeof answer);
+    if (got == -4 /* EINTR */) continue;
+    result = got == 0 ? -launch::kErrPipe : got;
+    if (got > 0) return call_unfiltered(nr::close, fd);
+  }
+  return result;
 }
 
 // After CLONE_CLEAR_SIGHAND only ignored signals are left, and those the payload would inherit:
@@ -183,6 +196,10 @@ struct Special {
         guard(static_cast<int>(args[0]), static_cast<int>(args[1]));
       case OpKind::kSendFd:
         return send_fd(stage.ctl, static_cast<int>(args[0]), static_cast<uint32_t>(args[1]));
+      case OpKind::kHandOver:
+        return hand_over(stage.ctl, static_cast<int>(args[0]), static_cast<uint32_t>(args[1]));
+      case OpKind::kStandIn:
+        return start_stand_in(args[0] != 0);
       case OpKind::kCloseOthers:
         return close_others(stage.ctl, args);
       case OpKind::kRunHook:
@@ -284,7 +301,7 @@ volatile uint32_t* map_progress(int fd, int cell) noexcept {
 }  // namespace
 
 [[noreturn]] void leave(int status) noexcept {
-  for (;;) sys::raw_syscall(nr::exit_group, status);
+  for (;;) call_unfiltered(nr::exit_group, status);
 }
 
 int parse_number(const char* text) noexcept {

@@ -13,6 +13,7 @@ inline constexpr int kErrProtocol = 71;  // EPROTO
 inline constexpr int kErrDenied = 13;    // EACCES
 inline constexpr int kErrAgain = 11;     // EAGAIN
 inline constexpr int kErrInvalid = 22;   // EINVAL
+inline constexpr int kErrPipe = 32;      // EPIPE
 // openat2(2) gives up on ".." inside a root whenever anything on the machine is renamed or mounted
 // meanwhile; who asks again gets through.
 inline constexpr int kMaxRetries = 10000;

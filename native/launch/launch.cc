@@ -24,6 +24,7 @@
 #include "launch/progress.h"
 #include "launch/protocol.h"
 #include "launch/user_namespace.h"
+#include "sys/clone.h"
 #include "sys/raw.h"
 #include "sys/unique_fd.h"
 
@@ -98,47 +99,6 @@ struct ChildArgs {
   child_failed(args->ctl, kOpProtocol, static_cast<int>(-result));
 }
 
-using Entry = void (*)(ChildArgs*);
-
-// clone3 onto a stack of its own: with CLONE_VM the child must not return through the caller's
-// frames.
-long clone_onto(clone_args* how, Entry main, ChildArgs* args) noexcept {
-  long result;
-#if defined(__x86_64__)
-  register ChildArgs* kept asm("r12") = args;
-  register Entry entry asm("r13") = main;
-  asm volatile(
-      "syscall\n"
-      "test %%rax, %%rax\n"
-      "jnz 1f\n"
-      "xor %%ebp, %%ebp\n"
-      "mov %%r12, %%rdi\n"
-      "call *%%r13\n"
-      "1:\n"
-      : "=a"(result)
-      : "a"(nr::clone3), "D"(how), "S"(sizeof *how), "r"(kept), "r"(entry)
-      : "rcx", "r11", "memory", "cc");
-#elif defined(__aarch64__)
-  register long x8 asm("x8") = nr::clone3;
-  register long x0 asm("x0") = reinterpret_cast<long>(how);
-  register long x1 asm("x1") = sizeof *how;
-  register ChildArgs* kept asm("x20") = args;
-  register Entry entry asm("x21") = main;
-  asm volatile(
-      "svc #0\n"
-      "cbnz x0, 1f\n"
-      "mov x29, #0\n"
-      "mov x0, x20\n"
-      "blr x21\n"
-      "1:\n"
-      : "+r"(x0)
-      : "r"(x8), "r"(x1), "r"(kept), "r"(entry)
-      : "memory", "cc", "x30");
-  result = x0;
-#endif
-  return result;
-}
-
 // CHILD: as child_main, and of no program: it only enters the namespaces that are there already,
 // and is the one that clones. Every call of its plan changes its maker alone, and no thread of the
 // engine is ever in a container's namespace. The child is its sibling (CLONE_PARENT), so the
@@ -146,7 +106,7 @@ long clone_onto(clone_args* how, Entry main, ChildArgs* args) noexcept {
 [[noreturn]] void join_main(ChildArgs* args) noexcept {
   Machine machine{args->job->slots.data(), nullptr, 0};
   args->joining = execute(args->job->join.plan(), machine, EngineSpecial{});
-  if (args->joining.ok) args->pid = clone_onto(&args->how, child_main, args);
+  if (args->joining.ok) args->pid = sys::clone_onto(&args->how, child_main, args);
   for (;;) sys::raw_syscall(nr::exit_group, 0);
 }
 
@@ -196,7 +156,7 @@ Cloned clone_joining(ChildArgs* args) {
   how.stack_size = kStackSize;
   args->how.flags |= CLONE_PARENT;
   args->how.exit_signal = 0;
-  const long joiner = clone_onto(&how, join_main, args);
+  const long joiner = sys::clone_onto(&how, join_main, args);
   if (sys::failed(joiner)) return {Phase::kClone, 0, static_cast<int>(-joiner)};
   (void)waitid(P_PID, static_cast<id_t>(joiner), nullptr, WEXITED);
   if (!args->joining.ok) return {Phase::kJoin, args->joining.op, args->joining.error};
@@ -223,7 +183,7 @@ Cloned clone_child(Job* job, int child_ctl) {
     how.cgroup = static_cast<uint64_t>(job->slots[cgroup]);
   }
   if (job->script->join.empty()) {
-    args.pid = clone_onto(&how, child_main, &args);
+    args.pid = sys::clone_onto(&how, child_main, &args);
   } else if (const Cloned joined = clone_joining(&args); joined.error != 0) {
     return joined;
   }
@@ -645,7 +605,8 @@ bool allowed_in_engine(uint32_t number) {
       nr::socketpair, nr::setsockopt,    nr::flock,      nr::lseek,      nr::fcntl,
       nr::linkat,     nr::sendmsg,       nr::eventfd2,   nr::newfstatat, nr::memfd_create,
       nr::ioctl,      nr::bpf,           nr::fsopen,     nr::fsconfig,   nr::fsmount,
-      nr::socket,     nr::recvfrom,      nr::bind,       nr::listen,     nr::connect};
+      nr::socket,     nr::recvfrom,      nr::bind,       nr::listen,     nr::connect,
+      nr::recvmsg};
   return std::find(std::begin(kAllowed), std::end(kAllowed), static_cast<long>(number)) !=
          std::end(kAllowed);
 }

@@ -4,6 +4,8 @@
 //   fd_base… child → engine   ReportHeader, body:  kFailed | kTimings | kFd (with SCM_RIGHTS) |
 //   kWaiting end of file      the payload was executed (the child's end is close-on-exec), or the
 //   child died: its status tells
+//   engine → child   after a kFd that is to be answered (OpKind::kHandOver): any bytes, such as the
+//   header of a stage without operations; end of file where it could not be passed on
 //
 // A cold start sends every stage by itself, before the clone where nothing has to happen in
 // between; an armed sandbox gets its last stage when it is fired. One path: only the time of

@@ -6,6 +6,7 @@ import type { EngineError } from '../model/errors.ts'
 import type { HostFacts } from '../model/host-facts.ts'
 import type { LinuxSeccomp, Spec } from '../model/oci-spec.ts'
 import type { DecodedOptions } from '../model/options-decoded.ts'
+import { notifies } from '../plan/seccomp/actions.ts'
 import { compileSeccomp, seccompKey } from '../plan/seccomp/compile.ts'
 import type { ProfileFacts } from '../plan/seccomp/conditional.ts'
 import { defaultFilterKey, defaultProfile } from '../plan/seccomp/default-profile.ts'
@@ -69,6 +70,7 @@ export const filterFor = (
 ): E.Either<EngineError, CompiledFilter | undefined> => {
   const profile = spec.linux?.seccomp
   if (profile === undefined) return E.right(undefined)
+  if (notifies(profile)) return E.left(NO_AGENT)
   return pipe(
     compiled(ports, profile),
     E.filterOrElse(
@@ -80,6 +82,13 @@ export const filterFor = (
       }),
     ),
   )
+}
+
+/** Without a listener every call that is to be answered fails with ENOSYS: seccomp_unotify(2). */
+const NO_AGENT: EngineError = {
+  _tag: 'Unsupported',
+  feature: 'SCMP_ACT_NOTIFY',
+  why: 'no agent is told of what a container of the engine calls; slipway-oci does that',
 }
 
 /** The same for every process; undefined for a profile of somebody's own. */
@@ -123,7 +132,7 @@ export const refusedCall = (
     const nr = syscallNumber(arch, name)
     return nr === undefined ? [] : [{ nr, args: name === 'clone' ? [SIGCHLD] : [] }]
   })
-  const refused = firstRefused(filter, arch, calls)
+  const refused = firstRefused(filter, arch, calls, true)
   return refused === undefined ? undefined : syscallName(arch, refused.nr)
 }
 const SIGCHLD = 17n

@@ -65,6 +65,13 @@ const OF_STEPS: Readonly<Record<string, Remedy>> = {
   'set cgroup limit': {
     remedy: 'the kernel refused the value: this machine may not have what was asked for',
   },
+  'connect to seccomp agent': {
+    remedy: 'an agent must listen at linux.seccomp.listenerPath before the program is started',
+  },
+  'start stand-in': {
+    errno: ['EAGAIN'],
+    remedy: 'under this filter a start has a thread more for a moment: raise pids.limit, or RLIMIT_NPROC',
+  },
   'fork from init': { errno: ['EAGAIN'], remedy: 'with init the container has a process more: raise pids' },
   mkdir: {
     errno: ['EACCES', 'EROFS', 'EPERM', 'ENOENT', 'ENOTDIR', 'EEXIST'],

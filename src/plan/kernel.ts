@@ -92,6 +92,7 @@ export const AF_INET = 2
 export const SOCK_DGRAM = 2
 export const SOCK_CLOEXEC = 0o2000000
 export const SOCK_NONBLOCK = 0o4000
+export const MSG_CMSG_CLOEXEC = 0x4000_0000
 export const MSG_NOSIGNAL = 0x4000
 export const MSG_DONTWAIT = 0x40
 export const SIOCSIFFLAGS = 0x8914

@@ -88,6 +88,8 @@ const KIND = {
   checkNamespace: 15,
   netlink: 16,
   runHook: 17,
+  standIn: 18,
+  handOver: 19,
 } as const
 
 const MAGIC = 0x31504c53
@@ -164,6 +166,16 @@ export class Program {
 
   sendFd(step: Step, fd: Slot, tag: number): void {
     this.#emit(KIND.sendFd, 0, { step, call: 'sendmsg', args: [fd, tag] }, {})
+  }
+
+  /** As `sendFd`, and waits until the engine says that it has been passed on: EPIPE where it is gone. Closed afterwards. */
+  handOver(step: Step, fd: Slot, tag: number): void {
+    this.#emit(KIND.handOver, 0, { step, call: 'sendmsg', args: [fd, tag] }, {})
+  }
+
+  /** In the helper: what it says from now on is said by a thread that no later filter holds. `maySleep`: that filter admits nanosleep(2). */
+  standIn(maySleep: boolean): void {
+    this.#emit(KIND.standIn, 0, { step: 'start stand-in', call: 'clone3', args: [Number(maySleep)] }, {})
   }
 
   /** `fd`: a descriptor that goes to the engine with the times. */

@@ -1,6 +1,14 @@
 // Unix sockets of the runtime's own, by plans: Node neither sends descriptors nor leaves a socket behind when it ends.
-import { AF_UNIX, MSG_NOSIGNAL, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_STREAM } from './kernel.ts'
+import {
+  AF_UNIX,
+  MSG_CMSG_CLOEXEC,
+  MSG_NOSIGNAL,
+  SOCK_CLOEXEC,
+  SOCK_NONBLOCK,
+  SOCK_STREAM,
+} from './kernel.ts'
 import { type Arch, type Data, type OpInfo, Program, type Slot, SlotSpace } from './program.ts'
+import type { Step } from './steps.ts'
 
 export interface SocketPlan {
   readonly bytes: Uint8Array
@@ -29,19 +37,101 @@ export const planConnect = (arch: Arch, path: string): SocketPlan => {
   return { bytes: program.encode(), infos: program.infos }
 }
 
+interface SendSteps {
+  readonly connect: Step
+  readonly send: Step
+}
+
+const SEND: SendSteps = { connect: 'connect to socket', send: 'send descriptor' }
+
+export interface SendPlan extends SocketPlan {
+  /** Slot of how many bytes of the text were taken: fewer than all where the other end was closed meanwhile, or is slow. */
+  readonly sent: number
+  readonly size: number
+}
+
 /** Sends the descriptor in slot 0 to whoever listens at `path`, with `text` beside it. */
-export const planSendDescriptor = (arch: Arch, path: string, text: string): SocketPlan => {
+export const planSendDescriptor = (arch: Arch, path: string, text: string): SendPlan => {
+  const { program, descriptor, socket } = sending(arch)
+  return sendTo(program, descriptor, socket, { path, text, steps: SEND })
+}
+
+/** How long an agent may take to accept a connection and to read what it is sent. */
+const AGENT_SECONDS = 10
+
+/**
+ * The same for the agent of a seccomp filter. A process waits for it that may do nothing but look again, so the agent has a time limit:
+ * EAGAIN when it is over.
+ */
+export const planSendListener = (arch: Arch, path: string, text: string): SendPlan => {
+  const { program, descriptor, socket } = sending(arch)
+  const limit = program.words([AGENT_SECONDS, 0]) // struct timeval
+  const args = [socket, SOL_SOCKET, SO_SNDTIMEO, limit, 16]
+  program.call('limit wait for seccomp agent', 'setsockopt', args, { path })
+  const steps = { connect: 'connect to seccomp agent', send: 'send to seccomp agent' } as const
+  return sendTo(program, descriptor, socket, { path, text, steps })
+}
+
+const sending = (
+  arch: Arch,
+): { readonly program: Program; readonly descriptor: Slot; readonly socket: Slot } => {
   const slots = new SlotSpace()
   const descriptor = slots.next()
   const program = new Program(arch, slots)
-  const socket = makeSocket(program)
+  return { program, descriptor, socket: makeSocket(program) }
+}
+
+interface Sent {
+  readonly path: string
+  readonly text: string
+  readonly steps: SendSteps
+}
+
+const sendTo = (program: Program, descriptor: Slot, socket: Slot, { path, text, steps }: Sent): SendPlan => {
+  const sent = program.slots.next()
   const { address, size } = addressOf(program, path)
-  program.call('connect to socket', 'connect', [socket, address, size], { path })
-  program.call('send descriptor', 'sendmsg', [socket, messageWith(program, descriptor, text), MSG_NOSIGNAL], {
-    path,
-  })
+  program.call(steps.connect, 'connect', [socket, address, size], { path })
+  const message = messageWith(program, descriptor, text)
+  program.call(steps.send, 'sendmsg', [socket, message, MSG_NOSIGNAL], { path, into: sent })
   program.call('close', 'close', [socket])
-  return { bytes: program.encode(), infos: program.infos }
+  const sending = { sent: sent.index, size: Buffer.byteLength(text) }
+  return { bytes: program.encode(), infos: program.infos, ...sending }
+}
+
+export interface Received {
+  /** None at the end of file. */
+  readonly bytes: Buffer
+  readonly fd: number | undefined
+}
+
+export interface ReceivePlan extends SocketPlan {
+  readonly read: (result: { readonly data: Buffer; readonly slots: ArrayLike<number> }) => Received
+}
+
+const RECEIVED_BYTES = 4096
+
+/** What has come on the non-blocking socket in slot 0, with the descriptor that came with it. */
+export const planReceive = (arch: Arch): ReceivePlan => {
+  const slots = new SlotSpace()
+  const socket = slots.next()
+  const count = slots.next()
+  const program = new Program(arch, slots)
+  const buffer = program.bytes(Buffer.alloc(RECEIVED_BYTES))
+  const control = program.bytes(Buffer.alloc(CONTROL_BYTES))
+  const part = program.words([buffer, RECEIVED_BYTES])
+  const message = program.words([0, 0, part, 1, control, CONTROL_BYTES, 0])
+  program.call('receive report', 'recvmsg', [socket, message, MSG_CMSG_CLOEXEC], { into: count })
+  return {
+    bytes: program.encode(),
+    infos: program.infos,
+    read: ({ data, slots: results }) => {
+      const size = Number(data.readBigUInt64LE(message.offset + CONTROL_SIZE_AT))
+      return {
+        bytes: data.subarray(buffer.offset, buffer.offset + (results[count.index] ?? 0)),
+        fd: size < CMSG_BYTES ? undefined : data.readInt32LE(control.offset + CMSG_HEAD_BYTES),
+      }
+    },
+  }
 }
 
 const makeSocket = (program: Program, flags = 0): Slot => {
@@ -60,10 +150,14 @@ const addressOf = (program: Program, path: string): { readonly address: Data; re
 }
 
 const SOL_SOCKET = 1
+const SO_SNDTIMEO = 21
 const SCM_RIGHTS = 1
+const CMSG_HEAD_BYTES = 16
 const CMSG_BYTES = 20
 /** CMSG_SPACE of one descriptor, cmsg(3). */
 const CONTROL_BYTES = 24
+/** Where `struct msghdr` has the size of its control data, in bytes. */
+const CONTROL_SIZE_AT = 40
 
 /** `struct msghdr`, as 64-bit words: name, its size, iovec, its length, control, its size, flags. sendmsg(2). */
 const messageWith = (program: Program, descriptor: Slot, text: string): Data => {

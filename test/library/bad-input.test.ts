@@ -35,6 +35,12 @@ const CASES: readonly Case[] = [
     hint: /pull or load/,
   },
   {
+    what: 'a filter that asks somebody',
+    options: () => ({ security: { seccomp: { defaultAction: 'SCMP_ACT_NOTIFY' } } }),
+    tag: 'Unsupported',
+    message: /^SCMP_ACT_NOTIFY: not supported: no agent is told/,
+  },
+  {
     what: 'a name no image can have',
     image: () => 'Bad Name!',
     tag: 'InvalidReference',

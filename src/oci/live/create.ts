@@ -275,7 +275,9 @@ const startOf = (
   const parents = openParents(groups)
   try {
     const slots = slotsOf(streams, parents.fds, [given.socket, ...extraOf(extraFds), ...given.copies])
-    return new LastingLaunch(addon, plan, slots, spec.process?.args?.[0] ?? '', parents.close, given.born)
+    return new LastingLaunch(addon, plan, slots, spec.process?.args?.[0] ?? '', parents.close, {
+      born: given.born,
+    })
   } catch (error) {
     parents.close()
     throw error

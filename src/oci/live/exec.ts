@@ -4,8 +4,10 @@ import * as E from '#fp/Either'
 import type { EngineError } from '../../model/errors.ts'
 import type { ExecRequest } from '../../model/oci-requests.ts'
 import type { Spec } from '../../model/oci-spec.ts'
+import type { OciContainer } from '../../model/oci-status.ts'
 import { remember } from '../../model/remember.ts'
 import type { LaunchPlan } from '../../plan/launch/index.ts'
+import { type HandListener, toAgent } from './agent.ts'
 import { configOf } from './config.ts'
 import { type Console, serveConsole, withWindow } from './console.ts'
 import { canLeave, extraOf, slotsOf } from './create.ts'
@@ -62,7 +64,9 @@ export const join = async (
   if (E.isLeft(plan)) return plan
   const none = groups.map(() => -1)
   const slots = slotsOf(streams, none, extraOf(extraFds))
-  const launch = new LastingLaunch(parts.addon, plan.right, slots, program.args?.[0] ?? '', () => {})
+  const command = program.args?.[0] ?? ''
+  const hand = agentOf(parts, container)
+  const launch = new LastingLaunch(parts.addon, plan.right, slots, command, () => {}, { hand })
   begun(launch)
   const reached = await launch.next()
   if (E.isLeft(reached)) {
@@ -76,6 +80,15 @@ export const join = async (
   launch.kill()
   return handed
 }
+
+const agentOf =
+  (parts: Parts, container: OciContainer): HandListener =>
+  async (fd, pid) => {
+    const { id, init, bundle } = container.record
+    const kept = configOf(parts, container)
+    if (E.isLeft(kept)) return kept
+    return toAgent(parts, kept.right, { id, status: 'running', pid: init?.pid ?? 0, bundle })(fd, pid)
+  }
 
 /** A service that executes the same again and again has it planned once. The copy of the document a container has never changes. */
 const joinPlan = (

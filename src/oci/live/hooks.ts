@@ -13,18 +13,19 @@ export interface HookState {
 }
 
 /** runtime-spec runtime.md, State. */
-export const stateText = (
+export const stateOf = (
   { ociVersion, annotations }: Spec,
   { id, status, pid, bundle }: HookState,
-): string =>
-  JSON.stringify({
-    ociVersion,
-    id,
-    status,
-    ...(pid === 0 ? {} : { pid }),
-    bundle,
-    ...(annotations === undefined ? {} : { annotations }),
-  })
+): object => ({
+  ociVersion,
+  id,
+  status,
+  ...(pid === 0 ? {} : { pid }),
+  bundle,
+  ...(annotations === undefined ? {} : { annotations }),
+})
+
+export const stateText = (spec: Spec, state: HookState): string => JSON.stringify(stateOf(spec, state))
 
 /** One after the other, up to the first that fails. Fails: HookFailed. */
 export const runHooks = async (

@@ -8,9 +8,11 @@ import {
   type NativeLaunch,
   type NativeScript,
   PHASE,
+  type StageScript,
 } from '../../native/addon.ts'
 import type { LaunchPlan } from '../../plan/launch/index.ts'
-import { CREATED_TAG } from '../../plan/launch/lasting.ts'
+import { CREATED_TAG, LISTENER_TAG } from '../../plan/launch/lasting.ts'
+import { type HandListener, passOn } from './agent.ts'
 
 /** `paused`: it waits for its last stage. `created`: for `start`. `executed`: the payload runs. */
 export type Moment = 'paused' | 'created' | 'executed'
@@ -24,6 +26,8 @@ const scriptFor = (addon: Addon, plan: LaunchPlan, eager: boolean): NativeScript
   return script
 }
 
+/** An answer: a stage that asks for nothing. */
+const NOTHING_MORE: StageScript = { plan: new Uint8Array(0), fds: new Uint16Array(0), base: 0, when: 'later' }
 const SIGKILL = 9
 const CLD_EXITED = 1
 
@@ -39,6 +43,7 @@ export class LastingLaunch {
   #failure: EngineError | undefined
   #lastStageDone = false
   #ended: (code: number) => void = () => {}
+  readonly #hand: HandListener | undefined
   /** 0 before the clone. */
   pid = 0
   /** The engine's end of a terminal that was made. */
@@ -49,8 +54,8 @@ export class LastingLaunch {
   })
 
   /**
-   * `slots`: what the plan's first slots are, borrowed until `release`. `born`: called at once when the process is there. Throws for a
-   * plan the addon does not take.
+   * `slots`: what the plan's first slots are, borrowed until `release`. `born`: called at once when the process is there. `hand`: for a
+   * filter that is loaded before `executed`. Throws for a plan the addon does not take.
    */
   constructor(
     addon: Addon,
@@ -58,9 +63,10 @@ export class LastingLaunch {
     slots: readonly number[],
     command: string,
     release: () => void,
-    born?: () => void,
+    { born, hand }: { readonly born?: (() => void) | undefined; readonly hand?: HandListener } = {},
   ) {
     this.#addon = addon
+    this.#hand = hand
     this.#release = release
     this.#plan = plan
     this.#command = command
@@ -120,12 +126,7 @@ export class LastingLaunch {
         this.#lastStageDone = event[1] === this.#plan.stages.length - 1
         return
       case 'fd':
-        if (event[1] !== CREATED_TAG) {
-          this.terminal = event[2]
-          return
-        }
-        this.#addon.closeFds(Int32Array.of(event[2]))
-        this.#reach(E.right('created'))
+        this.#onDescriptor(event[1], event[2])
         return
       case 'waiting':
         this.#addon.closeFds(Int32Array.of(event[1], event[2]))
@@ -149,6 +150,29 @@ export class LastingLaunch {
       default:
         return
     }
+  }
+
+  #onDescriptor(tag: number, fd: number): void {
+    if (tag === LISTENER_TAG) {
+      void this.#passOn(fd)
+      return
+    }
+    if (tag !== CREATED_TAG) {
+      this.terminal = fd
+      return
+    }
+    this.#addon.closeFds(Int32Array.of(fd))
+    this.#reach(E.right('created'))
+  }
+
+  /** The process waits meanwhile. A failure is told when nothing is left of it. */
+  async #passOn(fd: number): Promise<void> {
+    const hand = this.#hand ?? (async () => E.right(undefined))
+    const answer = (): boolean => this.#native.send(NOTHING_MORE, new Int32Array(0)) === 0
+    const handed = await passOn({ addon: this.#addon }, hand, { fd, pid: this.pid }, answer)
+    if (E.isRight(handed)) return
+    this.#failure ??= handed.left
+    this.kill()
   }
 
   /** A program that ended at once has been executed: the last times are the last it said before. */

@@ -3,8 +3,14 @@ import { closeSync, constants, openSync } from 'node:fs'
 import path from 'node:path'
 import * as E from '#fp/Either'
 import type { EngineError } from '../../model/errors.ts'
-import type { Addon } from '../../native/addon.ts'
-import { planConnect, planListen, planSendDescriptor, type SocketPlan } from '../../plan/sockets.ts'
+import {
+  planConnect,
+  planListen,
+  planReceive,
+  planSendDescriptor,
+  type Received,
+  type SocketPlan,
+} from '../../plan/sockets.ts'
 import type { Parts } from './parts.ts'
 
 /** A short name for a file whose own may be too long for an address. unix(7). */
@@ -25,49 +31,42 @@ export const listenAt = ({ addon, facts }: Parts, file: string): E.Either<Engine
     return ok ? E.right(slots[0] ?? -1) : failed(plan, op, errno, file)
   })
 
-const EAGAIN = 11
-const CHUNK_BYTES = 4096
-
-/** Connects, and reads to the end what is said there. Fails: SyscallFailed. */
-export const readAt = async (
-  { addon, facts }: Parts,
-  file: string,
-): Promise<E.Either<EngineError, Buffer>> => {
-  const plan = withShortPath(file, (short) => {
-    const made = planConnect(facts.arch, short)
-    return { ...made, result: addon.execute(made.bytes, new Int32Array(0)) }
+/** A non-blocking socket that is connected to whoever listens there. Fails: SyscallFailed. */
+export const connectTo = ({ addon, facts }: Parts, file: string): E.Either<EngineError, number> =>
+  withShortPath(file, (short) => {
+    const plan = planConnect(facts.arch, short)
+    const { ok, op, errno, slots } = addon.execute(plan.bytes, new Int32Array(0))
+    return ok ? E.right(slots[0] ?? -1) : failed(plan, op, errno, file)
   })
-  const { ok, op, errno, slots } = plan.result
-  if (!ok) return failed(plan, op, errno, file)
-  const fd = slots[0] ?? -1
-  const read = await readAll(addon, fd)
-  addon.closeFds(Int32Array.of(fd))
-  return typeof read === 'number'
-    ? E.left({ _tag: 'SyscallFailed', step: 'read', errno: read, path: file })
-    : E.right(read)
-}
 
-/** Or the errno it failed with. By the addon alone: to load Node's own sockets takes longer than all the rest of a `start`. */
-const readAll = (addon: Addon, fd: number): Promise<Buffer | number> =>
+const EAGAIN = 11
+
+/**
+ * What comes next at a non-blocking socket. By the addon alone: to load Node's own sockets takes longer than all the rest of a
+ * `start`, and they take no descriptors. Fails: SyscallFailed.
+ */
+export const receive = ({ addon, facts }: Parts, socket: number): Promise<E.Either<EngineError, Received>> =>
   new Promise((resolve) => {
-    const parts: Buffer[] = []
-    const buffer = Buffer.allocUnsafe(CHUNK_BYTES)
-    const end = (result: Buffer | number): void => {
+    const plan = planReceive(facts.arch)
+    const end = (received: E.Either<EngineError, Received>): void => {
       channel.close()
-      resolve(result)
+      resolve(received)
     }
     const wait = (): void => {
       const errno = channel.wait(false)
-      if (errno !== 0) end(errno)
+      if (errno !== 0) end(notReceived(errno))
     }
-    const channel = new addon.Channel(fd, () => {
-      const got = channel.read(buffer)
-      if (got > 0) parts.push(Buffer.from(buffer.subarray(0, got)))
-      if (got > 0 || got === -EAGAIN) wait()
-      else end(got === 0 ? Buffer.concat(parts) : -got)
+    const channel = new addon.Channel(socket, () => {
+      const result = addon.execute(plan.bytes, Int32Array.of(socket))
+      if (result.ok) end(E.right(plan.read(result)))
+      else if (result.errno === EAGAIN) wait()
+      else end(notReceived(result.errno))
     })
     wait()
   })
+
+const notReceived = (errno: number): E.Either<EngineError, never> =>
+  E.left({ _tag: 'SyscallFailed', step: 'receive report', errno })
 
 /** Fails: SyscallFailed. Whoever listens is the caller's, and may be slow to accept, so nobody else waits. */
 export const sendDescriptor = (
@@ -75,16 +74,24 @@ export const sendDescriptor = (
   socket: string,
   fd: number,
   text: string,
+  planOf: typeof planSendDescriptor = planSendDescriptor,
 ): Promise<E.Either<EngineError, void>> => {
   const directory = openSync(path.dirname(socket), constants.O_RDONLY | constants.O_DIRECTORY)
-  const plan = planSendDescriptor(facts.arch, `/proc/self/fd/${directory}/${path.basename(socket)}`, text)
+  const plan = planOf(facts.arch, `/proc/self/fd/${directory}/${path.basename(socket)}`, text)
   return new Promise((resolve) => {
-    addon.executeApart(plan.bytes, Int32Array.of(fd), ({ ok, op, errno }) => {
+    addon.executeApart(plan.bytes, Int32Array.of(fd), ({ ok, op, errno, slots }) => {
       closeSync(directory)
-      resolve(ok ? E.right(undefined) : failed(plan, op, errno, socket))
+      const isWhole = slots[plan.sent] === plan.size
+      const sending = plan.infos.length - 2
+      resolve(
+        ok && isWhole ? E.right(undefined) : failed(plan, ok ? sending : op, ok ? EPIPE : errno, socket),
+      )
     })
   })
 }
+
+/** A part of it was taken, and then no more. */
+const EPIPE = 32
 
 const failed = (
   { infos }: SocketPlan,

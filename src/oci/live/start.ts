@@ -7,12 +7,14 @@ import type { EngineError } from '../../model/errors.ts'
 import type { StartRequest } from '../../model/oci-requests.ts'
 import { attempt, unless } from '../attempt.ts'
 import { START_SOCKET } from '../status-facts.ts'
+import { type HandListener, passOn, toAgent } from './agent.ts'
 import { configOf } from './config.ts'
 import { STEPS_FILE } from './create.ts'
 import { runHooks, stateText } from './hooks.ts'
 import { locked } from './locked.ts'
 import type { Parts } from './parts.ts'
-import { readAt } from './sockets.ts'
+import { untilDead } from './process-handle.ts'
+import { connectTo, receive } from './sockets.ts'
 
 /** Fails: WrongStatus, CommandNotFound, CommandNotExecutable, HookFailed, SyscallFailed. */
 export const start = (parts: Parts, { container }: StartRequest): Promise<E.Either<EngineError, void>> =>
@@ -20,9 +22,16 @@ export const start = (parts: Parts, { container }: StartRequest): Promise<E.Eith
     const spec = configOf(parts, now)
     if (E.isLeft(spec)) return spec
     const { directory, record } = now
+    const { id, bundle, init } = record
     const file = path.join(directory, START_SOCKET)
-    // All the payload's process has to say, up to the end of file: it has been executed, or has ended.
-    const answer = await readAt(parts, file)
+    const pid = init?.pid ?? 0
+    const hand = toAgent(parts, spec.right, { id, status: 'created', pid, bundle })
+    const connected = connectTo(parts, file)
+    if (E.isLeft(connected)) return connected
+    const answer = await letGo(parts, connected.right, pid, hand)
+    parts.addon.closeFds(Int32Array.of(connected.right))
+    // Who waits for what is not coming ends by itself.
+    if (E.isLeft(answer) && init !== undefined) await untilDead(init)
     if (E.isLeft(answer)) return answer
     const reports = reportsIn(answer.right)
     const failure = failureIn(reports)
@@ -34,14 +43,38 @@ export const start = (parts: Parts, { container }: StartRequest): Promise<E.Eith
     if (!reports.some(({ type }) => type === TIMINGS)) return E.left(DIED)
     const removed = attempt(() => unless(['ENOENT'], () => unlinkSync(file)))
     if (E.isLeft(removed)) return removed
-    const { id, bundle, init } = record
-    const state = stateText(spec.right, { id, status: 'running', pid: init?.pid ?? 0, bundle })
+    const state = stateText(spec.right, { id, status: 'running', pid, bundle })
     const ran = await runHooks('poststart', spec.right.hooks?.poststart, state)
     // runtime-spec runtime.md, Lifecycle: a poststart hook that fails is told, and the container goes on.
     if (E.isLeft(ran))
       parts.log.warn(`${ran.left._tag === 'HookFailed' ? ran.left.path : 'hook'}: poststart hook failed`)
     return E.right(undefined)
   })
+
+/**
+ * All the payload's process has said, up to the end of file: it has been executed, or has ended. A listener that comes on the way goes to
+ * its agent, and the process goes on when it is there; where it cannot be handed over, the process ends once `socket` is closed.
+ */
+const letGo = async (
+  parts: Parts,
+  socket: number,
+  pid: number,
+  hand: HandListener,
+): Promise<E.Either<EngineError, Buffer>> => {
+  const said: Buffer[] = []
+  for (;;) {
+    const received = await receive(parts, socket)
+    if (E.isLeft(received)) return received
+    const { bytes, fd } = received.right
+    if (fd !== undefined) {
+      const handed = await passOn(parts, hand, { fd, pid }, () => parts.addon.writeFd(socket, GO_ON) > 0)
+      if (E.isLeft(handed)) return handed
+    } else if (bytes.length === 0) return E.right(Buffer.concat(said))
+    said.push(bytes)
+  }
+}
+
+const GO_ON = Uint8Array.of(1)
 
 const DIED: EngineError = { _tag: 'LaunchDied', step: 'wait for start' }
 

@@ -50,6 +50,8 @@ export interface LastingSlots {
 
 /** Tag of the descriptor that says: everything but the program is there. It is the socket the payload waits at. */
 export const CREATED_TAG = 2
+/** Of the one that a filter's notifications are read from. It is answered, by anything, once the agent has it. */
+export const LISTENER_TAG = 3
 
 export const runHooks = (
   program: Program,

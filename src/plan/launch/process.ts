@@ -41,6 +41,7 @@ import {
   TIOCSCTTY,
 } from '../kernel.ts'
 import { ANY_DEVICE, type Arch, type CallOptions, type Program, type Slot } from '../program.ts'
+import { hasListener } from '../seccomp/actions.ts'
 import { admits } from '../seccomp/evaluate.ts'
 import type { Step } from '../steps.ts'
 import { syscallNumber } from '../syscalls/index.ts'
@@ -51,6 +52,7 @@ import {
   closeUnused,
   type Lasting,
   type LastingSlots,
+  LISTENER_TAG,
   passOn,
   runHooks,
   waitForStart,
@@ -180,13 +182,14 @@ export const firePayload = (
   // Everything that needs a free descriptor is done.
   setLimits(fire, process)
   if (sandbox.lasting !== undefined) lastUntilStart(fire, sandbox.lasting, process)
-  const talks = canReport(arch, filter)
-  // A descriptor beside the times would keep whoever reads them as a stream from what comes behind: no read goes past one. unix(7).
+  // `start` has no use for it.
   const told = sandbox.lasting?.waitsForStart === true ? undefined : namespace
-  if (!talks) fire.report(told)
+  // The stand-in is a thread of the process that becomes PID 1, and not of the payload, which is forked from that.
+  const toldEarly = sandbox.init && !canReport(arch, filter)
+  if (toldEarly) fire.report(told)
   dropRights(fire, sandbox, process)
   if (sandbox.init) fire.becomeInit()
-  if (talks) fire.report(told)
+  if (!toldEarly) fire.report(told)
   executePayload(fire, process)
 }
 
@@ -205,7 +208,7 @@ const lastUntilStart = (fire: Program, lasting: Lasting & LastingSlots, process:
   runHooks(fire, 'run startContainer hook', lasting.startContainer)
 }
 
-/** A strict filter may not let the report through; then it is sent before the filter is loaded. */
+/** A strict filter may not let through what is still to be reported. */
 const canReport = (arch: Arch, filter: Filter | undefined): boolean => {
   if (filter === undefined) return true
   const calls = ['sendmsg', 'clock_gettime', 'exit_group'].map((name) => ({
@@ -284,7 +287,7 @@ const setLimits = (fire: Program, process: Process): void => {
  */
 const dropRights = (
   fire: Program,
-  { lastCap, filter, noNewPrivileges, lasting, keepsGroups }: Sandbox,
+  { arch, lastCap, filter, noNewPrivileges, lasting, init, keepsGroups }: Sandbox,
   process: Process,
 ): void => {
   const sets = capabilitySets(process.capabilities, lastCap)
@@ -300,7 +303,10 @@ const dropRights = (
   if (lasting === undefined) dieWithEngine(fire)
   const first = 3 + (lasting?.extraFds ?? 0)
   fire.call('close other descriptors', 'close_range', [first, 0xffffffff, CLOSE_RANGE_CLOEXEC])
-  if (filter !== undefined) loadFilter(fire, filter)
+  if (filter !== undefined) {
+    if (!init && (hasListener(filter) || !canReport(arch, filter))) fire.standIn(sleepsUnder(arch, filter))
+    loadFilter(fire, filter)
+  }
   if (early) setCapabilities(fire, sets, 'drop CAP_SYS_ADMIN')
 }
 
@@ -369,12 +375,20 @@ const raiseAmbient = (fire: Program, ambient: bigint): void => {
   }
 }
 
-const loadFilter = (program: Program, { instructions, count, flags }: Filter): void => {
-  const filter = program.words([count, program.bytes(instructions)]) // struct sock_fprog
-  program.call('load seccomp filter', 'seccomp', [SECCOMP_SET_MODE_FILTER, flags, filter], {
+/** The agent has the descriptor before anything of the container's runs, and before this process makes a call that it may have to answer. */
+const loadFilter = (program: Program, filter: Filter): void => {
+  const { instructions, count, flags } = filter
+  const code = program.words([count, program.bytes(instructions)]) // struct sock_fprog
+  const listener = hasListener(filter) ? program.slots.next() : undefined
+  program.call('load seccomp filter', 'seccomp', [SECCOMP_SET_MODE_FILTER, flags, code], {
     path: `${count} instructions`,
+    ...(listener === undefined ? {} : { into: listener }),
   })
+  if (listener !== undefined) program.handOver('hand over listener', listener, LISTENER_TAG)
 }
+
+const sleepsUnder = (arch: Arch, filter: Filter): boolean =>
+  admits(filter, arch, [{ nr: syscallNumber(arch, 'nanosleep') ?? -1 }])
 
 /** The launch thread blocks every signal, and a mask outlives execve. */
 const unblockSignals = (fire: Program): void => {

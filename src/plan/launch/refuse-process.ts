@@ -1,5 +1,7 @@
 // What of a document's process, labels and clocks this host cannot give.
 import type { EngineError } from '../../model/errors.ts'
+import type { HostFacts } from '../../model/host-facts.ts'
+import { notifies } from '../seccomp/actions.ts'
 import { hasNew, type LaunchInput } from './build.ts'
 import { isJoined } from './joined.ts'
 import { isBind, parseMountOptions } from './mount-options.ts'
@@ -56,12 +58,30 @@ const refuseRdt = ({ spec }: LaunchInput): EngineError | undefined =>
     ? undefined
     : unsupported('linux.intelRdt', 'groups of resctrl are not made')
 
-/** Without a listener every call that is to be answered fails with ENOSYS: seccomp_unotify(2). */
-const refuseListener = ({ spec, filter }: LaunchInput): EngineError | undefined => {
+/** Without an agent every call that is to be answered fails with ENOSYS: seccomp_unotify(2). */
+const refuseListener = ({ spec, filter, facts, lasting }: LaunchInput): EngineError | undefined => {
   const { seccomp } = spec.linux ?? {}
   if (seccomp === undefined) return undefined
   if (filter === undefined) throw new Error('the filter of a document is compiled by who plans it')
-  return seccomp.syscalls?.some(({ action }) => action === 'SCMP_ACT_NOTIFY') === true
-    ? unsupported('linux.seccomp with SCMP_ACT_NOTIFY', 'no listener is handed to linux.seccomp.listenerPath')
+  if (!notifies(seccomp)) return undefined
+  if (lasting === undefined)
+    return unsupported(
+      'linux.seccomp with SCMP_ACT_NOTIFY',
+      'no listener is handed to linux.seccomp.listenerPath',
+    )
+  const { listenerPath = '', flags = [] } = seccomp
+  if (!listenerPath.startsWith('/'))
+    return invalid(
+      '.linux.seccomp.listenerPath',
+      listenerPath === '' ? 'is required with SCMP_ACT_NOTIFY' : 'must be an absolute path',
+    )
+  if (!facts.seccompActions.includes('user_notif'))
+    return unfit('linux.seccomp with SCMP_ACT_NOTIFY', 'this kernel notifies nobody (Linux 5.0)')
+  return flags.includes(WAIT_KILLABLE) && !isAtLeast(facts.kernel, 5, 19)
+    ? unfit(`linux.seccomp.flags: ${WAIT_KILLABLE}`, 'this kernel has no such flag (Linux 5.19)')
     : undefined
 }
+
+const WAIT_KILLABLE = 'SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV'
+const isAtLeast = ([major, minor]: HostFacts['kernel'], wantedMajor: number, wantedMinor: number): boolean =>
+  major > wantedMajor || (major === wantedMajor && minor >= wantedMinor)

@@ -46,9 +46,19 @@ const FLAGS: Readonly<Record<string, number>> = {
 /** Undefined for a flag that does not exist. */
 export const flagValue = (flag: string): number | undefined => lookUp(FLAGS, flag)
 
-/** A profile without flags, not even an empty list, gets SPEC_ALLOW, as runc has it; a rule that notifies needs a listener. */
+/**
+ * A profile without flags, not even an empty list, gets SPEC_ALLOW, as runc has it. One that notifies needs a listener, and how a
+ * notification is waited for is said to a filter with a listener alone: without one the kernel has EINVAL for it.
+ */
 export const filterFlags = (profile: LinuxSeccomp): number => {
   const named = profile.flags?.map((flag) => flagValue(flag) ?? 0) ?? [FLAG.specAllow]
-  const notifies = profile.syscalls?.some(({ action }) => action === 'SCMP_ACT_NOTIFY') ?? false
-  return named.reduce((flags, flag) => flags | flag, notifies ? FLAG.newListener : 0)
+  const all = named.reduce((flags, flag) => flags | flag, 0)
+  return notifies(profile) ? all | FLAG.newListener : all & ~FLAG.waitKillableRecv
 }
+
+/** Whether any call is answered by an agent. */
+export const notifies = ({ defaultAction, syscalls = [] }: LinuxSeccomp): boolean =>
+  [defaultAction, ...syscalls.map(({ action }) => action)].includes('SCMP_ACT_NOTIFY')
+
+export const hasListener = ({ flags }: { readonly flags: number }): boolean =>
+  (flags & FLAG.newListener) !== 0

@@ -26,11 +26,6 @@ export const checkProfile = (profile: LinuxSeccomp): Either<EngineError, LinuxSe
 
 const firstFault = (profile: LinuxSeccomp): Fault | undefined => {
   const { defaultAction, defaultErrnoRet, syscalls = [], architectures = [], flags = [] } = profile
-  if (defaultAction === 'SCMP_ACT_NOTIFY')
-    return {
-      where: '.defaultAction',
-      why: 'every call would wait for the listener, also those that pass it on',
-    }
   return (
     errnoFault(defaultAction, defaultErrnoRet, '.defaultErrnoRet') ??
     first(architectures, '.architectures', (name) =>
@@ -45,9 +40,6 @@ const firstFault = (profile: LinuxSeccomp): Fault | undefined => {
 
 const syscallFault = ({ names, action, errnoRet, args = [] }: SeccompSyscall): Fault | undefined => {
   if (names.length === 0) return { where: '.names', why: 'is empty' }
-  // The listener's descriptor reaches the engine by a write of the container's first process.
-  if (action === 'SCMP_ACT_NOTIFY' && names.includes('write'))
-    return { where: '.names', why: 'SCMP_ACT_NOTIFY cannot be used for write' }
   return errnoFault(action, errnoRet, '.errnoRet') ?? first(args, '.args', argFault)
 }
 

@@ -24,7 +24,7 @@ export interface CompiledFilter {
 }
 
 /** Part of every key: to be raised with any change of what is compiled from the same profile. */
-const COMPILER = 1
+const COMPILER = 2
 
 /** Equal keys, equal filters: every input of `compileSeccomp`, and the compiler's version. */
 export const seccompKey = (profile: LinuxSeccomp, arch: Arch): string =>

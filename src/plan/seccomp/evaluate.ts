@@ -68,15 +68,19 @@ export interface PlannedCall {
   readonly args?: readonly bigint[]
 }
 
-/** The first of `calls` the filter would not let through (allow or log), or undefined: the filter admits them all. */
+/**
+ * The first of `calls` the filter would not let through (allow or log), or undefined: the filter admits them all. `asks`: what an agent
+ * is asked about counts as let through, since it is the agent's to say.
+ */
 export const firstRefused = (
   filter: Instructions,
   arch: 'x64' | 'arm64',
   calls: readonly PlannedCall[],
+  asks = false,
 ): PlannedCall | undefined =>
   calls.find(({ nr, args = [] }) => {
     const answer = evaluate(filter, { nr, arch: AUDIT_ARCH[arch], args })
-    return answer !== RET.allow && answer !== RET.log
+    return answer !== RET.allow && answer !== RET.log && !(asks && answer === RET.notify)
   })
 
 /** Whether the filter lets every one of `calls` through. */

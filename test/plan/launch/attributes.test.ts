@@ -1,8 +1,12 @@
 // Scheduling, memory policy, execution domain, labels and clocks: one call or one write each, and nothing where none is asked for.
+
+import type { HostFacts } from '../../../src/model/host-facts.ts'
+import type { LinuxSeccomp } from '../../../src/model/oci-spec.ts'
 import { setAffinity } from '../../../src/plan/launch/attributes.ts'
 import { planDocument } from '../../../src/plan/launch/checked.ts'
 import { planLaunch } from '../../../src/plan/launch/index.ts'
 import { Data, type OpInfo, Program, SlotSpace } from '../../../src/plan/program.ts'
+import { compileSeccomp } from '../../../src/plan/seccomp/index.ts'
 import { expectLeft, expectRight } from '../../support/either.ts'
 import { assert, suite } from '../../support/suite.ts'
 import { documentInput, inputOf } from './inputs.ts'
@@ -129,6 +133,71 @@ Attributes('a filter that asks somebody is refused, since nobody would answer', 
   const error = expectLeft(planDocument({ ...documentInput({ linux: { seccomp } }), filter }))
   assert.match(JSON.stringify(error), /Unsupported.*SCMP_ACT_NOTIFY/)
   assert.throws(() => planDocument(documentInput({ linux: { seccomp } })), /filter/)
+})
+
+const ASKING = {
+  defaultAction: 'SCMP_ACT_ALLOW',
+  listenerPath: '/run/agent.sock',
+  syscalls: [{ names: ['mount'], action: 'SCMP_ACT_NOTIFY' }],
+} as const
+const LASTING = {
+  leavesParent: false,
+  waitsForStart: true,
+  extraFds: 0,
+  copiesUp: true,
+  pausesBeforeRoot: false,
+  createContainer: [],
+  startContainer: [],
+  keepsKeyring: false,
+} as const
+const asked = (seccomp: LinuxSeccomp, own: Partial<HostFacts> = {}) => {
+  const facts = { seccompActions: ['user_notif'], ...own }
+  const filter = expectRight(compileSeccomp(seccomp, 'x64'))
+  return planDocument({ ...documentInput({ linux: { seccomp } }, { facts }), filter, lasting: LASTING })
+}
+
+Attributes('a listener is handed over as soon as it is there, by a thread that was there before', () => {
+  const infos = expectRight(asked(ASKING)).stages.flatMap((stage) => stage.infos)
+  const last = infos.slice(infos.findIndex(({ step }) => step === 'start stand-in'))
+  assert.equal(
+    last.slice(0, 6).map(({ step }) => step),
+    [
+      'start stand-in',
+      'load seccomp filter',
+      'hand over listener',
+      'drop CAP_SYS_ADMIN',
+      'report timings',
+      'execve',
+    ],
+  )
+})
+
+Attributes('what a kernel or a document lacks for a listener is named', () => {
+  const flags = ['SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV']
+  const cases: readonly (readonly [LinuxSeccomp, Partial<HostFacts>, RegExp])[] = [
+    [ASKING, { seccompActions: ['errno', 'allow'] }, /HostUnfit.*SCMP_ACT_NOTIFY/],
+    [{ ...ASKING, flags }, { kernel: [5, 18] }, /HostUnfit.*WAIT_KILLABLE_RECV/],
+    [{ ...ASKING, listenerPath: '' }, {}, /InvalidSpec.*listenerPath.*is required/],
+    [{ ...ASKING, listenerPath: 'a' }, {}, /InvalidSpec.*listenerPath.*absolute/],
+    [{ defaultAction: 'SCMP_ACT_NOTIFY' }, {}, /InvalidSpec.*listenerPath/],
+  ]
+  for (const [seccomp, facts, what] of cases)
+    assert.match(JSON.stringify(expectLeft(asked(seccomp, facts))), what)
+  expectRight(asked({ ...ASKING, flags }, { kernel: [5, 19] }))
+})
+
+Attributes('a stand-in is there only for who needs one', () => {
+  const has = (seccomp: LinuxSeccomp): boolean =>
+    expectRight(asked(seccomp)).stages.some(({ infos }) =>
+      infos.some(({ step }) => step === 'start stand-in'),
+    )
+  assert.not(has({ defaultAction: 'SCMP_ACT_ALLOW' }))
+  const strict = (...names: string[]): LinuxSeccomp => ({
+    defaultAction: 'SCMP_ACT_ERRNO',
+    syscalls: [{ names, action: 'SCMP_ACT_ALLOW' }],
+  })
+  assert.ok(has(strict('execve', 'capset')))
+  assert.not(has(strict('execve', 'capset', 'sendmsg', 'clock_gettime', 'exit_group')))
 })
 
 Attributes('a setting that is a file of proc is written without a /proc in the document, too', () => {

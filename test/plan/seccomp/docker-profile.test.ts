@@ -93,7 +93,6 @@ const faults: readonly (readonly [string, unknown])[] = [
   ['$', []],
   ['$.defaultAction', {}],
   ['$.defaultAction', { defaultAction: 'SCMP_ACT_MAYBE' }],
-  ['$.defaultAction', { defaultAction: 'SCMP_ACT_NOTIFY' }],
   ['$.defaultErrnoRet', { defaultAction: 'SCMP_ACT_ERRNO', defaultErrnoRet: -1 }],
   ['$.defaultErrnoRet', { defaultAction: 'SCMP_ACT_ERRNO', defaultErrnoRet: 5000 }],
   ['$', { ...profile(), architectures: ['SCMP_ARCH_X86'], archMap: [{ architecture: 'SCMP_ARCH_X86_64' }] }],
