@@ -122,6 +122,8 @@ export class LaunchBuild {
   readonly trees = new Map<Mount, Slot>()
   /** Those among them that lack nothing but their place. */
   readonly prepared = new Set<Mount>()
+  /** The container's own groups of v1, for each mount that shows them, in the order of their parents: see openOwnGroups. */
+  readonly ownGroups = new Map<Mount, readonly Slot[]>()
   /** The network namespace, where the engine makes it. */
   network: Slot | undefined
   /** The tmpfs with the engine's files. */

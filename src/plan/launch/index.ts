@@ -52,6 +52,7 @@ import {
   mountFiles,
   mountLate,
   openBinds,
+  openOwnGroups,
 } from './mounts.ts'
 import { type EngineNetwork, engineNetwork, plainNetwork } from './network.ts'
 import { patchesOf } from './own-text.ts'
@@ -698,6 +699,7 @@ const planArm = (
   if (network !== undefined) entering.call('enter network namespace', 'setns', [network, CLONE_NEWNET])
   if (isJoined(input.spec, 'mount')) return armJoined(build)
   const binds = openBinds(build)
+  openOwnGroups(build)
   attachStores(build)
   const root = mountRoot(build)
   const rest = mountAll(build, root, binds)

@@ -22,6 +22,7 @@ import { bindOf, changeAttributes, type OpenedBind, openBind, prepareBind } from
 import {
   attach,
   type CgroupParent,
+  groupPath,
   has,
   type LaunchBuild,
   type LaunchInput,
@@ -54,6 +55,33 @@ export const openBinds = (build: LaunchBuild): ReadonlyMap<Mount, OpenedBind> =>
   }
   return opened
 }
+
+/**
+ * Where the container has no cgroup namespace of its own, a new mount would show the host's tree: its own groups are bound instead. Opened
+ * before the root is attached: with a user namespace that lies over the tree they are in.
+ */
+export const openOwnGroups = (build: LaunchBuild): void => {
+  const { arm, input, ownGroups } = build
+  if (has(input.spec, 'cgroup') || showsUnified(input)) return
+  for (const mount of (input.spec.mounts ?? []).filter(showsGroups)) {
+    const { set } = parseMountOptions(mount.options)
+    ownGroups.set(
+      mount,
+      groupsOfV1(input).map((parent) => ownGroup(arm, groupPath(parent, input), set)),
+    )
+  }
+}
+
+const showsGroups = (mount: Mount): boolean =>
+  (mount.type === 'cgroup' || mount.type === 'cgroup2') &&
+  !isBind(mount) &&
+  !parseMountOptions(mount.options).remount
+
+const showsUnified = ({ cgroups, facts }: LaunchInput): boolean =>
+  cgroups.some(({ version }) => version === 2) && facts.cgroup.mode === 'v2'
+
+const groupsOfV1 = ({ cgroups }: LaunchInput): readonly CgroupParent[] =>
+  cgroups.filter(({ version }) => version === 1)
 
 /** What shows the network namespace, and what lies on it or may: it waits until that namespace is there. */
 const NETWORKED: ReadonlySet<string> = new Set(['sysfs'])
@@ -180,7 +208,7 @@ const mountCgroup = (build: LaunchBuild, program: Program, root: Slot, mount: Mo
   const options = parseMountOptions(mount.options)
   const target = targetOf(build, program, root, mount.destination)
   if (input.cgroups.length === 0) return
-  if (input.cgroups.some((parent) => parent.version === 2) && input.facts.cgroup.mode === 'v2') {
+  if (showsUnified(input)) {
     attach(
       program,
       newMount(program, 'cgroup2', [], options.set, mount.destination),
@@ -201,19 +229,24 @@ const mountCgroup = (build: LaunchBuild, program: Program, root: Slot, mount: Mo
     mount.destination,
   )
   attach(program, top, target, mount.destination)
-  for (const parent of input.cgroups) {
-    if (parent.version === 1) mountHierarchy(program, input, parent, top, options.set, mount.destination)
-  }
+  const own = build.ownGroups.get(mount)
+  groupsOfV1(input).forEach(({ controllers }, index) => {
+    mountHierarchy(program, { controllers, top, flags: options.set, own: own?.[index] }, mount.destination)
+  })
   changeAttributes(program, top, options.set & MOUNT_ATTR_RDONLY, 0, 0, mount.destination)
 }
 
-/** Where the container has no cgroup namespace of its own a new mount would show the host's tree: its own group is bound instead. */
+interface Hierarchy {
+  readonly controllers: readonly string[]
+  readonly top: Slot
+  readonly flags: number
+  /** The container's own group; a new mount shows it where it is the root of the cgroup namespace. */
+  readonly own: Slot | undefined
+}
+
 const mountHierarchy = (
   program: Program,
-  { spec, id }: LaunchInput,
-  { controllers, mountpoint, path, group = id }: CgroupParent,
-  top: Slot,
-  flags: number,
+  { controllers, top, flags, own }: Hierarchy,
   where: string,
 ): void => {
   const names = controllers.map((controller) => controller.replace(/^name=/, ''))
@@ -223,9 +256,7 @@ const mountHierarchy = (
     controller.startsWith('name=') ? ['name', controller.slice(5)] : [controller],
   )
   program.call('make directory', 'mkdirat', [top, program.text(name), 0o755], { path: what })
-  const tree = has(spec, 'cgroup')
-    ? newMount(program, 'cgroup', options, flags, what)
-    : ownGroup(program, `${mountpoint}${path}/${group}`, flags)
+  const tree = own ?? newMount(program, 'cgroup', options, flags, what)
   attach(program, tree, openInOurs(program, 'open mount target', top, name), what)
   if (names.length > 1)
     for (const each of names) {

@@ -115,6 +115,17 @@ fact('bind mounts, volumes and a tmpfs are there', () => {
   assert.is(said(sh('ls /kept', '-v', 'kept:/kept')), 'a')
 })
 
+fact('mapped users see their own groups, and one more process is one of them', () => {
+  const map = ['--uidmap', '0:100000:65536', '--gidmap', '0:100000:65536']
+  const script =
+    'cat /proc/self/uid_map; id -u; cd /sys/fs/cgroup/memory; cat memory.limit_in_bytes cgroup.procs'
+  const [uids, uid, limit, ...pids] = said(sh(script, ...map, '--memory', '64m')).split('\n')
+  assert.equal(uids?.trim().split(/ +/), ['0', '100000', '65536'])
+  assert.equal([uid, limit, pids.includes('1')], ['0', String(64 << 20), true])
+  sleeper('mapped', ...map)
+  assert.is(said(inside('mapped', 'id', '-u')), '0')
+})
+
 fact('privileges are those that are asked for', () => {
   const status = (...flags: readonly string[]): string => privilegesOf(engine, ...flags)
   assert.match(status('--cap-drop', 'all'), /^0{16} 0 2$/)

@@ -5,7 +5,7 @@ import { chownSync, existsSync, readdirSync, readFileSync, readlinkSync } from '
 import path from 'node:path'
 import { lacking } from '../../support/needs.ts'
 import { assert, suite } from '../../support/suite.ts'
-import { type Box, NEEDS, openBox, PEERS, pidOf, until } from './support.ts'
+import { type Box, MOUNTS, NEEDS, openBox, PEERS, pidOf, until } from './support.ts'
 
 const test = suite('oci/life-cycle/run')
 test.requires(...NEEDS)
@@ -168,8 +168,13 @@ const MAPPED = {
 test('a container with mapped users lives and takes processes', async () => {
   chownSync(box.rootfs, 200_000, 300_000)
   for (const name of readdirSync(box.rootfs)) chownSync(path.join(box.rootfs, name), 200_000, 300_000)
-  const id = await box.started({ linux: MAPPED })
+  const groups = { destination: '/groups', type: 'cgroup', source: 'cgroup', options: ['ro'] }
+  const linux = { ...MAPPED, resources: { pids: { limit: 77 } } }
+  const id = await box.started({ linux, more: { mounts: [...MOUNTS, groups] } })
   const { pid } = await box.state(id)
+  // Without a cgroup namespace its own groups are shown, from a tree that the root lies over by then.
+  if (existsSync('/sys/fs/cgroup/pids'))
+    assert.is(await box.ok('exec', id, 'cat', '/groups/pids/pids.max'), '77\n')
   assert.match(readFileSync(`/proc/${pid}/status`, 'utf8'), /^Uid:\t200000\t/m)
   const out = await box.ok(
     'exec',

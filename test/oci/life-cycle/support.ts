@@ -71,7 +71,7 @@ const ALL_CAPS = [
   'CAP_NET_BIND_SERVICE',
   'CAP_SYS_CHROOT',
 ]
-const MOUNTS = [
+export const MOUNTS = [
   { destination: '/proc', type: 'proc', source: 'proc' },
   { destination: '/dev', type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'mode=755', 'size=64k'] },
   {
