@@ -79,6 +79,14 @@ inline long refuse_fs(int fd, long type) noexcept {
   return static_cast<long>(status.f_type) == type ? -kErrProtocol : 0;
 }
 
+// By name, since a descriptor of fsmount(2) is one of O_PATH, which fchmod(2) does not take.
+inline long copy_mode(int from, int to) noexcept {
+  struct stat status;
+  const long result = sys::raw_syscall(sys::nr::fstat, from, sys::ptr(&status));
+  if (sys::failed(result)) return result;
+  return sys::raw_syscall(sys::nr::fchmodat, to, sys::ptr("."), status.st_mode & 07777);
+}
+
 // ENOTTY, of a descriptor that is no namespace at all, is told as another type is.
 inline long check_namespace(int fd, long type, int other) noexcept {
   constexpr long kGetType = 0xb703;  // NS_GET_NSTYPE, Linux 4.11
@@ -162,6 +170,9 @@ Outcome execute(const Plan& plan, Machine& machine, Special&& special) noexcept 
         break;
       case OpKind::kNetlink:
         result = detail::netlink(static_cast<int>(args[0]), args[1], args[2]);
+        break;
+      case OpKind::kCopyMode:
+        result = detail::copy_mode(static_cast<int>(args[0]), static_cast<int>(args[1]));
         break;
       case OpKind::kPutSlot:
         *reinterpret_cast<uint32_t*>(plan.data + op.args[0]) = static_cast<uint32_t>(args[1]);

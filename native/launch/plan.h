@@ -42,6 +42,7 @@ enum class OpKind : uint16_t {
   kRunHook = 17,   // args: path, argv, envp, input, its size, ms or -1; 0 when it exits with 0
   kStandIn = 18,   // args: 1 where the filter that comes admits nanosleep(2); see init/stand_in.cc
   kHandOver = 19,  // args: fd, tag; as kSendFd, and waits for an answer: EPIPE without one; closed
+  kCopyMode = 20,  // args: fd, fd of a directory, which gets the permission bits of the first
 };
 
 // How a hook that failed is told, among errnos: kHookExited + exit code, kHookSignaled + signal.
@@ -116,7 +117,7 @@ inline bool sized_data(const Op& op, unsigned index, const Header& header) noexc
 }
 
 inline bool valid_op(const Op& op, uint32_t index, const Header& header) noexcept {
-  if (op.kind > static_cast<uint16_t>(OpKind::kHandOver)) return false;
+  if (op.kind > static_cast<uint16_t>(OpKind::kCopyMode)) return false;
   if (op.result_slot != kNoSlot && op.result_slot >= header.slot_count) return false;
   const uint32_t left = header.op_count - index - 1;
   if (op.skip_on_success > left || op.skip_on_tolerated > left) return false;

@@ -90,6 +90,7 @@ const KIND = {
   runHook: 17,
   standIn: 18,
   handOver: 19,
+  copyMode: 20,
 } as const
 
 const MAGIC = 0x31504c53
@@ -145,6 +146,11 @@ export class Program {
   /** Fails with EPROTO when the descriptor is on a file system of this type (statfs(2), f_type). */
   refuseFs(step: Step, fd: Slot, type: number, options: CallOptions = {}): void {
     this.#emit(KIND.refuseFs, 0, { step, call: 'fstatfs', args: [fd, type] }, options)
+  }
+
+  /** The directory `to` gets the permission bits of `from`. */
+  copyMode(step: Step, from: Slot, to: Slot, options: CallOptions): void {
+    this.#emit(KIND.copyMode, 0, { step, call: 'fchmodat', args: [from, to] }, options)
   }
 
   /** Ends the program with the remembered errno, else this one. */

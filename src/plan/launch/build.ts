@@ -122,6 +122,8 @@ export class LaunchBuild {
   readonly trees = new Map<Mount, Slot>()
   /** Those among them that lack nothing but their place. */
   readonly prepared = new Set<Mount>()
+  /** Mounts that become read-only when nothing is to be made in them any more. */
+  readonly sealedLate: { readonly destination: string; readonly fd: Slot }[] = []
   /** The container's own groups of v1, for each mount that shows them, in the order of their parents: see openOwnGroups. */
   readonly ownGroups = new Map<Mount, readonly Slot[]>()
   /** The network namespace, where the engine makes it. */

@@ -3,6 +3,7 @@ import type { Mount, Spec } from '../../model/oci-spec.ts'
 import { ENOENT, ENOTDIR, O_CLOEXEC, oDirectory } from '../kernel.ts'
 import { type Arch, type OpInfo, Program, SlotSpace } from '../program.ts'
 import { newMount } from './build.ts'
+import { hasMode } from './filesystem.ts'
 import { labelled } from './labels.ts'
 import { parseMountOptions } from './mount-options.ts'
 import { openInRoot } from './paths.ts'
@@ -22,7 +23,8 @@ export interface CopyUpPlan {
 }
 
 /** Slot 0 is the container's root, in which alone symlinks lead anywhere. Attributes are set when it is attached: one may be `ro`. */
-export const planCopyUp = (arch: Arch, spec: Spec, { destination, options }: Mount): CopyUpPlan => {
+export const planCopyUp = (arch: Arch, spec: Spec, mount: Mount): CopyUpPlan => {
+  const { destination, options } = mount
   const slots = new SlotSpace()
   const root = slots.next()
   const program = new Program(arch, slots)
@@ -37,6 +39,6 @@ export const planCopyUp = (arch: Arch, spec: Spec, { destination, options }: Mou
     missing,
     O_CLOEXEC | oDirectory(arch),
   )
-  const hasMode = data.some(([name]) => name === 'mode')
-  return { bytes: program.encode(), infos: program.infos, into: into.index, from: from.index, hasMode }
+  const ends = { into: into.index, from: from.index, hasMode: hasMode(mount) }
+  return { bytes: program.encode(), infos: program.infos, ...ends }
 }

@@ -1,5 +1,6 @@
 // A new instance of a file system of the spec, attached nowhere yet.
 import type { Mount } from '../../model/oci-spec.ts'
+import { MOUNT_ATTR_RDONLY } from '../kernel.ts'
 import type { Program, Slot } from '../program.ts'
 import { type LaunchBuild, type MountOption, newMount } from './build.ts'
 import { labelled } from './labels.ts'
@@ -21,8 +22,17 @@ export const newFilesystem = (build: LaunchBuild, program: Program, mount: Mount
   const options = parseMountOptions(mount.options)
   const from: readonly MountOption[] = source === '' || SOURCELESS.has(type) ? [] : [['source', source]]
   const data = labelled(build.input, type, [...from, ...options.data])
-  return newMount(program, type, data, attributesOf(mount), destination)
+  const attributes = isSealedLate(mount) ? attributesOf(mount) & ~MOUNT_ATTR_RDONLY : attributesOf(mount)
+  return newMount(program, type, data, attributes, destination)
 }
+
+/** A tmpfs that is read-only in the end: what is mounted in it needs its places to be made, and a /dev its nodes. */
+export const isSealedLate = (mount: Mount): boolean =>
+  mount.type === 'tmpfs' && (attributesOf(mount) & MOUNT_ATTR_RDONLY) !== 0
+
+/** Like any tmpfs, it is 01777 where nobody says otherwise: shmem_init_fs_context(), mm/shmem.c. */
+export const hasMode = ({ options }: Mount): boolean =>
+  parseMountOptions(options).data.some(([key]) => key === 'mode')
 
 /** Nothing is mounted below it, so what is for all below is for it alone. */
 export const attributesOf = ({ options }: Mount): number => {

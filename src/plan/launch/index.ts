@@ -53,6 +53,7 @@ import {
   mountLate,
   openBinds,
   openOwnGroups,
+  sealMounts,
 } from './mounts.ts'
 import { type EngineNetwork, engineNetwork, plainNetwork } from './network.ts'
 import { patchesOf } from './own-text.ts'
@@ -711,6 +712,7 @@ const planArm = (
   setSysctls(build, proc)
   maskPaths(build, rest, root)
   makeReadonly(build, rest, root)
+  sealMounts(build)
   makeRootReadonly(build, root)
   if (proc !== undefined) openNamespace(build, proc)
   const { lasting } = input

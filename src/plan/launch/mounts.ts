@@ -32,7 +32,7 @@ import {
 } from './build.ts'
 import { fileName } from './detached.ts'
 import { fillDev } from './devices.ts'
-import { attributesOf, newFilesystem } from './filesystem.ts'
+import { attributesOf, hasMode, isSealedLate, newFilesystem } from './filesystem.ts'
 import { isBind, type MountOptions, parseMountOptions } from './mount-options.ts'
 import { ensureDirectory, ensureFile, ensureItself, openInOurs, openInRoot } from './paths.ts'
 import { remount } from './remount.ts'
@@ -145,8 +145,15 @@ const mountFilesystem = (build: LaunchBuild, program: Program, root: Slot, mount
   const { propagation, copyUp } = parseMountOptions(mount.options)
   const made = build.detached.get(mount)
   const fd = made?.fd ?? newFilesystem(build, program, mount)
+  if (mount.type === 'tmpfs' && made?.target === undefined && !copyUp && !hasMode(mount))
+    takeMode(build, program, root, destination, fd)
   attach(program, fd, made?.target ?? targetOf(build, program, root, destination), destination)
-  if (copyUp) setMountAttr(program, 'set mount attributes', fd, { set: attributesOf(mount) }, 0, destination)
+  const sealed = isSealedLate(mount)
+  if (copyUp) {
+    const set = attributesOf(mount) & ~(sealed ? MOUNT_ATTR_RDONLY : 0)
+    setMountAttr(program, 'set mount attributes', fd, { set }, 0, destination)
+  }
+  if (sealed) build.sealedLate.push({ destination, fd })
   if (propagation !== undefined) {
     const deep = propagation.recursive ? AT_RECURSIVE : 0
     setMountAttr(program, 'set propagation', fd, { propagation: propagation.flag }, deep, destination)
@@ -154,6 +161,21 @@ const mountFilesystem = (build: LaunchBuild, program: Program, root: Slot, mount
   build.mounted.push({ destination, fd, program })
   const filled = made !== undefined && !build.isNamespaced && !copyUp
   if (destination === '/dev' && !filled) fillDev(program, build, fd)
+}
+
+/** A tmpfs has the mode of the directory it covers, where there is one and no option says otherwise: as runc and crun have it. */
+const takeMode = (build: LaunchBuild, program: Program, root: Slot, destination: string, fd: Slot): void => {
+  const test = program.opCount
+  program.copyMode('take mode', lookUpPlace(build, program, root, destination, [ENOENT]), fd, {
+    path: destination,
+  })
+  program.skipOnTolerated(test, program.opCount)
+}
+
+/** Once everything has its place in them. */
+export const sealMounts = ({ settle, sealedLate }: LaunchBuild): void => {
+  for (const { destination, fd } of sealedLate)
+    setMountAttr(settle, 'make mount read-only', fd, { set: MOUNT_ATTR_RDONLY }, 0, destination)
 }
 
 /** Into a root that is the container's already: binds whose sources came as descriptors, in their order, and file systems. */
@@ -357,14 +379,22 @@ const withExisting = (
   path: string,
   then: (program: Program, target: Slot) => void,
 ): void => {
-  const above = aboveOf(build, path)
-  const program = above?.program === build.settle ? build.settle : rest
+  const program = aboveOf(build, path)?.program === build.settle ? build.settle : rest
   const test = program.opCount
-  const options = { tolerate: [ENOENT, EACCES], path }
-  const target =
-    above === undefined
-      ? openInRoot(program, 'look for path', root, path, options)
-      : openInOurs(program, 'look for path', above.fd, path.slice(above.destination.length + 1), options)
-  then(program, target)
+  then(program, lookUpPlace(build, program, root, path, [ENOENT, EACCES]))
   program.skipOnTolerated(test, program.opCount)
+}
+
+const lookUpPlace = (
+  build: LaunchBuild,
+  program: Program,
+  root: Slot,
+  path: string,
+  tolerate: readonly number[],
+): Slot => {
+  const above = aboveOf(build, path)
+  const options = { tolerate, path }
+  return above === undefined
+    ? openInRoot(program, 'look for path', root, path, options)
+    : openInOurs(program, 'look for path', above.fd, path.slice(above.destination.length + 1), options)
 }
