@@ -22,7 +22,7 @@ export const update = (
 ): Promise<E.Either<EngineError, void>> =>
   locked(parts, container.record.id, 'update', async ({ record: { cgroup } }) => {
     const writes = writesOf(parts, cgroup, resources)
-    if (cgroup.unit === undefined) return attempt(() => writeAll(writes))
+    if (cgroup.unit === undefined) return writeAll(writes)
     const manager = await openManager(parts.env)
     if (E.isLeft(manager)) return manager
     try {
@@ -71,15 +71,23 @@ export const limitUnit = async (
   )
   const set = properties.length === 0 ? E.right(undefined) : await manager.setProperties(unit, properties)
   const ours = isUsers ? writes.filter(({ write }) => !hasProperty(write.file)) : writes
-  return E.isLeft(set) ? set : attempt(() => writeAll(ours))
+  return E.isLeft(set) ? set : writeAll(ours)
 }
 
 /** Memory and memory plus swap must be raised and lowered in different orders: what is refused first is tried again last. */
-const writeAll = (writes: readonly Write[]): void => {
+const writeAll = (writes: readonly Write[]): E.Either<EngineError, void> => {
   const refused = writes.filter(({ directory, write }) => !tryWrite(directory, write))
-  for (const { directory, write } of refused)
-    writeFileSync(path.join(directory, write.file), write.value, { flag: 'r+' })
+  for (const { directory, write } of refused) {
+    const file = path.join(directory, write.file)
+    const written = attempt(() => writeFileSync(file, write.value, { flag: 'r+' }))
+    if (E.isLeft(written)) return E.left(named(`${file} = ${write.value}`, written.left))
+  }
+  return E.right(undefined)
 }
+
+/** What a failed write(2) is told with is neither a file nor a value. */
+const named = (what: string, error: EngineError): EngineError =>
+  error._tag === 'SyscallFailed' ? { ...error, step: 'set cgroup limit', path: what } : error
 
 const tryWrite = (directory: string, { file, value, optional, otherwise }: CgroupWrite): boolean => {
   try {

@@ -340,7 +340,7 @@ const dropBounding = (fire: Program, kept: bigint, lastCap: number): void => {
 
 /** Groups first, then gid, then uid: each later call takes away the right to make the earlier ones. */
 const changeUser = (fire: Program, { user }: Process, keepsGroups: boolean): void => {
-  const groups = user.additionalGids ?? []
+  const groups = [...new Set(user.additionalGids ?? [])]
   const list = Buffer.alloc(4 * Math.max(groups.length, 1))
   groups.forEach((gid, index) => {
     list.writeUInt32LE(gid, 4 * index)

@@ -205,6 +205,29 @@ test('a container with namespaces of another', async () => {
   assert.is((await box.state(id)).status, 'running')
 })
 
+test('a group that is given twice is one', async () => {
+  const user = { uid: 0, gid: 3, additionalGids: [7, 7, 3, 9, 7] }
+  const other = await box.started({ process: { user } })
+  assert.is(await box.ok('exec', other, 'sh', '-c', 'grep Groups /proc/self/status'), 'Groups:\t3 7 9 \n')
+  const again = await box.ok(
+    'exec',
+    '-g',
+    '9',
+    '-g',
+    '11',
+    '-g',
+    '11',
+    other,
+    'grep',
+    'Groups',
+    '/proc/1/status',
+  )
+  assert.is(again, 'Groups:\t3 7 9 \n')
+  const more = ['-g', '9', '-g', '11', '-g', '11', other, 'grep', 'Groups', '/proc/self/status']
+  assert.is(await box.ok('exec', ...more), 'Groups:\t3 7 9 11 \n')
+  await box.gone(other)
+})
+
 test('a process that nobody waits for does not hold up the delete', async () => {
   // This process is its parent, and knows nothing of it.
   const other = await box.started()

@@ -290,4 +290,18 @@ test('systemd is refused by name where it does not run', async () => {
   assert.equal(box.left(id), [])
 })
 
+test('a limit that the kernel refuses is named, with its value', async () => {
+  const id = await box.created()
+  const [file, flag, value] = isV1
+    ? ['cpu.rt_runtime_us', '--cpu-rt-runtime', '2000000']
+    : ['cpu.max', '--cpu-quota', '1']
+  const { code, err } = await box.call(['update', flag, value, id])
+  assert.is(code, 1)
+  const place = `${await directoryOf(id, 'cpu')}/${file} = ${value}`
+  assert.ok(err.includes(`set cgroup limit: ${place}`), err)
+  assert.match(err, /EINVAL/)
+  assert.match((await box.call(['update', flag, 'abc', id])).err, /\\"abc\\": expected a whole number/)
+  await box.gone(id)
+})
+
 test.run()
