@@ -10,15 +10,15 @@ import { isKnownArchitecture } from '../plan/seccomp/architectures.ts'
 import { PROPERTY_PREFIX } from '../plan/systemd/annotations.ts'
 import { SPEC_VERSIONS } from './spec-version.ts'
 
-/** What no table tells. A line changes in the commit that makes it true. */
+/** What no table tells: what the runtime does, whether or not this host can (features-linux.md). A line changes in the commit that makes it true. */
 const SUPPORTED = {
   hooks: HOOK_NAMES,
   cgroup: { v1: true, v2: true, systemd: true, systemdUser: true, rdma: true },
-  apparmor: false,
-  selinux: false,
+  apparmor: true,
+  selinux: true,
   intelRdt: false,
   idmap: true,
-  netDevices: false,
+  netDevices: true,
 } as const
 
 export const features = (): object => ({

@@ -1,11 +1,17 @@
 // The documents that `spec` and `features` print, and the state directory.
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
+import * as E from '#fp/Either'
 import { parseOciId } from '../../../src/model/oci-container-id.ts'
 import { decodeSpec } from '../../../src/model/oci-spec-decode.ts'
 import { hooks as decodeHooks, HOOK_NAMES } from '../../../src/model/oci-spec-decode-process.ts'
+import type { LinuxSeccomp } from '../../../src/model/oci-spec-seccomp.ts'
 import { exampleSpec } from '../../../src/oci/example-spec.ts'
 import { openStateDir, replaceFile } from '../../../src/oci/state-dir.ts'
+import { planDocument } from '../../../src/plan/launch/checked.ts'
+import type { LaunchInput } from '../../../src/plan/launch/index.ts'
+import { compileSeccomp } from '../../../src/plan/seccomp/index.ts'
+import { documentInput } from '../../plan/launch/inputs.ts'
 import { expectLeft, expectRight } from '../../support/either.ts'
 import { assert, suite } from '../../support/suite.ts'
 import { inFolder, place, reason, slipwayOci, someRecord } from './fake-world.ts'
@@ -41,6 +47,10 @@ test('the rootless document maps the caller alone, and needs no cgroup and no ne
   assert.ok(spec.mounts?.some(({ destination, source }) => destination === '/sys' && source === '/sys'))
 })
 
+interface Flag {
+  readonly enabled: boolean
+}
+
 interface Features {
   readonly hooks: readonly string[]
   readonly mountOptions: readonly string[]
@@ -50,6 +60,11 @@ interface Features {
     readonly capabilities: readonly string[]
     readonly cgroup: Readonly<Record<string, boolean>>
     readonly seccomp: Readonly<Record<string, readonly string[]>>
+    readonly mountExtensions: { readonly idmap: Flag }
+    readonly apparmor: Flag
+    readonly selinux: Flag
+    readonly intelRdt: Flag
+    readonly netDevices: Flag
   }
 }
 
@@ -100,6 +115,55 @@ test('features say no to what nothing does', () =>
     assert.is(linux.cgroup.systemd, true)
     assert.ok(linux.seccomp.archs?.includes('SCMP_ARCH_X86_64'))
     assert.equal(potentiallyUnsafeConfigAnnotations, ['org.systemd.property.'])
+  }))
+
+const IDMAPPED = {
+  destination: '/m',
+  type: 'bind',
+  source: '/srv',
+  options: ['rbind', 'idmap'],
+  uidMappings: [{ containerID: 0, hostID: 1, size: 1 }],
+  gidMappings: [{ containerID: 0, hostID: 1, size: 1 }],
+}
+const CAPABLE = { facts: { apparmor: true, selinux: true } }
+
+test('features say of each part what becomes of a document with it where the host has it', () =>
+  inFolder(async (root) => {
+    const { linux } = await featuresOf(root)
+    const taken = (laid: Parameters<typeof documentInput>[0], own: Partial<LaunchInput> = {}): boolean =>
+      E.isRight(planDocument({ ...documentInput(laid, CAPABLE), ...own }))
+    const device = { name: 'eth9', index: 9, addresses: [] }
+    assert.equal(
+      {
+        apparmor: linux.apparmor.enabled,
+        selinux: linux.selinux.enabled,
+        mountLabel: linux.selinux.enabled,
+        intelRdt: linux.intelRdt.enabled,
+        idmap: linux.mountExtensions.idmap.enabled,
+        netDevices: linux.netDevices.enabled,
+      },
+      {
+        apparmor: taken({ process: { apparmorProfile: 'p' } }),
+        selinux: taken({ process: { selinuxLabel: 'system_u:system_r:container_t:s0' } }),
+        mountLabel: taken({ linux: { mountLabel: 'system_u:object_r:container_file_t:s0' } }),
+        intelRdt: taken({ linux: { intelRdt: { closID: 'a' } } }),
+        idmap: taken({ spec: { mounts: [IDMAPPED] } }),
+        netDevices: taken({ linux: { netDevices: { eth9: {} } } }, { netDevices: [device] }),
+      },
+    )
+    // They are no constants: a host that lacks them is told apart.
+    assert.not(E.isRight(planDocument(documentInput({ process: { apparmorProfile: 'p' } }))))
+    assert.not(E.isRight(planDocument(documentInput({ process: { selinuxLabel: 'l' } }))))
+  }))
+
+test('every action and flag that features name makes a filter', () =>
+  inFolder(async (root) => {
+    const { actions = [], supportedFlags = [] } = (await featuresOf(root)).linux.seccomp
+    assert.ok(actions.includes('SCMP_ACT_NOTIFY') && supportedFlags.length === 4)
+    for (const action of actions) {
+      const profile = { defaultAction: 'SCMP_ACT_ALLOW', syscalls: [{ names: ['mkdir'], action }] }
+      expectRight(compileSeccomp({ ...profile, flags: supportedFlags } as LinuxSeccomp, 'x64'))
+    }
   }))
 
 test('an id is reserved once, in directories nobody else may enter', () =>
