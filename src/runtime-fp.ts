@@ -30,6 +30,7 @@ import {
   decodeOciText,
   decodeRuntimeOptions,
 } from './model/oci-options-decode.ts'
+import type { CreateRequest } from './model/oci-requests.ts'
 import type { LinuxResources, Process, Spec } from './model/oci-spec.ts'
 import { decodeSpecText } from './model/oci-spec-decode.ts'
 import type { OciStats } from './model/oci-stats.ts'
@@ -42,7 +43,7 @@ import { features } from './oci/features.ts'
 import { defaultRoot } from './oci/globals.ts'
 import { shownState } from './oci/list-table.ts'
 import { configOf } from './oci/live/config.ts'
-import { create, isCreating } from './oci/live/create.ts'
+import { create, isCreating, type Made } from './oci/live/create.ts'
 import { join } from './oci/live/exec.ts'
 import type { LastingLaunch } from './oci/live/launch.ts'
 import { type Parts, partsOf } from './oci/live/parts.ts'
@@ -288,22 +289,19 @@ const createOne = async (
   )
   if (E.isLeft(asked)) return asked
   const { options, document, ...place } = asked.right
-  return withStreams(parts, stdio, options, document.spec, (streams) =>
-    create(
-      parts,
-      {
-        ...place,
-        ...document,
-        ...socketsOf(options),
-        streams: streams.fds,
-        extraFds: 0,
-        listenFds: 0,
-        noPivot: options.noPivot === true,
-        noNewKeyring: options.noNewKeyring === true,
-      },
-      true,
-    ),
-  )
+  return withStreams(parts, stdio, options, document.spec, async (streams) => {
+    const request: CreateRequest = {
+      ...place,
+      ...document,
+      ...socketsOf(options),
+      streams: streams.fds,
+      extraFds: 0,
+      listenFds: 0,
+      noPivot: options.noPivot === true,
+      noNewKeyring: options.noNewKeyring === true,
+    }
+    return E.map(({ launch }: Made) => launch)(await create(parts, request, true))
+  })
 }
 
 interface Document {

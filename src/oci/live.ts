@@ -1,7 +1,7 @@
 // The life cycle on this machine: where the command's port meets the planner, the addon and the kernel's files.
 import * as E from '#fp/Either'
 import { attempted } from './attempt.ts'
-import { create } from './live/create.ts'
+import { create, type Made } from './live/create.ts'
 import { events } from './live/events.ts'
 import { exec } from './live/exec.ts'
 import { pause, resume } from './live/freeze.ts'
@@ -18,7 +18,7 @@ export const openRuntime = async (settings: RuntimeSettings): Promise<OciRuntime
 
 export const runtimeOf = (parts: Parts): OciRuntime => ({
   create: (request) =>
-    attempted(async () => E.map((launch: { leave(): void }) => launch.leave())(await create(parts, request))),
+    attempted(async () => E.map(({ launch }: Made) => launch.leave())(await create(parts, request))),
   start: (request) => attempted(() => start(parts, request)),
   run: (request) => attempted(() => run(parts, request)),
   kill: (request) => attempted(() => kill(parts, request)),

@@ -33,6 +33,12 @@ export const STEPS_FILE = 'steps.json'
 /** Where the root is attached for a moment, in the container's own mount namespace. */
 const SCRATCH = 'root'
 
+export interface Made {
+  readonly launch: LastingLaunch
+  /** It has ended afterwards, and nothing of it is left. */
+  readonly undo: () => Promise<void>
+}
+
 /**
  * `isWaitedFor`: this process stays to see its end. Fails: ContainerExists, InvalidSpec, HostUnfit, Unsupported, HookFailed,
  * CommandNotFound, SystemdFailed, SyscallFailed …
@@ -41,19 +47,24 @@ export const create = async (
   parts: Parts,
   request: CreateRequest,
   isWaitedFor = false,
-): Promise<E.Either<EngineError, LastingLaunch>> => {
+): Promise<E.Either<EngineError, Made>> => {
   const { state } = parts
   const reserved = state.reserve(request.id)
   if (E.isLeft(reserved)) return reserved
-  const undo: Undo = [() => void state.remove(request.id)]
+  const steps: Undo = [() => void state.remove(request.id)]
+  const undo = async (): Promise<void> => {
+    for (const step of steps.reverse()) await step()
+  }
   const directory = reserved.right
   creating.add(directory)
   try {
     const made = await attempted(() =>
-      withScope(parts, request, (scope) => createIn(parts, request, { directory, scope, isWaitedFor, undo })),
+      withScope(parts, request, (scope) =>
+        createIn(parts, request, { directory, scope, isWaitedFor, undo: steps }),
+      ),
     )
-    if (E.isLeft(made)) for (const step of undo.reverse()) await step()
-    return made
+    if (E.isLeft(made)) await undo()
+    return E.map((launch: LastingLaunch): Made => ({ launch, undo }))(made)
   } finally {
     creating.delete(directory)
   }

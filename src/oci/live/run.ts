@@ -3,7 +3,7 @@ import * as E from '#fp/Either'
 import type { EngineError } from '../../model/errors.ts'
 import type { RunRequest } from '../../model/oci-requests.ts'
 import { type Console, serveConsole, withWindow } from './console.ts'
-import { create } from './create.ts'
+import { create, type Made } from './create.ts'
 import type { Parts } from './parts.ts'
 import { remove } from './remove.ts'
 import { passSignals } from './signals.ts'
@@ -13,16 +13,19 @@ import { start } from './start.ts'
 export const run = async (parts: Parts, request: RunRequest): Promise<E.Either<EngineError, number>> => {
   const made = await create(parts, request.detach ? request : inWindow(request), !request.detach)
   if (E.isLeft(made)) return made
-  const launch = made.right
+  const { launch } = made.right
   let terminal: Console | undefined
   const stop = passSignals(launch, () => terminal?.resize)
-  const container = parts.state.load(request.id)
-  if (E.isLeft(container)) return container
-  if (!request.detach && launch.terminal !== undefined) terminal = serveConsole(parts, launch.terminal)
-  const started = await start(parts, { container: container.right })
-  const takeDown = (): Promise<E.Either<EngineError, void>> =>
-    remove(parts, { container: container.right, force: true })
   try {
+    const container = parts.state.load(request.id)
+    if (E.isLeft(container)) {
+      await giveUp(made.right, container.left)
+      return container
+    }
+    if (!request.detach && launch.terminal !== undefined) terminal = serveConsole(parts, launch.terminal)
+    const started = await start(parts, { container: container.right })
+    const takeDown = (): Promise<E.Either<EngineError, void>> =>
+      remove(parts, { container: container.right, force: true })
     if (E.isLeft(started)) {
       await takeDown()
       return started
@@ -39,6 +42,13 @@ export const run = async (parts: Parts, request: RunRequest): Promise<E.Either<E
     await terminal?.close()
     stop()
   }
+}
+
+/** What it was made by is known here alone. One that somebody deleted meanwhile is no longer ours to remove: its id may be another's. */
+const giveUp = async ({ launch, undo }: Made, { _tag }: EngineError): Promise<void> => {
+  if (_tag !== 'ContainerNotFound') return undo()
+  launch.kill()
+  await launch.end
 }
 
 const inWindow = (request: RunRequest): RunRequest => {
