@@ -135,14 +135,14 @@ long send_fd(int ctl, int fd, uint32_t tag) noexcept {
 }
 
 // The answer is anything but the end of file.
-long hand_over(int ctl, int fd, uint32_t tag) noexcept {
+long hand_over(int ctl, int fd, uint32_t tag, bool closes) noexcept {
   long result = send_fd(ctl, fd, tag);
   uint8_t answer[sizeof(launch::StageHeader)];
   while (!sys::failed(result)) {
     const long got = call_unfiltered(nr::read, ctl, sys::ptr(answer), sizeof answer);
     if (got == -4 /* EINTR */) continue;
     result = got == 0 ? -launch::kErrPipe : got;
-    if (got > 0) return call_unfiltered(nr::close, fd);
+    if (got > 0) return closes ? call_unfiltered(nr::close, fd) : 0;
   }
   return result;
 }
@@ -197,7 +197,8 @@ struct Special {
       case OpKind::kSendFd:
         return send_fd(stage.ctl, static_cast<int>(args[0]), static_cast<uint32_t>(args[1]));
       case OpKind::kHandOver:
-        return hand_over(stage.ctl, static_cast<int>(args[0]), static_cast<uint32_t>(args[1]));
+        return hand_over(stage.ctl, static_cast<int>(args[0]), static_cast<uint32_t>(args[1]),
+                         args[2] != 0);
       case OpKind::kStandIn:
         return start_stand_in(args[0] != 0);
       case OpKind::kCloseOthers:

@@ -41,7 +41,8 @@ enum class OpKind : uint16_t {
   kNetlink = 16,         // args: socket, request, size; the errno of the kernel's acknowledgment
   kRunHook = 17,   // args: path, argv, envp, input, its size, ms or -1; 0 when it exits with 0
   kStandIn = 18,   // args: 1 where the filter that comes admits nanosleep(2); see init/stand_in.cc
-  kHandOver = 19,  // args: fd, tag; as kSendFd, and waits for an answer: EPIPE without one; closed
+  kHandOver = 19,  // args: fd, tag, 1 to close it then; as kSendFd, and waits for an answer: EPIPE
+                   // without one
   kCopyMode = 20,  // args: fd, fd of a directory, which gets the permission bits of the first
 };
 

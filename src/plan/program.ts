@@ -174,9 +174,9 @@ export class Program {
     this.#emit(KIND.sendFd, 0, { step, call: 'sendmsg', args: [fd, tag] }, {})
   }
 
-  /** As `sendFd`, and waits until the engine says that it has been passed on: EPIPE where it is gone. Closed afterwards. */
-  handOver(step: Step, fd: Slot, tag: number): void {
-    this.#emit(KIND.handOver, 0, { step, call: 'sendmsg', args: [fd, tag] }, {})
+  /** As `sendFd`, and waits until the engine has seen to it and answers: EPIPE where it is gone. `closes`: the descriptor, then. */
+  handOver(step: Step, fd: Slot, tag: number, closes: boolean): void {
+    this.#emit(KIND.handOver, 0, { step, call: 'sendmsg', args: [fd, tag, Number(closes)] }, {})
   }
 
   /** In the helper: what it says from now on is said by a thread that no later filter holds. `maySleep`: that filter admits nanosleep(2). */

@@ -31,7 +31,7 @@ export const passOn = async (
   { addon }: Pick<Parts, 'addon'>,
   hand: HandListener,
   { fd, pid }: { readonly fd: number; readonly pid: number },
-  answer: () => boolean,
+  answer: () => void,
 ): Promise<E.Either<EngineError, void>> => {
   const handed = await hand(fd, pid)
   addon.closeFds(Int32Array.of(fd))

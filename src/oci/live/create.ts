@@ -213,7 +213,9 @@ const reachCreated = async (
   }
   rememberConfig(parts, created, spec)
   const saved = parts.state.save(created)
-  if (E.isLeft(saved) || scope === undefined) return saved
+  if (E.isLeft(saved)) return saved
+  launch.answer()
+  if (scope === undefined) return saved
   const writes = writesOf(parts, record.cgroup, spec.linux?.resources ?? {})
   return limitUnit(scope.manager, scope.unit.name, writes, scope.isUsers)
 }

@@ -91,6 +91,11 @@ export class LastingLaunch {
     if (stage === undefined || this.#native.send(stageScript(stage), Int32Array.from(fds)) !== 0) this.kill()
   }
 
+  /** What it has said is seen to: it goes on. One that is gone shows that by its end. */
+  answer(): void {
+    this.#native.send(NOTHING_MORE, new Int32Array(0))
+  }
+
   kill(signal = SIGKILL): void {
     this.#native.kill(signal)
   }
@@ -168,8 +173,7 @@ export class LastingLaunch {
   /** The process waits meanwhile. A failure is told when nothing is left of it. */
   async #passOn(fd: number): Promise<void> {
     const hand = this.#hand ?? (async () => E.right(undefined))
-    const answer = (): boolean => this.#native.send(NOTHING_MORE, new Int32Array(0)) === 0
-    const handed = await passOn({ addon: this.#addon }, hand, { fd, pid: this.pid }, answer)
+    const handed = await passOn({ addon: this.#addon }, hand, { fd, pid: this.pid }, () => this.answer())
     if (E.isRight(handed)) return
     this.#failure ??= handed.left
     this.kill()

@@ -67,7 +67,7 @@ const letGo = async (
     if (E.isLeft(received)) return received
     const { bytes, fd } = received.right
     if (fd !== undefined) {
-      const handed = await passOn(parts, hand, { fd, pid }, () => parts.addon.writeFd(socket, GO_ON) > 0)
+      const handed = await passOn(parts, hand, { fd, pid }, () => parts.addon.writeFd(socket, GO_ON))
       if (E.isLeft(handed)) return handed
     } else if (bytes.length === 0) return E.right(Buffer.concat(said))
     said.push(bytes)

@@ -48,7 +48,7 @@ export interface LastingSlots {
   readonly unused: readonly Slot[]
 }
 
-/** Tag of the descriptor that says: everything but the program is there. It is the socket the payload waits at. */
+/** Tag of the descriptor that says: everything but the program is there. It is the socket the payload waits at. To be answered. */
 export const CREATED_TAG = 2
 /** Of the one that a filter's notifications are read from. It is answered, by anything, once the agent has it. */
 export const LISTENER_TAG = 3
@@ -89,7 +89,8 @@ export const passOn = (fire: Program, { socket, extra, unused }: LastingSlots): 
  */
 export const waitForStart = (fire: Program, socket: Slot, process: Process): void => {
   lookForProgram(fire, process)
-  fire.sendFd('say that it is created', socket, CREATED_TAG)
+  // Whoever makes it writes down who it is before it answers. Until then its end is seen, and after that `delete` knows whom to kill.
+  fire.handOver('say that it is created', socket, CREATED_TAG, false)
   const connection = fire.slots.next()
   fire.call('wait for start', 'accept4', [socket, 0, 0, SOCK_CLOEXEC], { into: connection })
   fire.call('answer to start', 'dup3', [connection, CONTROL, O_CLOEXEC])

@@ -384,7 +384,7 @@ const loadFilter = (program: Program, filter: Filter): void => {
     path: `${count} instructions`,
     ...(listener === undefined ? {} : { into: listener }),
   })
-  if (listener !== undefined) program.handOver('hand over listener', listener, LISTENER_TAG)
+  if (listener !== undefined) program.handOver('hand over listener', listener, LISTENER_TAG, true)
 }
 
 const sleepsUnder = (arch: Arch, filter: Filter): boolean =>

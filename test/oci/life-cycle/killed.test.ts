@@ -1,5 +1,5 @@
 // SIGKILL of the command and of the container's process at any moment: what is left is removed by delete --force.
-import { rmSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { assert, suite } from '../../support/suite.ts'
 import { type Box, type Call, NEEDS, openBox, sleepMs, until } from './support.ts'
@@ -67,6 +67,44 @@ test('create may be killed while a hook of the container runs', async () => {
   await killAfter(call, 150)
   await goneSoon(id, 'in a hook')
 })
+
+/** The container's process is there and has said so; what its maker is about to write down gets stuck in a FIFO. */
+const stuck = async (id: string, options: readonly string[]): Promise<{ call: Call; pid: number }> => {
+  const told = path.join(box.folder, `${id}.told`)
+  const fifo = path.join(box.root, id, '.state.json.new')
+  const script = `cat > ${told}.new; mkfifo ${fifo}; mv ${told}.new ${told}`
+  const hook = { path: '/bin/sh', args: ['sh', '-c', script], env: ['PATH=/usr/bin:/bin'] }
+  const bundle = box.bundle(id, { more: { hooks: { createRuntime: [hook] } } })
+  const call = box.begin([...options, 'create', '--bundle', bundle, id])
+  const pid = await until('the hook has run', () =>
+    existsSync(told) ? (JSON.parse(readFileSync(told, 'utf8')).pid as number) : undefined,
+  )
+  // It waits for the answer, and its root is entered.
+  // It waits for the answer, and its root is entered: the folder is one that only the box has.
+  await until('it says that it is created', () =>
+    /^State:\tS/m.test(statusOf(pid) ?? '') && existsSync(`/proc/${pid}/root/work`) ? true : undefined,
+  )
+  return { call, pid }
+}
+const statusOf = (pid: number): string | undefined => {
+  try {
+    return readFileSync(`/proc/${pid}/status`, 'utf8')
+  } catch {
+    return undefined
+  }
+}
+for (const options of [[], ['--cgroup-manager', 'disabled']])
+  test(`create may be killed before it has written down whom it has made (${options.join(' ')})`, async () => {
+    const id = box.newId()
+    const { call, pid } = await stuck(id, options)
+    assert.ok(statusOf(pid), 'it waits')
+    call.child.kill('SIGKILL')
+    await call.end
+    const isGone = () =>
+      statusOf(pid) === undefined || /State:\tZ/.test(statusOf(pid) ?? '') ? true : undefined
+    await until('it ends with its maker', isGone, 2000)
+    await goneSoon(id, 'killed before its pid was known')
+  })
 
 test('start may be killed at any moment', async () => {
   for (let ms = 1; ms < LONGEST_MS; ms += 10) {
