@@ -624,8 +624,11 @@ bool allowed_in_sharing_child(uint32_t number) {
          number == static_cast<uint32_t>(nr::capset) || number == static_cast<uint32_t>(nr::fcntl);
 }
 
-// It changes whoever calls it, who is there for nothing else.
-bool allowed_in_join(uint32_t number) { return number == static_cast<uint32_t>(nr::setns); }
+// They change whoever calls them, who is there for nothing else, and whose child has the same.
+bool allowed_in_join(uint32_t number) {
+  return number == static_cast<uint32_t>(nr::setns) ||
+         number == static_cast<uint32_t>(nr::sched_setaffinity);
+}
 
 bool allowed_anywhere(uint32_t) { return true; }
 

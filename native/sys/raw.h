@@ -43,8 +43,9 @@ inline constexpr long read = 0, write = 1, close = 3, mmap = 9, munmap = 11, rt_
                       pread64 = 17, socketpair = 53, fstat = 5, flock = 73, setsockopt = 54,
                       fchownat = 260, capset = 126, lseek = 8, pwrite64 = 18, symlinkat = 266,
                       fchmodat = 268, eventfd2 = 290, mknodat = 259, linkat = 265, dup3 = 292,
-                      bpf = 321, socket = 41, unshare = 272, setns = 308, fsopen = 430,
-                      fsconfig = 431, fsmount = 432, fstatfs = 138, recvfrom = 45, getppid = 110;
+                      bpf = 321, socket = 41, unshare = 272, sched_setaffinity = 203, setns = 308,
+                      fsopen = 430, fsconfig = 431, fsmount = 432, fstatfs = 138, recvfrom = 45,
+                      getppid = 110;
 }
 
 #elif defined(__aarch64__)
@@ -86,8 +87,8 @@ inline constexpr long read = 63, write = 64, close = 57, mmap = 222, munmap = 21
                       fstat = 80, flock = 32, setsockopt = 208, fchownat = 54, capset = 91,
                       lseek = 62, pwrite64 = 68, symlinkat = 36, fchmodat = 53, eventfd2 = 19,
                       mknodat = 33, linkat = 37, dup3 = 24, bpf = 280, socket = 198, unshare = 97,
-                      setns = 268, fsopen = 430, fsconfig = 431, fsmount = 432, fstatfs = 44,
-                      recvfrom = 207;
+                      sched_setaffinity = 122, setns = 268, fsopen = 430, fsconfig = 431,
+                      fsmount = 432, fstatfs = 44, recvfrom = 207;
 }
 
 #else

@@ -10,6 +10,7 @@ import {
   SCHEDULER_POLICIES,
 } from '../../model/oci-spec-scheduling.ts'
 import { type Program, type Slot, uint32s } from '../program.ts'
+import type { LaunchInput } from './build.ts'
 import { writeFile } from './paths.ts'
 
 /** `proc`: of the container, for what is set by writing a file. */
@@ -74,9 +75,22 @@ const setPersonality = (program: Program, domain: 'LINUX' | 'LINUX32'): void => 
 }
 
 /**
- * process.execCPUAffinity, for whoever has a process join a container: `initial` before it joins the groups, `final` after that. Not
- * for a container's first process. An empty list is none.
+ * process.execCPUAffinity, for a process that joins a container and not for its first one: `initial` before it joins the groups, `final`
+ * after that. runtime-spec config.md: without a `final` it has the container's own from there on, and since Linux 6.2 a list that was
+ * asked for outlives a change of the cpuset. An empty list is none.
  */
+export const affinityOf = ({
+  spec: { process },
+  lasting,
+}: Pick<LaunchInput, 'spec' | 'lasting'>): { readonly initial: string; readonly final: string } => {
+  const { initial = '', final = '' } =
+    lasting?.waitsForStart === false ? (process?.execCPUAffinity ?? {}) : {}
+  return { initial, final: final === '' && initial !== '' ? ALL_CPUS : final }
+}
+
+/** More than a kernel may have; it keeps to those of the cpuset. */
+const ALL_CPUS = '0-8191'
+
 export const setAffinity = (program: Program, list = ''): void => {
   if (list === '') return
   const mask = bitMask(numberList(list) ?? [])

@@ -18,6 +18,7 @@ import {
 } from '../kernel.ts'
 import { type Arch, doTheSame, type OpInfo, Program, Slot, SlotSpace } from '../program.ts'
 import { joinTerminal, makeTerminal } from '../terminal.ts'
+import { affinityOf, setAffinity } from './attributes.ts'
 import {
   type CgroupParent,
   groupPath,
@@ -454,6 +455,9 @@ const planEngine = ({ input, hasUserns, isNamespaced, waits }: LaunchBuild): Eng
   const prepare = new Program(arch, slots)
   const join = new Program(arch, slots)
   const joined = openJoined(prepare, input)
+  const { initial } = affinityOf(input)
+  // Whoever enters is the one that the child is cloned from, into its group on v2.
+  setAffinity(join, initial)
   enterJoined(join, joined, input)
   const half: EngineHalf = {
     slots,
@@ -692,6 +696,7 @@ const planArm = (
 ): { root: Slot; proc: Slot | undefined; terminal: Slot | undefined } => {
   const { join, settle, input, network, waits } = build
   for (const fd of tasks) join.call('join cgroup', 'write', [fd, join.text('0'), 1])
+  setAffinity(join, affinityOf(input).final)
   unshare(
     join,
     namespacesOf(input, (type) => type === 'cgroup'),

@@ -1,5 +1,6 @@
 // exec: exit codes, what the new process is, and what it is given.
-import { openSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, openSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
+import { cpus } from 'node:os'
 import path from 'node:path'
 import { assert, suite } from '../../support/suite.ts'
 import { type Box, NEEDS, openBox, PEERS, pidOf, type Runtime, until } from './support.ts'
@@ -225,6 +226,46 @@ test('a group that is given twice is one', async () => {
   assert.is(again, 'Groups:\t3 7 9 \n')
   const more = ['-g', '9', '-g', '11', '-g', '11', other, 'grep', 'Groups', '/proc/self/status']
   assert.is(await box.ok('exec', ...more), 'Groups:\t3 7 9 11 \n')
+  await box.gone(other)
+})
+
+const CPUS = ['grep', 'Cpus_allowed_list', '/proc/self/status']
+const cpusOf = (text: string): string => text.replace('Cpus_allowed_list:', '').trim()
+
+const onTwo = (name: string, body: () => Promise<void>): void =>
+  cpus().length < 2 ? test.skip(name, 'this machine has one CPU') : test(name, body)
+
+onTwo('execCPUAffinity is where a process ends up, and not the first one', async () => {
+  const all = cpusOf(await box.ok('exec', id, ...CPUS))
+  for (const [affinity, expected] of [
+    [{ initial: '0', final: '1' }, '1'],
+    [{ final: '0' }, '0'],
+    [{ initial: '0' }, all],
+    [{}, all],
+  ] as const) {
+    const other = await box.started({ process: { execCPUAffinity: affinity } })
+    assert.is(cpusOf(await box.ok('exec', other, ...CPUS)), expected, JSON.stringify(affinity))
+    assert.is(cpusOf(await box.ok('exec', other, 'grep', CPUS[1] ?? '', '/proc/1/status')), all)
+    await box.gone(other)
+  }
+})
+
+test('CPUs that are not there are told by number, and the process is not run', async () => {
+  const file = path.join(box.folder, 'process.json')
+  const resources = { cpu: { cpus: '0' } }
+  const other = await box.started({ linux: { resources } })
+  const plain = { cwd: '/', user: { uid: 0, gid: 0 }, env: ['PATH=/bin'], args: ['touch', '/work/has-run'] }
+  for (const [affinity, list] of [
+    [{ initial: '8000' }, '8000'],
+    [{ final: '8000' }, '8000'],
+    [{ final: '1' }, '1'],
+  ] as const) {
+    writeFileSync(file, JSON.stringify({ ...plain, execCPUAffinity: affinity }))
+    const { code, err } = await box.call(['exec', '--process', file, other])
+    assert.is(code, 255)
+    assert.ok(err.includes(`set cpu affinity: ${list}: EINVAL`), err)
+  }
+  assert.not(existsSync(path.join(box.rootfs, 'work', 'has-run')))
   await box.gone(other)
 })
 

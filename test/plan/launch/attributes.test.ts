@@ -25,6 +25,17 @@ const shown = (infos: readonly OpInfo[], step: string): readonly string[] =>
         `${call}(${args.map((arg) => (arg instanceof Data ? '&' : arg)).join()}) ${path}`,
     )
 
+const LASTING = {
+  leavesParent: false,
+  waitsForStart: true,
+  extraFds: 0,
+  copiesUp: true,
+  pausesBeforeRoot: false,
+  createContainer: [],
+  startContainer: [],
+  keepsKeyring: false,
+} as const
+
 Attributes('a document without any of them has the plan it had', () => {
   const words = /scheduler|priority|policy|personality|offsets|apparmor|selinux/
   assert.equal(
@@ -108,6 +119,43 @@ Attributes('a first process has no affinity of its own', () => {
   )
 })
 
+Attributes(
+  'one more process is born on its first CPUs, and moves to the last once it is in its groups',
+  () => {
+    const cases = [
+      [{ initial: '0', final: '1-2' }, '0', '1-2'],
+      [{ initial: '0' }, '0', '0-8191'],
+      [{ final: '3' }, undefined, '3'],
+      [{}, undefined, undefined],
+      [{ initial: '', final: '' }, undefined, undefined],
+    ] as const
+    for (const [execCPUAffinity, first, last] of cases) {
+      const input = documentInput({
+        process: { execCPUAffinity },
+        spec: { mounts: [] },
+        linux: {
+          maskedPaths: [],
+          readonlyPaths: [],
+          namespaces: [
+            { type: 'pid', path: '/proc/7/ns/pid' },
+            { type: 'mount', path: '/proc/7/ns/mnt' },
+          ],
+        },
+      })
+      const lasting = { ...LASTING, waitsForStart: false }
+      const { join, stages } = expectRight(planDocument({ ...input, files: [], lasting }))
+      const where = (infos: readonly OpInfo[]): number =>
+        infos.findIndex(({ step }) => step === 'set cpu affinity')
+      const [born, infos] = [join?.infos ?? [], stages.flatMap((stage) => stage.infos)]
+      assert.is(born[where(born)]?.path, first)
+      assert.ok(where(born) <= 0)
+      assert.is(infos[where(infos)]?.path, last)
+      if (last !== undefined)
+        assert.ok(where(infos) > infos.findLastIndex(({ step }) => step === 'join cgroup'))
+    }
+  },
+)
+
 const REFUSED: readonly (readonly [laid: Laid, tag: string, what: RegExp])[] = [
   [{ process: { apparmorProfile: 'p' } }, 'HostUnfit', /process\.apparmorProfile/],
   [{ process: { selinuxLabel: 'p' } }, 'HostUnfit', /process\.selinuxLabel/],
@@ -139,16 +187,6 @@ const ASKING = {
   defaultAction: 'SCMP_ACT_ALLOW',
   listenerPath: '/run/agent.sock',
   syscalls: [{ names: ['mount'], action: 'SCMP_ACT_NOTIFY' }],
-} as const
-const LASTING = {
-  leavesParent: false,
-  waitsForStart: true,
-  extraFds: 0,
-  copiesUp: true,
-  pausesBeforeRoot: false,
-  createContainer: [],
-  startContainer: [],
-  keepsKeyring: false,
 } as const
 const asked = (seccomp: LinuxSeccomp, own: Partial<HostFacts> = {}) => {
   const facts = { seccompActions: ['user_notif'], ...own }
