@@ -138,6 +138,7 @@ launch::Script read_script(const Napi::Object& from) {
   if (network.IsNumber()) script.network_slot = network.As<Napi::Number>().Uint32Value();
   script.join = bytes_of(from.Get("join"));
   script.eager = from.Get("eager").ToBoolean();
+  script.copies_memory = from.Get("copiesMemory").ToBoolean();
   script.keep = slot_list(from.Get("keep"));
   script.close = slot_list(from.Get("close"));
   const auto stages = from.Get("stages").As<Napi::Array>();

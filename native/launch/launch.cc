@@ -67,7 +67,8 @@ struct ChildArgs {
   char cell_text[12];
 };
 
-// CHILD: shares memory with the engine until execveat. Nothing here may allocate, lock or return.
+// CHILD: shares memory with the engine until execveat, or has a copy of it where the plan wants
+// that. Nothing here may allocate, lock or return.
 [[noreturn]] void child_failed(int ctl, uint32_t op, int error) noexcept {
   const struct {
     ReportHeader header;
@@ -122,9 +123,10 @@ void* child_stack() {
   return stack;
 }
 
-// While both of a joining clone live, and share memory with the engine, root of a user namespace
-// may look into whom it finds in its namespaces, unless the memory is no dump's (ptrace(2), access
-// mode checking). Nobody else is held up: the calling thread sleeps until they are gone.
+// While both of a joining clone live, with the engine's memory or a copy of it, root of a user
+// namespace may look into whom it finds in its namespaces, unless the memory is no dump's
+// (ptrace(2), access mode checking). Nobody else is held up: the calling thread sleeps until they
+// are gone.
 class Undumpable {
  public:
   Undumpable() : before_(prctl(PR_GET_DUMPABLE)) { prctl(PR_SET_DUMPABLE, 0); }
@@ -156,6 +158,7 @@ Cloned clone_joining(ChildArgs* args) {
   how.stack_size = kStackSize;
   args->how.flags |= CLONE_PARENT;
   args->how.exit_signal = 0;
+  if (args->job->script->copies_memory) args->how.flags &= ~static_cast<uint64_t>(CLONE_VM);
   const long joiner = sys::clone_onto(&how, join_main, args);
   if (sys::failed(joiner)) return {Phase::kClone, 0, static_cast<int>(-joiner)};
   (void)waitid(P_PID, static_cast<id_t>(joiner), nullptr, WEXITED);

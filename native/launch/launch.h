@@ -79,6 +79,7 @@ struct Script {
   uint32_t cgroup_slot = kNoSlot;
   uint32_t network_slot = kNoSlot;  // where `network` leaves its namespace
   bool eager = false;               // JavaScript is told of the clone at once
+  bool copies_memory = false;       // the child of a joining clone does not share the engine's
   std::vector<uint16_t> keep;       // slots whose descriptors outlive a successful launch
   std::vector<uint16_t> close;      // slots closed at the end, in any case
 

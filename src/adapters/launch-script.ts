@@ -23,6 +23,7 @@ export const scriptOf = (plan: LaunchPlan): LaunchScript => ({
   ...(plan.network === undefined ? {} : { network: plan.network.bytes }),
   stages: plan.stages.map(stageScript),
   patches: plan.patches,
+  ...(plan.copiesMemory === true ? { copiesMemory: true } : {}),
   cloneFlags: plan.cloneFlags,
   ...(plan.cgroupSlot === undefined ? {} : { cgroupSlot: plan.cgroupSlot }),
   ...(plan.networkSlot === undefined ? {} : { networkSlot: plan.networkSlot }),

@@ -28,6 +28,8 @@ export interface LaunchScript {
   readonly patches?: Uint32Array
   /** `cloned` and `timings` are told at once, and not with the next event that somebody acts on. */
   readonly eager?: boolean
+  /** The child of a clone that joins has a copy of the engine's memory, and does not share it. */
+  readonly copiesMemory?: boolean
   /** CLONE_* bits besides VM, VFORK, PIDFD and CLEAR_SIGHAND. */
   readonly cloneFlags: number
   readonly cgroupSlot?: number

@@ -130,6 +130,8 @@ export interface LaunchPlan {
   readonly networkSlot?: number
   readonly stages: readonly PlannedStage[]
   readonly cloneFlags: number
+  /** Who is born among others can be seen by them, and with CAP_SYS_PTRACE be written to, until it has executed the helper. */
+  readonly copiesMemory?: boolean
   readonly cgroupSlot?: number
   readonly slotCount: number
   /** Files of the container's own groups that are kept open while it runs, to be read at its end. */
@@ -432,6 +434,7 @@ const partsOf = (
       (hasNew(input.spec, 'pid') ? CLONE_NEWPID : 0) |
       (hasNew(input.spec, 'user') ? CLONE_NEWUSER : 0) |
       (input.lasting?.leavesParent === true ? CLONE_PARENT : 0),
+    ...(isJoined(input.spec, 'pid') ? { copiesMemory: true } : {}),
     ...(engine.cgroupSlot === undefined ? {} : { cgroupSlot: engine.cgroupSlot }),
     slotCount: engine.slots.count,
     usage: engine.usage,

@@ -1,4 +1,5 @@
 // exec: exit codes, what the new process is, and what it is given.
+import { spawnSync } from 'node:child_process'
 import { existsSync, openSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import path from 'node:path'
@@ -278,6 +279,25 @@ test('a process that nobody waits for does not hold up the delete', async () => 
   await box.gone(other)
   assert.ok(Date.now() - begun < 5000)
   assert.match(readFileSync(`/proc/${pidOf(file)}/stat`, 'latin1'), /\) Z /)
+})
+
+test.requires('program:strace')
+
+test('whoever is born in the container’s pid namespace shares no memory with the command', async () => {
+  const file = path.join(box.folder, 'trace')
+  const words = ['-f', '-qq', '-e', 'trace=clone3,setns', '-o', file, path.resolve('dist/oci.cjs')]
+  const { status, stderr } = spawnSync('strace', [...words, '--root', box.root, 'exec', id, 'true'], {
+    encoding: 'utf8',
+  })
+  assert.is(status, 0, stderr)
+  const lines = readFileSync(file, 'utf8').split('\n')
+  const entered = lines.find((line) => /setns\(\d+, CLONE_NEWPID\)\s+= 0/.test(line)) ?? ''
+  const [maker = ''] = entered.split(' ')
+  const born = lines.filter((line) => line.startsWith(`${maker} clone3(`))
+  assert.is(born.length, 1, born.join('\n'))
+  assert.match(born[0] ?? '', /CLONE_PIDFD/)
+  assert.not.match(born[0] ?? '', /CLONE_VM\b/)
+  assert.not.match(born[0] ?? '', /CLONE_FILES/)
 })
 
 test.run()

@@ -59,6 +59,13 @@ Joined('nothing that is joined is made, and what is descriptors is closed', () =
   assert.ok(made.close.length >= TYPES.length)
 })
 
+Joined('memory is copied for whoever is born where others see it, and for nobody else', () => {
+  const [user, mount, pid] = [at('user'), at('mount'), at('pid')]
+  assert.is(plan([user, mount, pid]).copiesMemory, true)
+  assert.is(plan([user, mount, { type: 'pid' }]).copiesMemory, undefined)
+  assert.is(planLaunch(inputOf()).copiesMemory, undefined)
+})
+
 Joined('what the document changes may not be in the host’s own namespace', () => {
   const named = plan([at('uts'), { type: 'mount' }, { type: 'pid' }], { hostname: 'n' })
   const verified = named.prepare.infos.find(({ step }) => step === 'verify namespace')
