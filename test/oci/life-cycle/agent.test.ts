@@ -3,6 +3,7 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import path from 'node:path'
+import { openRuntime } from '../../../src/runtime.ts'
 import { assert, suite } from '../../support/suite.ts'
 import { type Box, type Change, NEEDS, openBox, PEERS, until } from './support.ts'
 
@@ -313,6 +314,35 @@ test('a start that is killed while its agent is slow leaves a container that has
 })
 const pidOfGroup = (id: string): number =>
   Number(JSON.parse(readFileSync(path.join(box.root, id, 'state.json'), 'utf8')).init.pid)
+
+test('a service is told of each process, also of those that are planned once', async () => {
+  const agent = await agentOf('serve')
+  const runtime = openRuntime({ root: box.root })
+  const silent = { stdin: 'ignore', stdout: 'ignore', stderr: 'ignore' } as const
+  const id = box.newId()
+  const made = await runtime.create(id, box.bundle(id, changeOf(agent.socket, asking(...MKDIR))), silent)
+  await runtime.start(id)
+  const pids = [made.pid]
+  for (let round = 0; round < 3; round++) {
+    const inside = await runtime.exec(id, ['mkdir', '/tmp/refused'], silent)
+    pids.push(inside.pid)
+    assert.is(await inside.exit, 1)
+  }
+  assert.equal(
+    statesOf(agent).map(({ pid }) => pid),
+    pids,
+  )
+  await agent.stop()
+  rmSync(agent.socket)
+  const error = await runtime.exec(id, ['true'], silent).then(
+    () => undefined,
+    (reason: unknown) => reason,
+  )
+  assert.match(String(error), /connect to seccomp agent/)
+  await runtime.delete(id, { force: true })
+  assert.equal(box.left(id), [])
+  runtime.close()
+})
 
 test('what cannot be listened to is refused by name', async () => {
   for (const [profile, why] of [
