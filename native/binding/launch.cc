@@ -136,9 +136,9 @@ launch::Script read_script(const Napi::Object& from) {
   if (cgroup.IsNumber()) script.cgroup_slot = cgroup.As<Napi::Number>().Uint32Value();
   const Napi::Value network = from.Get("networkSlot");
   if (network.IsNumber()) script.network_slot = network.As<Napi::Number>().Uint32Value();
-  script.join = bytes_of(from.Get("join"));
+  const Napi::Value join = from.Get("join");
+  if (join.IsObject()) script.join = read_stage(join.As<Napi::Object>());
   script.eager = from.Get("eager").ToBoolean();
-  script.copies_memory = from.Get("copiesMemory").ToBoolean();
   script.keep = slot_list(from.Get("keep"));
   script.close = slot_list(from.Get("close"));
   const auto stages = from.Get("stages").As<Napi::Array>();

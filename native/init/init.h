@@ -11,8 +11,9 @@ namespace slipway::init {
 
 // Reads stages from `ctl` and runs them until one of them does not return. Exits when the engine
 // closes its end.
-// `progress_fd` and `progress_cell`: see launch/progress.h; -1 for none.
-[[noreturn]] void run(int ctl, int progress_fd, int progress_cell) noexcept;
+// `progress_fd` and `progress_cell`: see launch/progress.h; -1 for none. `birth`: the socket of a
+// plan that comes before, and is run by another process: see kBirth; -1 for none.
+[[noreturn]] void run(int ctl, int progress_fd, int progress_cell, int birth) noexcept;
 
 // For processes that go on in this program: they share nothing with other containers' starts.
 void forget_progress() noexcept;

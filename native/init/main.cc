@@ -1,4 +1,5 @@
 // The stage loop: receive a plan with its descriptors, run it, report.
+#include <linux/sched.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -147,6 +148,20 @@ long hand_over(int ctl, int fd, uint32_t tag, bool closes) noexcept {
   return result;
 }
 
+void report_birth(int socket, int32_t pid, int pidfd) noexcept {
+  struct {
+    launch::ReportHeader header;
+    int32_t pid;
+  } bytes{{static_cast<uint32_t>(launch::ReportType::kBorn), sizeof pid}, pid};
+  iovec part{&bytes, sizeof bytes};
+  FdControl control{};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  attach_fd(&message, &control, pidfd);
+  send_all(socket, &message);
+}
+
 // After CLONE_CLEAR_SIGHAND only ignored signals are left, and those the payload would inherit:
 // Node ignores SIGPIPE.
 void reset_signals() noexcept {
@@ -178,6 +193,23 @@ long close_others(int ctl, const long* kept) noexcept {
   }
 }
 
+// A sibling, so that it is the child of whoever made this process: it goes on with the plan, and
+// this one has done its work.
+long give_birth(int socket, uint64_t flags, int cgroup) noexcept {
+  int pidfd = -1;
+  clone_args how{};
+  how.flags = flags | CLONE_PARENT | CLONE_PIDFD;
+  how.pidfd = reinterpret_cast<uint64_t>(&pidfd);
+  if (cgroup >= 0) {
+    how.flags |= CLONE_INTO_CGROUP;
+    how.cgroup = static_cast<uint64_t>(cgroup);
+  }
+  const long pid = sys::raw_syscall(nr::clone3, sys::ptr(&how), sizeof how);
+  if (pid <= 0) return pid;
+  report_birth(socket, static_cast<int32_t>(pid), pidfd);
+  leave(0);
+}
+
 struct Special {
   const Stage& stage;
 
@@ -203,6 +235,8 @@ struct Special {
         return start_stand_in(args[0] != 0);
       case OpKind::kCloseOthers:
         return close_others(stage.ctl, args);
+      case OpKind::kBirth:
+        return give_birth(stage.ctl, static_cast<uint64_t>(args[0]), static_cast<int>(args[1]));
       case OpKind::kRunHook:
         return run_hook(args);
       case OpKind::kReport:
@@ -317,9 +351,24 @@ void forget_progress() noexcept {
   progress_page = nullptr;
 }
 
-[[noreturn]] void run(int ctl, int progress_fd, int progress_cell) noexcept {
+// Runs the plan that comes on `socket`, and returns in the process that is born in the end.
+void be_born(int ctl, int socket) noexcept {
+  slots[0] = ctl;
+  for (int fd = 0; fd < 3; fd++) sys::raw_syscall(nr::dup3, ctl, fd, 0);
+  const long kept[6] = {socket, -1, -1, -1, -1, -1};
+  close_others(ctl, kept);
+  Stage stage{socket};
+  receive(&stage);
+  launch::Machine machine{slots, nullptr, 0};
+  const launch::Outcome outcome = launch::execute(stage.plan, machine, Special{stage});
+  if (!outcome.ok) report_failure(socket, 0, outcome.op, outcome.error);
+  sys::raw_syscall(nr::close, socket);
+}
+
+[[noreturn]] void run(int ctl, int progress_fd, int progress_cell, int birth) noexcept {
   Stage stage{ctl};
   volatile uint32_t* const progress = map_progress(progress_fd, progress_cell);
+  if (birth >= 0) be_born(ctl, birth);
   slots[0] = ctl;
   // Node closes its own standard streams on exec, so descriptors received below would land on 0, 1
   // and 2 and be overwritten when the payload's streams are connected. The control socket stands in

@@ -20,9 +20,10 @@ void* memcpy(void* target, const void* source, size_t size) {
   const long argc = stack[0];
   const char* const* argv = reinterpret_cast<const char* const*>(stack + 1);
   const auto number = [&](long index) {
-    return argc > index ? slipway::init::parse_number(argv[index]) : -1;
+    const bool given = argc > index && *argv[index] != 0;
+    return given ? slipway::init::parse_number(argv[index]) : -1;
   };
-  slipway::init::run(number(1), number(2), number(3));
+  slipway::init::run(number(1), number(2), number(3), number(4));
 }
 
 #if defined(__x86_64__)

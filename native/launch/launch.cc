@@ -25,6 +25,7 @@
 #include "launch/protocol.h"
 #include "launch/user_namespace.h"
 #include "sys/clone.h"
+#include "sys/cmsg.h"
 #include "sys/raw.h"
 #include "sys/unique_fd.h"
 
@@ -59,16 +60,15 @@ struct Cloned {
 struct ChildArgs {
   Job* job;
   int ctl;
-  clone_args how;   // of the child
-  long pid;         // or -errno
-  Outcome joining;  // see join_main
+  int birth;  // the socket of one that joins namespaces, or -1
   char ctl_text[12];
   char progress_text[12];
   char cell_text[12];
+  char birth_text[12];
 };
 
-// CHILD: shares memory with the engine until execveat, or has a copy of it where the plan wants
-// that. Nothing here may allocate, lock or return.
+// CHILD: shares memory with the engine until execveat, and is in nobody's namespaces but the
+// engine's and its own. Nothing here may allocate, lock or return.
 [[noreturn]] void child_failed(int ctl, uint32_t op, int error) noexcept {
   const struct {
     ReportHeader header;
@@ -91,24 +91,17 @@ struct ChildArgs {
     sys::raw_syscall(nr::fcntl, job.progress_fd, F_SETFD, 0);
   }
   sys::raw_syscall(nr::fcntl, args->ctl, F_SETFD, 0);
-  const char* const argv[] = {"slipway-init", args->ctl_text,
-                              job.progress == nullptr ? nullptr : args->progress_text,
-                              args->cell_text, nullptr};
+  if (args->birth >= 0) sys::raw_syscall(nr::fcntl, args->birth, F_SETFD, 0);
+  const char* const argv[] = {"slipway-init",
+                              args->ctl_text,
+                              job.progress == nullptr ? "" : args->progress_text,
+                              args->cell_text,
+                              args->birth < 0 ? nullptr : args->birth_text,
+                              nullptr};
   const char* const envp[] = {nullptr};
   const long result = sys::raw_syscall(nr::execveat, args->job->helper_fd, sys::ptr(""),
                                        sys::ptr(argv), sys::ptr(envp), AT_EMPTY_PATH);
   child_failed(args->ctl, kOpProtocol, static_cast<int>(-result));
-}
-
-// CHILD: as child_main, and of no program: it only enters the namespaces that are there already,
-// and is the one that clones. Every call of its plan changes its maker alone, and no thread of the
-// engine is ever in a container's namespace. The child is its sibling (CLONE_PARENT), so the
-// engine's.
-[[noreturn]] void join_main(ChildArgs* args) noexcept {
-  Machine machine{args->job->slots.data(), nullptr, 0};
-  args->joining = execute(args->job->join.plan(), machine, EngineSpecial{});
-  if (args->joining.ok) args->pid = sys::clone_onto(&args->how, child_main, args);
-  for (;;) sys::raw_syscall(nr::exit_group, 0);
 }
 
 // Stacks of the launch thread: launches on a thread follow one another, and CLONE_VFORK returns
@@ -123,77 +116,94 @@ void* child_stack() {
   return stack;
 }
 
-// While both of a joining clone live, with the engine's memory or a copy of it, root of a user
-// namespace may look into whom it finds in its namespaces, unless the memory is no dump's
-// (ptrace(2), access mode checking). Nobody else is held up: the calling thread sleeps until they
-// are gone.
-class Undumpable {
- public:
-  Undumpable() : before_(prctl(PR_GET_DUMPABLE)) { prctl(PR_SET_DUMPABLE, 0); }
-  Undumpable(const Undumpable&) = delete;
-  Undumpable& operator=(const Undumpable&) = delete;
-  ~Undumpable() {
-    if (before_ == 1) prctl(PR_SET_DUMPABLE, 1);
-  }
-
- private:
-  int before_;
-};
-
-// Two clones: the second one is born in all that the first one has entered. What it opens, its
-// sibling's pidfd, is the engine's.
-Cloned clone_joining(ChildArgs* args) {
-  thread_local void* stack = new_stack();
-  if (stack == MAP_FAILED) return {Phase::kClone, 0, ENOMEM};
-  const Undumpable hidden;
-  clone_args how{};
-  how.flags = CLONE_VM | CLONE_VFORK | CLONE_FILES | CLONE_CLEAR_SIGHAND;
-  how.exit_signal = SIGCHLD;  // of its sibling, too: clone(2), CLONE_PARENT
-  // A sibling that is to be our parent's needs a maker that is.
-  if ((args->how.flags & CLONE_PARENT) != 0) {
-    how.flags |= CLONE_PARENT;
-    how.exit_signal = 0;
-  }
-  how.stack = reinterpret_cast<uint64_t>(stack);
-  how.stack_size = kStackSize;
-  args->how.flags |= CLONE_PARENT;
-  args->how.exit_signal = 0;
-  if (args->job->script->copies_memory) args->how.flags &= ~static_cast<uint64_t>(CLONE_VM);
-  const long joiner = sys::clone_onto(&how, join_main, args);
-  if (sys::failed(joiner)) return {Phase::kClone, 0, static_cast<int>(-joiner)};
-  (void)waitid(P_PID, static_cast<id_t>(joiner), nullptr, WEXITED);
-  if (!args->joining.ok) return {Phase::kJoin, args->joining.op, args->joining.error};
+// What the process that joins has to say on its socket: who was born in the namespaces it has
+// entered, or at which of its operations it failed. It ends in either case.
+Cloned read_birth(Job* job, int socket) {
+  struct {
+    ReportHeader header;
+    union {
+      FailedBody failed;
+      int32_t pid;
+    } body;
+  } report{};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))];
+  iovec part{&report.header, sizeof report.header};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  const timeval limit{10, 0};
+  (void)setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+  const ssize_t got = recvmsg(socket, &message, MSG_CMSG_CLOEXEC | MSG_WAITALL);
+  // One that is killed says nothing.
+  if (got < 0) return {Phase::kClone, 0, errno == EAGAIN ? ETIMEDOUT : errno};
+  if (got != sizeof report.header) return {Phase::kClone, 0, ECHILD};
+  const cmsghdr* rights = sys::first_control(&message);
+  if (rights != nullptr && rights->cmsg_type == SCM_RIGHTS)
+    memcpy(&job->pidfd, CMSG_DATA(rights), sizeof job->pidfd);
+  const size_t size = std::min<size_t>(report.header.size, sizeof report.body);
+  if (recv(socket, &report.body, size, MSG_WAITALL) != static_cast<ssize_t>(size))
+    return {Phase::kClone, 0, ECHILD};
+  if (report.header.type == static_cast<uint32_t>(ReportType::kFailed))
+    return {Phase::kJoin, report.body.failed.op, report.body.failed.error};
+  if (job->pidfd < 0) return {Phase::kClone, 0, kErrProtocol};
+  job->pid = report.body.pid;
   return {Phase::kClone, 0, 0};
 }
 
-Cloned clone_child(Job* job, int child_ctl) {
+Cloned clone_child(Job* job, int child_ctl, int birth) {
   void* stack = child_stack();
   if (stack == MAP_FAILED) return {Phase::kClone, 0, ENOMEM};
-  // A joining clone that is killed says nothing.
-  ChildArgs args{job, child_ctl, {}, -ECHILD, {false, 0, ECHILD}, {}, {}, {}};
+  const Script& script = *job->script;
+  ChildArgs args{job, child_ctl, birth, {}, {}, {}, {}};
   snprintf(args.ctl_text, sizeof args.ctl_text, "%d", child_ctl);
   snprintf(args.progress_text, sizeof args.progress_text, "%d", job->progress_fd);
   snprintf(args.cell_text, sizeof args.cell_text, "%u", job->progress_cell);
+  snprintf(args.birth_text, sizeof args.birth_text, "%d", birth);
   int pidfd = -1;
-  clone_args& how = args.how;
-  how.flags = job->script->clone_flags | CLONE_VM | CLONE_VFORK | CLONE_PIDFD | CLONE_CLEAR_SIGHAND;
-  how.pidfd = reinterpret_cast<uint64_t>(&pidfd);
+  clone_args how{};
+  how.flags = script.clone_flags | CLONE_VM | CLONE_VFORK | CLONE_CLEAR_SIGHAND;
+  // A child that is to be our parent's needs a maker that is.
   how.exit_signal = (how.flags & CLONE_PARENT) != 0 ? 0 : SIGCHLD;
   how.stack = reinterpret_cast<uint64_t>(stack);
   how.stack_size = kStackSize;
-  if (const uint32_t cgroup = job->script->cgroup_slot; cgroup != kNoSlot) {
-    how.flags |= CLONE_INTO_CGROUP;
-    how.cgroup = static_cast<uint64_t>(job->slots[cgroup]);
+  if (birth < 0) {
+    how.flags |= CLONE_PIDFD;
+    how.pidfd = reinterpret_cast<uint64_t>(&pidfd);
+    if (script.cgroup_slot != kNoSlot) {
+      how.flags |= CLONE_INTO_CGROUP;
+      how.cgroup = static_cast<uint64_t>(job->slots[script.cgroup_slot]);
+    }
   }
-  if (job->script->join.empty()) {
-    args.pid = sys::clone_onto(&how, child_main, &args);
-  } else if (const Cloned joined = clone_joining(&args); joined.error != 0) {
-    return joined;
-  }
-  if (sys::failed(args.pid)) return {Phase::kClone, 0, static_cast<int>(-args.pid)};
-  job->pid = static_cast<int32_t>(args.pid);
+  const long pid = sys::clone_onto(&how, child_main, &args);
+  if (sys::failed(pid)) return {Phase::kClone, 0, static_cast<int>(-pid)};
+  if (birth >= 0) return {Phase::kClone, static_cast<uint32_t>(pid), 0};
+  job->pid = static_cast<int32_t>(pid);
   job->pidfd = pidfd;
   return {Phase::kClone, 0, 0};
+}
+
+// The helper enters the namespaces, and what it forks is born in them: a few pages that know
+// nothing, seen by whoever is in there already. No thread of the engine and none of its memory ever
+// is.
+Cloned clone_joining(Job* job, int child_ctl) {
+  int pair[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
+    return {Phase::kClone, 0, errno};
+  const sys::UniqueFd own(pair[0]);
+  sys::UniqueFd theirs(pair[1]);
+  const Stage& join = job->script->join;
+  make_room(own.get(), join.bytes.size());
+  const int error = send_stage(own.get(), join, join.bytes, true, job->slots);
+  if (error != 0) return {Phase::kSend, 0, error};
+  const Cloned cloned = clone_child(job, child_ctl, theirs.get());
+  theirs.reset();
+  if (cloned.error != 0) return cloned;
+  const Cloned born = read_birth(job, own.get());
+  // Gone with its report. One that is our parent's is that one's to wait for.
+  (void)waitid(P_PID, static_cast<id_t>(cloned.op), nullptr, WEXITED);
+  return born;
 }
 
 void close_slots(const std::vector<uint16_t>& which, std::vector<int64_t>* slots) {
@@ -307,7 +317,8 @@ void clone_and_send(Job* job) {
     close(child_end);
     return fail(job, Phase::kSend, 0, error);
   }
-  const Cloned cloned = clone_child(job, child_end);
+  const Cloned cloned = job->script->join.bytes.empty() ? clone_child(job, child_end, -1)
+                                                        : clone_joining(job, child_end);
   close(child_end);
   job->cloned_ns = now_ns();
   if (cloned.error != 0) return fail(job, cloned.phase, cloned.op, cloned.error);
@@ -380,8 +391,7 @@ bool assemble(Job* job) {
   for (uint32_t i = 0; i < script.stages.size(); i++)
     job->stage_bytes.push_back(with_own_text(
         *job, static_cast<ProgramIndex>(static_cast<uint32_t>(ProgramIndex::kFirstStage) + i)));
-  return job->join.assign(script.join) &&
-         job->prepare.assign(with_own_text(*job, ProgramIndex::kPrepare)) &&
+  return job->prepare.assign(with_own_text(*job, ProgramIndex::kPrepare)) &&
          job->in_child.assign(with_own_text(*job, ProgramIndex::kInChild)) &&
          job->after.assign(with_own_text(*job, ProgramIndex::kAfter));
 }
@@ -399,6 +409,12 @@ bool fits(const Script& script, const Patch& patch) {
 bool sound_program(const std::vector<uint8_t>& bytes, bool (*allowed)(uint32_t nr)) {
   PlanBytes plan;
   return plan.assign(bytes) && plan.uses_only(allowed);
+}
+
+// The helper runs it, so it may call what it likes.
+bool sound_join(const Stage& join, size_t slot_count) {
+  return join.fds.size() <= kMaxStageFds && slots_below(join.fds, slot_count) &&
+         sound_program(join.bytes, allowed_anywhere);
 }
 
 }  // namespace
@@ -449,12 +465,11 @@ bool Script::validate() {
     if (stage.fds.size() > kMaxStageFds || !slots_below(stage.fds, slot_count)) return false;
   }
   if (!sound_program(prepare, allowed_in_engine) || !sound_program(after, allowed_in_engine) ||
-      !sound_program(in_child, allowed_in_sharing_child) || !sound_program(join, allowed_in_join) ||
+      !sound_program(in_child, allowed_in_sharing_child) || !sound_join(join, slot_count) ||
       !sound_program(layers, allowed_in_engine) || !sound_program(network, allowed_in_network))
     return false;
   // Neither the sharing child nor the second thread can add slots, and none are added meanwhile.
-  for (const std::vector<uint8_t>* bytes :
-       {&prepare, &join, &in_child, &after, &layers, &network}) {
+  for (const std::vector<uint8_t>* bytes : {&prepare, &in_child, &after, &layers, &network}) {
     PlanBytes program;
     if (!program.assign(*bytes) || program.plan().slot_count > slot_count) return false;
   }
@@ -625,12 +640,6 @@ bool allowed_in_network(uint32_t number) {
 bool allowed_in_sharing_child(uint32_t number) {
   return number == static_cast<uint32_t>(nr::prctl) ||
          number == static_cast<uint32_t>(nr::capset) || number == static_cast<uint32_t>(nr::fcntl);
-}
-
-// They change whoever calls them, who is there for nothing else, and whose child has the same.
-bool allowed_in_join(uint32_t number) {
-  return number == static_cast<uint32_t>(nr::setns) ||
-         number == static_cast<uint32_t>(nr::sched_setaffinity);
 }
 
 bool allowed_anywhere(uint32_t) { return true; }

@@ -68,8 +68,9 @@ struct Patch {
 // What all starts of one shape share. Never changed once it is valid, and read by several threads.
 struct Script {
   std::vector<uint8_t> prepare, in_child, after;
-  std::vector<uint8_t>
-      join;  // enters namespaces, for the child to be born in them; has no own text
+  // Before all others, and run by the helper that enters namespaces, for the child to be born in
+  // them: its last operation is kBirth. No bytes: none are joined.
+  Stage join;
   std::vector<uint8_t> layers, network;  // of the second thread, beside all of this
   std::vector<Stage> stages;
   std::vector<Patch> patches;
@@ -79,7 +80,6 @@ struct Script {
   uint32_t cgroup_slot = kNoSlot;
   uint32_t network_slot = kNoSlot;  // where `network` leaves its namespace
   bool eager = false;               // JavaScript is told of the clone at once
-  bool copies_memory = false;       // the child of a joining clone does not share the engine's
   std::vector<uint16_t> keep;       // slots whose descriptors outlive a successful launch
   std::vector<uint16_t> close;      // slots closed at the end, in any case
 
@@ -119,7 +119,7 @@ struct Job {
   std::atomic<Course> course = Course::kOpen;
 
   // Made of the script and the own text by the launch thread.
-  PlanBytes prepare, join, in_child, after;
+  PlanBytes prepare, in_child, after;
   std::vector<std::vector<uint8_t>> stage_bytes;
 
   Beside layers, network;
@@ -174,7 +174,6 @@ bool allowed_in_network(uint32_t nr);
 // System calls for the child that still shares memory with the engine (see docs/native.md).
 bool allowed_in_sharing_child(uint32_t nr);
 // Of whoever enters namespaces for the child to be born in.
-bool allowed_in_join(uint32_t nr);
 bool allowed_anywhere(uint32_t nr);
 
 // Runs an engine-side plan on the calling thread.

@@ -27,7 +27,7 @@ struct StageHeader {
   uint32_t more;      // another stage follows by itself: no sandbox that waits to be fired
 };
 
-enum class ReportType : uint32_t { kFailed = 1, kTimings = 2, kFd = 3, kWaiting = 4 };
+enum class ReportType : uint32_t { kFailed = 1, kTimings = 2, kFd = 3, kWaiting = 4, kBorn = 5 };
 
 struct ReportHeader {
   uint32_t type;
@@ -40,7 +40,9 @@ struct FailedBody {
   int32_t error;
 };
 inline constexpr uint32_t kStageBeforeExec =
-    0xffffffff;                                      // the clone itself failed to become the helper
+    0xffffffff;  // the clone itself failed to become the helper
+// kBorn body: the pid of the process in namespaces that were joined; its pidfd comes with it. On a
+// socket of its own, since the two would otherwise speak at once.
 inline constexpr uint32_t kOpProtocol = 0xffffffff;  // no operation: the stage was malformed
 
 // kTimings body: this, then op_count × uint32, the counter's advance from start_cycles to the

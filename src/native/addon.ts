@@ -17,8 +17,8 @@ export interface LaunchScript {
   readonly prepare?: Uint8Array
   readonly inChild?: Uint8Array
   readonly after?: Uint8Array
-  /** Enters namespaces: run by a process that is there for nothing else, and which clones the child. */
-  readonly join?: Uint8Array
+  /** Comes before the stages, and is run by another process: it enters namespaces, and the child is born in them. */
+  readonly join?: StageScript
   /** Both are run on a second thread while the first one prepares and clones. */
   readonly layers?: Uint8Array
   /** In it the thread may change its network namespace. */
@@ -28,8 +28,6 @@ export interface LaunchScript {
   readonly patches?: Uint32Array
   /** `cloned` and `timings` are told at once, and not with the next event that somebody acts on. */
   readonly eager?: boolean
-  /** The child of a clone that joins has a copy of the engine's memory, and does not share it. */
-  readonly copiesMemory?: boolean
   /** CLONE_* bits besides VM, VFORK, PIDFD and CLEAR_SIGHAND. */
   readonly cloneFlags: number
   readonly cgroupSlot?: number

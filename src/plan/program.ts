@@ -91,6 +91,7 @@ const KIND = {
   standIn: 18,
   handOver: 19,
   copyMode: 20,
+  birth: 21,
 } as const
 
 const MAGIC = 0x31504c53
@@ -151,6 +152,11 @@ export class Program {
   /** The directory `to` gets the permission bits of `from`. */
   copyMode(step: Step, from: Slot, to: Slot, options: CallOptions): void {
     this.#emit(KIND.copyMode, 0, { step, call: 'fchmodat', args: [from, to] }, options)
+  }
+
+  /** In the helper: a sibling, made with these CLONE_NEW* bits, goes on with the plan, and this process is gone. */
+  birth(flags: number, cgroup: Slot | undefined): void {
+    this.#emit(KIND.birth, 0, { step: 'clone3', call: 'clone3', args: [flags, cgroup ?? -1] }, {})
   }
 
   /** Ends the program with the remembered errno, else this one. */

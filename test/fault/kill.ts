@@ -1,6 +1,7 @@
 // Stops one shape's launch child at every operation of its stages in turn, and kills it there.
 import { type Container, type EngineError, message, type SlipwayError } from '../../src/index.ts'
 import type { LaunchPlan } from '../../src/plan/launch/index.ts'
+import { censusDifferences } from '../support/census.ts'
 import { engineNeeds } from '../support/engine.ts'
 import { blockedAt, blockedChild, editPlans, parentOf, pathAt, type Spot, spotsOf } from '../support/fault.ts'
 import { assert, suite } from '../support/suite.ts'
@@ -59,10 +60,20 @@ export const finish = async (box: FaultBox, outcome: Outcome): Promise<void> => 
     await box.engine.remove(outcome.container.id)
 }
 
+/** What there is once nothing comes or goes any more: the engine's end of a terminal is closed a moment after its container's end. */
+const atRest = async (box: FaultBox): Promise<ReturnType<FaultBox['census']>> => {
+  for (let before = box.census(), tries = 0; ; tries++) {
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    const now = box.census()
+    if (censusDifferences(before, now).length === 0 || tries === 100) return now
+    before = now
+  }
+}
+
 /** Kills at every operation of every stage. After each death the host is as it was. */
 const killEverywhere = async (box: FaultBox, shape: Shape, victim: Victim): Promise<number> => {
   const { plan: usual } = await attempt(box, shape, (planned) => planned)
-  const before = box.census()
+  const before = await atRest(box)
   let killed = 0
   for (const spot of spotsOf(usual).filter(({ part }) => typeof part === 'number')) {
     const where = `${shape.name}: ${spot.part} ${spot.op}, ${spot.info.step}`
@@ -101,7 +112,7 @@ const expected = (plan: LaunchPlan, own: string, spot: Spot, bySignal: boolean):
 /** An abort, too, ends a child that stands at any step; one in `every` is tried. */
 const abortThroughout = async (box: FaultBox, shape: Shape, every: number): Promise<void> => {
   const { plan: usual } = await attempt(box, shape, (planned) => planned)
-  const before = box.census()
+  const before = await atRest(box)
   const spots = spotsOf(usual).filter(({ part }) => typeof part === 'number')
   for (const spot of spots.filter((_, index) => index % every === 0)) {
     const where = `${shape.name}: ${spot.part} ${spot.op}, ${spot.info.step}`

@@ -182,7 +182,7 @@ test('a script whose parts do not fit together is refused before anything is don
   const wrong: Partial<LaunchScript>[] = [
     { prepare: plan.subarray(0, 100) },
     { inChild: plan, slotCount: 2 },
-    { join: plan, slotCount: 2 },
+    { join: stage, slotCount: 2 },
     { slotCount: 1025 },
     { cgroupSlot: 5, slotCount: 5 },
     { keep: Uint16Array.of(9) },

@@ -15,6 +15,7 @@ import {
   O_PATH,
   O_WRONLY,
   oDirectory,
+  PR_SET_DUMPABLE,
 } from '../kernel.ts'
 import { type Arch, doTheSame, type OpInfo, Program, Slot, SlotSpace } from '../program.ts'
 import { joinTerminal, makeTerminal } from '../terminal.ts'
@@ -37,6 +38,7 @@ import { type MappedBind, mapBinds, openShared } from './early-binds.ts'
 import {
   enterJoined,
   enterTimeNamespace,
+  inOrder,
   isJoined,
   type JoinedNamespace,
   NAMESPACE_FLAGS,
@@ -120,7 +122,7 @@ export interface LaunchPlan {
   readonly prepare: PlannedProgram
   readonly after: PlannedProgram
   /** Enters the namespaces that are there already, for the clone to be born in them. */
-  readonly join?: PlannedProgram
+  readonly join?: PlannedStage
   /** Run by the clone before it executes the helper. */
   readonly inChild?: PlannedProgram
   /** Run on the engine's second thread, while the first one makes the groups and the child. */
@@ -130,8 +132,6 @@ export interface LaunchPlan {
   readonly networkSlot?: number
   readonly stages: readonly PlannedStage[]
   readonly cloneFlags: number
-  /** Who is born among others can be seen by them, and with CAP_SYS_PTRACE be written to, until it has executed the helper. */
-  readonly copiesMemory?: boolean
   readonly cgroupSlot?: number
   readonly slotCount: number
   /** Files of the container's own groups that are kept open while it runs, to be read at its end. */
@@ -152,7 +152,6 @@ interface EngineHalf {
   readonly tasks: Slot[]
   /** With a user namespace: the layers as descriptors. */
   readonly mapped: Slot[]
-  readonly join: Program
   /** Namespaces that are there already. */
   readonly joined: readonly JoinedNamespace[]
   /** Binds whose ids only the engine may change. */
@@ -415,11 +414,15 @@ const partsOf = (
   engine: EngineHalf,
   own: Pick<LaunchPlan, 'layers' | 'stages'>,
 ): Omit<Parts, 'close'> => {
+  const join = planJoin(engine, input)
   const programs = {
     prepare: planned(engine.prepare),
     after: planned(engine.after),
-    ...(engine.join.opCount > 0 ? { join: planned(engine.join) } : {}),
-    ...(hasUserns ? { inChild: planned(planCarriedCapabilities(input, engine.slots)) } : {}),
+    ...(join === undefined ? {} : { join }),
+    // Who is born of the helper has them.
+    ...(hasUserns && join === undefined
+      ? { inChild: planned(planCarriedCapabilities(input, engine.slots)) }
+      : {}),
     ...(engine.network === undefined ? {} : { network: planned(engine.network.program) }),
     ...own,
   }
@@ -431,15 +434,40 @@ const partsOf = (
     patches:
       input.lasting === undefined ? patchesOf(programs, input.id, input.createdMs) : new Uint32Array(0),
     cloneFlags:
-      (hasNew(input.spec, 'pid') ? CLONE_NEWPID : 0) |
-      (hasNew(input.spec, 'user') ? CLONE_NEWUSER : 0) |
+      (join === undefined ? namespaceFlags(input) : 0) |
       (input.lasting?.leavesParent === true ? CLONE_PARENT : 0),
-    ...(isJoined(input.spec, 'pid') ? { copiesMemory: true } : {}),
     ...(engine.cgroupSlot === undefined ? {} : { cgroupSlot: engine.cgroupSlot }),
     slotCount: engine.slots.count,
     usage: engine.usage,
   }
 }
+const namespaceFlags = ({ spec }: LaunchInput): number =>
+  (hasNew(spec, 'pid') ? CLONE_NEWPID : 0) | (hasNew(spec, 'user') ? CLONE_NEWUSER : 0)
+
+/**
+ * In a helper that is there for nothing else: what it enters, and what is born in it. It knows nothing of the engine by then, so that
+ * nobody who is in those namespaces already ever sees a process that does.
+ */
+const planJoin = ({ joined, cgroupSlot }: EngineHalf, input: LaunchInput): PlannedStage | undefined => {
+  const entered = inOrder(joined, input)
+  const { initial } = affinityOf(input)
+  if (entered.length === 0 && initial === '') return undefined
+  const slots = new SlotSpace()
+  // The control socket's.
+  slots.next()
+  const join = new Program(input.facts.arch, slots)
+  // Inherited by who is born.
+  if (isJoined(input.spec, 'pid')) join.call('become undumpable', 'prctl', [PR_SET_DUMPABLE, 0, 0, 0, 0])
+  // On v2 before it is in its group, which has processors of its own.
+  setAffinity(join, initial)
+  const own = enterJoined(join, entered)
+  const group = cgroupSlot === undefined ? undefined : slots.next()
+  join.birth(namespaceFlags(input), group)
+  for (const fd of [...own, ...(group === undefined ? [] : [group])]) join.call('close', 'close', [fd])
+  const fds = [...at(entered.map(({ fd }) => fd)), ...(cgroupSlot === undefined ? [] : [cgroupSlot])]
+  return stage(join, fds, slotAt(1), 'early')
+}
+
 const stage = (
   program: Program,
   fds: readonly number[],
@@ -456,17 +484,11 @@ const planEngine = ({ input, hasUserns, isNamespaced, waits }: LaunchBuild): Eng
   const laterSlots = waits === 'half' ? slotsOfCaller(input) : slots
   const trees = waits === 'half' ? treesOf(input).map(() => laterSlots.next()) : []
   const prepare = new Program(arch, slots)
-  const join = new Program(arch, slots)
   const joined = openJoined(prepare, input)
-  const { initial } = affinityOf(input)
-  // Whoever enters is the one that the child is cloned from, into its group on v2.
-  setAffinity(join, initial)
-  enterJoined(join, joined, input)
   const half: EngineHalf = {
     slots,
     trees,
     prepare,
-    join,
     joined,
     layers: new Program(arch, laterSlots),
     after: new Program(arch, slots),
@@ -673,7 +695,7 @@ const planBegin = (build: LaunchBuild, guardian: Slot, joinedTime: Slot | undefi
       0,
     ])
   enterTimeNamespace(begin, joinedTime)
-  if (build.hasUserns) becomeRoot(begin)
+  if (build.hasUserns) becomeRoot(begin, input)
   if (input.lasting === undefined) dieWithEngine(begin)
   unshare(
     begin,

@@ -83,23 +83,26 @@ const isChanged = ({ hostname, domainname, linux }: Spec, type: NamespaceType): 
   Object.keys(linux?.sysctl ?? {}).some((name) => sysctlNamespace(name) === type)
 
 /**
- * With the engine's rights, the user namespace last: those over a namespace belong to the user namespace that owns it, which need not
- * be the one that is joined. An ordinary user has no rights but those it gets in that one, so it is entered first. Of a pid namespace one becomes no member but its children do, so the child is cloned by who has run this.
- * A time namespace takes nobody who shares memory, so the child enters that by itself, once it is the helper.
+ * Those that are entered before anybody is born in them, in that order. With the engine's rights the user namespace comes last: the
+ * rights over a namespace belong to the user namespace that owns it, which need not be the one that is joined. An ordinary user has no
+ * rights but those it gets in that one, so it is entered first. The time namespace is entered by the child itself.
  */
-export const enterJoined = (
-  join: Program,
+export const inOrder = (
   joined: readonly JoinedNamespace[],
   { facts }: Pick<LaunchInput, 'facts'>,
-): void => {
+): readonly JoinedNamespace[] => {
   const rankHere = (type: NamespaceType): number =>
     type === 'user' && facts.users !== undefined ? -1 : rank(type)
-  const order = joined
-    .filter(({ type }) => type !== 'time')
-    .sort((a, b) => rankHere(a.type) - rankHere(b.type))
-  for (const { type, path, fd } of order)
-    join.call('enter namespace', 'setns', [fd, NAMESPACE_FLAGS[type]], { path: `${type} ${path}` })
+  return joined.filter(({ type }) => type !== 'time').sort((a, b) => rankHere(a.type) - rankHere(b.type))
 }
+
+/** Gives the program's own slots, in which it finds their descriptors. Of a pid namespace one becomes no member, but its children do. */
+export const enterJoined = (join: Program, entered: readonly JoinedNamespace[]): readonly Slot[] =>
+  entered.map(({ type, path }) => {
+    const fd = join.slots.next()
+    join.call('enter namespace', 'setns', [fd, NAMESPACE_FLAGS[type]], { path: `${type} ${path}` })
+    return fd
+  })
 
 /** A mount namespace changes what every path means, a user namespace what is allowed. */
 const rank = (type: NamespaceType): number => (type === 'user' ? 2 : type === 'mount' ? 1 : 0)

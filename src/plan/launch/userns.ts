@@ -19,6 +19,7 @@ import {
 } from '../kernel.ts'
 import { Data, Program, type Slot, type SlotSpace } from '../program.ts'
 import { type LaunchInput, MOUNT_ATTR_SIZE } from './build.ts'
+import { isJoined } from './joined.ts'
 import { layerNames, overlaysOf } from './layer-names.ts'
 
 /** The id outside for an id inside; undefined where the maps do not cover it. */
@@ -129,9 +130,14 @@ export const openPrivateLayer = (arm: Program, tree: Slot, name: string): Slot =
   return fd
 }
 
-/** Uid 0 of the namespace, with every capability over it, and visible to itself in /proc again. */
-export const becomeRoot = (arm: Program): void => {
+/**
+ * Uid 0 of the namespace, with every capability over it, and visible to itself in /proc again: unless others are there already, who
+ * would see into it, and it writes nothing there.
+ */
+export const becomeRoot = (arm: Program, { spec }: LaunchInput): void => {
   arm.call('setresgid', 'setresgid', [0, 0, 0], { path: 'gid 0' })
   arm.call('setresuid', 'setresuid', [0, 0, 0], { path: 'uid 0' })
-  arm.call('become dumpable', 'prctl', [PR_SET_DUMPABLE, 1, 0, 0, 0])
+  const { oomScoreAdj, apparmorProfile = '', selinuxLabel = '' } = spec.process ?? {}
+  const writes = oomScoreAdj !== undefined || apparmorProfile !== '' || selinuxLabel !== ''
+  if (writes || !isJoined(spec, 'pid')) arm.call('become dumpable', 'prctl', [PR_SET_DUMPABLE, 1, 0, 0, 0])
 }

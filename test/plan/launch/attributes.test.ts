@@ -148,7 +148,7 @@ Attributes(
         infos.findIndex(({ step }) => step === 'set cpu affinity')
       const [born, infos] = [join?.infos ?? [], stages.flatMap((stage) => stage.infos)]
       assert.is(born[where(born)]?.path, first)
-      assert.ok(where(born) <= 0)
+      assert.ok(where(born) < born.findIndex(({ step }) => step === 'enter namespace'))
       assert.is(infos[where(infos)]?.path, last)
       if (last !== undefined)
         assert.ok(where(infos) > infos.findLastIndex(({ step }) => step === 'join cgroup'))

@@ -38,7 +38,8 @@ Joined('each is opened and verified before anything is made', () => {
 })
 
 Joined('the mount namespace is entered after the others and the user namespace last', () => {
-  const entered = plan(TYPES.map(at)).join?.infos.map(({ path }) => path?.split(' ')[0])
+  const steps = plan(TYPES.map(at)).join?.infos.filter(({ step }) => step === 'enter namespace')
+  const entered = steps?.map(({ path }) => path?.split(' ')[0])
   assert.equal(entered, ['pid', 'network', 'ipc', 'uts', 'cgroup', 'mount', 'user'])
 })
 
@@ -59,12 +60,27 @@ Joined('nothing that is joined is made, and what is descriptors is closed', () =
   assert.ok(made.close.length >= TYPES.length)
 })
 
-Joined('memory is copied for whoever is born where others see it, and for nobody else', () => {
-  const [user, mount, pid] = [at('user'), at('mount'), at('pid')]
-  assert.is(plan([user, mount, pid]).copiesMemory, true)
-  assert.is(plan([user, mount, { type: 'pid' }]).copiesMemory, undefined)
-  assert.is(planLaunch(inputOf()).copiesMemory, undefined)
+Joined('the helper that enters is sent what it enters, closes it, and is seen by nobody there', () => {
+  const join = plan([at('user'), at('mount'), at('pid')]).join
+  assert.equal(
+    join?.infos.map(({ step }) => step),
+    ['become undumpable', ...Array(3).fill('enter namespace'), 'clone3', ...Array(3).fill('close')],
+  )
+  assert.is(join?.fds.length, 3)
+  const alone = plan([at('user'), at('mount'), { type: 'pid' }])
+  assert.not.ok(alone.join?.infos.some(({ step }) => step === 'become undumpable'))
+  assert.is(alone.inChild, undefined)
 })
+
+Joined(
+  'root of a user namespace that others are in is not to be looked into, unless it writes below its own proc',
+  () => {
+    const isDumpable = (...namespaces: Parameters<typeof plan>): boolean =>
+      plan(...namespaces).stages.some(({ infos }) => infos.some(({ step }) => step === 'become dumpable'))
+    assert.not.ok(isDumpable([at('user'), at('mount'), at('pid')]))
+    assert.ok(isDumpable([at('user'), at('mount'), { type: 'pid' }]))
+  },
+)
 
 Joined('what the document changes may not be in the host’s own namespace', () => {
   const named = plan([at('uts'), { type: 'mount' }, { type: 'pid' }], { hostname: 'n' })
