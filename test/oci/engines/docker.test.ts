@@ -177,7 +177,10 @@ fact('nothing is left when a running container is removed', () => {
     groupsNamed(GROUP).filter((group) => !group.endsWith(GROUP)),
     [],
   )
-  assert.is(said(stage.run(['ls', path.join(stage.directory, 'exec/runtime-runc/moby')])), 'facts.json')
+  assert.is(
+    said(stage.run(['ls', path.join(stage.directory, 'exec/runtime-runc/moby')])),
+    'facts.json\n~filters',
+  )
 })
 
 test.run()
