@@ -193,7 +193,7 @@ const reachCreated = async (
   let reached = await launch.next()
   await scope?.joined()
   if (E.isRight(reached) && reached.right === 'paused') {
-    const text = stateText(spec, { id, status: 'creating', pid: launch.pid, bundle })
+    const text = stateText(spec, { id, status: 'created', pid: launch.pid, bundle })
     const hooks = runtimeHooks(spec)
     for (const [name, list] of hooks) {
       const ran = await runHooks(name, list, text)
@@ -231,16 +231,16 @@ const lastingOf = (
 ): Lasting => {
   const { hooks = {} } = spec
   // A hook in the container sees its first process as that one sees itself.
-  const inner = (list: readonly Hook[] | undefined, status: 'creating' | 'created'): InnerHook[] =>
-    (list ?? []).map((hook) => ({ hook, state: stateText(spec, { id, status, pid: 1, bundle }) }))
+  const inner = (list: readonly Hook[] = []): InnerHook[] =>
+    list.map((hook) => ({ hook, state: stateText(spec, { id, status: 'created', pid: 1, bundle }) }))
   return {
     leavesParent,
     waitsForStart: true,
     extraFds,
     copiesUp: true,
     pausesBeforeRoot: runtimeHooks(spec).some(([, list]) => list.length > 0),
-    createContainer: inner(hooks.createContainer, 'creating'),
-    startContainer: inner(hooks.startContainer, 'created'),
+    createContainer: inner(hooks.createContainer),
+    startContainer: inner(hooks.startContainer),
     keepsKeyring: noNewKeyring,
   }
 }

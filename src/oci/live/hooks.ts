@@ -6,7 +6,8 @@ import type { Hook, Spec } from '../../model/oci-spec.ts'
 
 export interface HookState {
   readonly id: string
-  readonly status: 'creating' | 'created' | 'running' | 'stopped'
+  /** No hook runs before the environment is there, which is what `creating` means: runtime.md, Lifecycle, steps 2 to 7. */
+  readonly status: 'created' | 'running' | 'stopped'
   /** 0: it has none any more. */
   readonly pid: number
   readonly bundle: string
@@ -44,10 +45,7 @@ export const runHooks = async (
 const KEPT_CHARACTERS = 400
 
 /** Undefined when it exits with 0. */
-const runHook = (
-  { path, args = [path], env = [], timeout }: Hook,
-  state: string,
-): Promise<string | undefined> =>
+const runHook = ({ path, args = [path], env, timeout }: Hook, state: string): Promise<string | undefined> =>
   new Promise((resolve) => {
     const [name = path, ...rest] = args
     let said = ''
@@ -83,11 +81,13 @@ const runHook = (
     })
   })
 
-/** `NAME=value`, as execve(2) takes it. Nothing of the runtime's own environment. */
-const environment = (entries: readonly string[]): Record<string, string> =>
-  Object.fromEntries(
-    entries.map((entry) => {
-      const at = entry.indexOf('=')
-      return at < 0 ? [entry, ''] : [entry.slice(0, at), entry.slice(at + 1)]
-    }),
-  )
+/** `NAME=value`, as execve(2) takes it, and nothing else; without a list that of the runtime, as runc and crun have it. */
+const environment = (entries: readonly string[] | undefined): NodeJS.ProcessEnv =>
+  entries === undefined
+    ? process.env
+    : Object.fromEntries(
+        entries.map((entry) => {
+          const at = entry.indexOf('=')
+          return at < 0 ? [entry, ''] : [entry.slice(0, at), entry.slice(at + 1)]
+        }),
+      )

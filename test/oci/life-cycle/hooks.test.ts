@@ -15,7 +15,8 @@ test.after(() => box.close())
 
 const RUNTIME_HOOKS = ['prestart', 'createRuntime', 'createContainer', 'poststart', 'poststop'] as const
 const ALL = ['prestart', 'createRuntime', 'createContainer', 'startContainer', 'poststart', 'poststop']
-const STATUS = ['creating', 'creating', 'creating', 'created', 'running', 'stopped']
+/** Steps 3 to 5 of the life cycle come after the one that is called creating, and before the program. runtime-spec runtime.md. */
+const STATUS = ['created', 'created', 'created', 'created', 'running', 'stopped']
 
 /** A busybox that is not called sh would be another program: it is the folder before that tells argv[0]. */
 const SCRIPT =
@@ -98,8 +99,8 @@ if (PEERS.includes('runc')) {
         // runc tells 0 where there is none.
         const number = state.pid === pid ? 'host' : (state.pid ?? 0)
         const key = (annotations as Record<string, string>)['com.example.key']
-        // Its poststart hooks may be before the startContainer hooks, and are told so.
-        const status = name === 'poststart' ? 'running' : state.status
+        // Its poststart hooks may be before the startContainer hooks, and are told so; it is creating up to its pivot_root.
+        const status = name === 'poststart' ? 'running' : String(state.status).replace('creating', 'created')
         return [
           name,
           zero,
@@ -112,6 +113,16 @@ if (PEERS.includes('runc')) {
     assert.equal(byName(await shape('slipway')), byName(await shape('runc')))
   })
 }
+
+test('a hook without an environment has that of the runtime, in the container none', async () => {
+  const file = path.join(box.rootfs, 'work/inherited')
+  const tell = (where: string) => [{ path: '/bin/sh', args: ['sh', '-c', `echo "<$MARK>" >> ${where}`] }]
+  const hooks = { createRuntime: tell(file), startContainer: tell('/work/inherited') }
+  const id = await box.created({ more: { hooks } }, { env: { MARK: 'outside' } })
+  assert.is((await box.call(['start', id], { env: { MARK: 'outside' } })).code, 0)
+  assert.is(readFileSync(file, 'utf8'), '<outside>\n<>\n')
+  await box.gone(id)
+})
 
 const failing = { path: '/bin/sh', args: ['sh', '-c', 'echo what is wrong >&2; exit 3'] }
 
