@@ -176,4 +176,15 @@ for (const [resources, what] of REFUSED)
     assert.match((await launcher.run(document)).failed ?? '', what)
   })
 
+/** Its file stays as it was made: kernel memory counts into the other one. */
+SpecCgroup(
+  'a limit of kernel memory that is not below the limit of all memory is kept by that one',
+  async () => {
+    const limit = 64 * MIB
+    const resources = { memory: { limit, kernel: limit } }
+    const file = isV2 ? 'memory.max' : 'memory.limit_in_bytes'
+    assert.equal(await readBack(resources, 'memory', [file]), [String(limit)])
+  },
+)
+
 SpecCgroup.run()

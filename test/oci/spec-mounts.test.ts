@@ -444,7 +444,11 @@ const REFUSED: readonly (readonly [mount: object, what: RegExp])[] = [
     { destination: '/m', type: 'bind', source: '/usr', options: ['idmap'] },
     /mounts\[\d\]\.options: idmap needs/,
   ],
-  [{ destination: '/m', type: 'bind', source: '/usr', options: ['size=1'] }, /mounts\[\d\]\.options: size/],
+  [{ destination: '/m', type: 'bind', source: '/usr', options: ['size'] }, /mounts\[\d\]\.options: size/],
+  [
+    { destination: '/m', type: 'bind', source: '/usr', options: ['mode=755', 'nosiud'] },
+    /mounts\[\d\]\.options: nosiud/,
+  ],
   [{ destination: '/m', type: 'bind', source: '/usr', options: ['sync'] }, /mounts\[\d\]\.options: sync/],
   [{ destination: '/m', type: 'bind', source: 'usr' }, /mounts\[\d\]\.source/],
   [{ destination: '/m', source: 'none' }, /mounts\[\d\]\.type/],
@@ -456,6 +460,12 @@ for (const [mount, what] of REFUSED)
       what,
     )
   })
+
+SpecMounts('what is written of a tmpfs beside a bind mount changes nothing', async () => {
+  const found = await table([bind('/m', ['nosuid', 'mode=700', 'size=1k', 'uid=5'])])
+  assert.match(found.get('/m') ?? '', /^rw,nosuid/)
+  assert.is(await launcher.sh('stat -c %a:%u /m', { mounts: [bind('/m', ['mode=700', 'uid=5'])] }), '1777:0')
+})
 
 SpecMounts('an option nobody knows is the file system’s, which refuses it', async () => {
   const { failed } = await launcher.run(

@@ -108,7 +108,7 @@ export class LaunchBuild {
    */
   readonly isNamespaced: boolean
   readonly waits: Waits
-  /** The engine makes the network namespace; one of a new user namespace only the child can make. */
+  /** The engine makes the network namespace: see makesNetwork. */
   readonly networkComesLater: boolean
   /** The mount namespace, once it is open: the engine holds it past the payload's end. */
   namespace: Slot | undefined
@@ -145,7 +145,7 @@ export class LaunchBuild {
     this.hasUserns = has(input.spec, 'user')
     this.isNamespaced = this.hasUserns || input.facts.isNamespaced === true
     this.noDevices = lacksDeviceRules(input)
-    this.networkComesLater = !this.isNamespaced && hasNew(input.spec, 'network')
+    this.networkComesLater = hasNew(input.spec, 'network') && !makesNetwork(input)
     this.scratch = this.hasUserns ? '/sys' : input.scratch
     const next = (): Program => new Program(this.arch, this.slots)
     this.begin = next()
@@ -185,6 +185,21 @@ export interface ReceivedLayers {
 
 export const hasNew = (spec: Spec, type: string): boolean =>
   (spec.linux?.namespaces ?? []).some((namespace) => namespace.type === type && namespace.path === undefined)
+
+/**
+ * The child makes its network namespace by itself. One that belongs to a new user namespace nobody else can make, and an engine in a
+ * user namespace does not leave its own. The runtime command has no hurry, but a document whose mounts are to be listed in its order,
+ * which from Linux 6.8 on is that in which they were made, not attached: so /sys, which shows that namespace, is made in its turn.
+ */
+export const makesNetwork = ({
+  spec,
+  lasting,
+  facts,
+}: Pick<LaunchInput, 'spec' | 'lasting' | 'facts'>): boolean =>
+  hasNew(spec, 'network') &&
+  (has(spec, 'user') ||
+    facts.isNamespaced === true ||
+    (lasting !== undefined && Object.keys(spec.linux?.netDevices ?? {}).length === 0))
 
 /** New or joined. */
 export const has = (spec: Spec, type: string): boolean =>

@@ -100,6 +100,21 @@ export const v2Writes = (controller: string, resources: LinuxResources): CgroupW
   }
 }
 
+/** From Linux 5.16 on kernel memory has no limit of its own: Documentation/admin-guide/cgroup-v1/memory.rst. */
+export const limitsKernelMemory = ([major, minor]: HostFacts['kernel']): boolean =>
+  major < 5 || (major === 5 && minor < 16)
+
+/** Without what this kernel has no file for that does something; the planner has seen to it that another limit holds it. */
+export const effectiveLimits = (
+  { memory, ...others }: LinuxResources,
+  kernel: HostFacts['kernel'],
+): LinuxResources => {
+  if (memory?.kernel === undefined || limitsKernelMemory(kernel))
+    return { ...others, ...(memory && { memory }) }
+  const { kernel: _, ...rest } = memory
+  return { ...others, memory: rest }
+}
+
 /** All limits of one of the container's groups. */
 export const limitWrites = (
   { version, controllers }: Pick<CgroupParent, 'version' | 'controllers'>,

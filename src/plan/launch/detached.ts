@@ -43,13 +43,17 @@ const makeFilesystem = (build: LaunchBuild, mount: Mount): void => {
   const { begin, detached } = build
   const { bind, remount, copyUp } = parseMountOptions(mount.options)
   const { destination, type = 'none' } = mount
-  if (bind || remount || copyUp || !INDEPENDENT.has(type)) return
+  if (bind || remount || copyUp || !(INDEPENDENT.has(type) || isInTurn(build, type))) return
   const fd = newFilesystem(build, begin, mount)
   // In a user namespace /dev is filled once it is attached: what is bound over its files is attached to it.
   if (destination === '/dev' && !build.isNamespaced) fillDev(begin, build, fd)
   const target = build.isNamespaced ? undefined : targetOnOurs(build, destination)
   detached.set(mount, target === undefined ? { fd } : { fd, target })
 }
+
+/** See makesNetwork. */
+const isInTurn = ({ input, networkComesLater }: LaunchBuild, type: string): boolean =>
+  type === 'sysfs' && input.lasting !== undefined && !networkComesLater
 
 const targetOnOurs = ({ begin, detached }: LaunchBuild, destination: string): Slot | undefined => {
   const parent = destination.slice(0, destination.lastIndexOf('/'))

@@ -6,7 +6,7 @@ import { type LaunchBuild, type MountOption, newMount } from './build.ts'
 import { labelled } from './labels.ts'
 import { parseMountOptions } from './mount-options.ts'
 
-/** Made of nothing: what their `source` says is for people, and the kernel would only show it. */
+/** Made of nothing: what their `source` says is for people, and the kernel only shows it. In the runtime command it does. */
 const SOURCELESS: ReadonlySet<string> = new Set([
   'proc',
   'sysfs',
@@ -20,7 +20,8 @@ const SOURCELESS: ReadonlySet<string> = new Set([
 export const newFilesystem = (build: LaunchBuild, program: Program, mount: Mount): Slot => {
   const { destination, type = 'none', source = '' } = mount
   const options = parseMountOptions(mount.options)
-  const from: readonly MountOption[] = source === '' || SOURCELESS.has(type) ? [] : [['source', source]]
+  const isShown = build.input.lasting !== undefined || !SOURCELESS.has(type)
+  const from: readonly MountOption[] = source !== '' && isShown ? [['source', source]] : []
   const data = labelled(build.input, type, [...from, ...options.data])
   const attributes = isSealedLate(mount) ? attributesOf(mount) & ~MOUNT_ATTR_RDONLY : attributesOf(mount)
   return newMount(program, type, data, attributes, destination)

@@ -30,7 +30,7 @@ import {
   type ReceivedLayers,
   type Waits,
 } from './build.ts'
-import { type CgroupWrite, killFile, limitWrites } from './cgroup.ts'
+import { type CgroupWrite, effectiveLimits, killFile, limitWrites } from './cgroup.ts'
 import { copiedUp } from './copy-up.ts'
 import { makeDetached } from './detached.ts'
 import { placeDevices } from './devices.ts'
@@ -60,7 +60,7 @@ import {
 } from './mounts.ts'
 import { type EngineNetwork, engineNetwork, plainNetwork } from './network.ts'
 import { patchesOf } from './own-text.ts'
-import { writeFile } from './paths.ts'
+import { ensureDirectory, writeFile } from './paths.ts'
 import { enterTime, ownProc, setTimeOffsets } from './proc.ts'
 import {
   bringUpLoopback,
@@ -477,7 +477,7 @@ const stage = (
 
 const planned = (program: Program): PlannedProgram => ({ bytes: program.encode(), infos: program.infos })
 
-const planEngine = ({ input, hasUserns, isNamespaced, waits }: LaunchBuild): EngineHalf => {
+const planEngine = ({ input, hasUserns, waits }: LaunchBuild): EngineHalf => {
   const slots = slotsOfCaller(input)
   const arch = input.facts.arch
   // What is not done in one go with the rest has slots of its own.
@@ -498,7 +498,7 @@ const planEngine = ({ input, hasUserns, isNamespaced, waits }: LaunchBuild): Eng
     mapped: [],
     mappedBinds: [],
     overlays: undefined,
-    network: engineNetwork(input, slots, isNamespaced),
+    network: engineNetwork(input, slots),
     cgroupSlot: undefined,
   }
   if (input.lasting === undefined) writeRecord(half, input)
@@ -613,7 +613,8 @@ const makeGroup = (half: EngineHalf, input: LaunchInput, parent: CgroupParent, f
   early.call('open cgroup', 'openat', [slotAt(from), name, flags, 0], { into: group, path: what })
   half.groups.push(group)
   if (input.lasting === undefined) half.usage.push(...openUsageFiles(after, group, parent))
-  for (const write of limitWrites(parent, input.spec.linux?.resources ?? {})) writeLimit(after, group, write)
+  const limits = effectiveLimits(input.spec.linux?.resources ?? {}, input.facts.kernel)
+  for (const write of limitWrites(parent, limits)) writeLimit(after, group, write)
   if (parent.version === 2) {
     half.cgroupSlot = group.index
     return
@@ -702,16 +703,22 @@ const planBegin = (build: LaunchBuild, guardian: Slot, joinedTime: Slot | undefi
     namespacesOf(input, (type) => type !== 'cgroup' && !(type === 'network' && build.networkComesLater)),
   )
   begin.call('clear umask', 'umask', [0])
-  if (!isJoined(input.spec, 'mount')) {
-    openShared(build)
-    detachPropagation(build)
-  }
+  // Binds come after file systems in most documents: see makesNetwork.
+  const inOrder = input.lasting !== undefined
+  if (!inOrder) cutOff(build)
   setNames(build)
   if (hasNew(input.spec, 'network') && !build.networkComesLater) bringUpLoopback(begin)
   makeDetached(build)
+  if (inOrder) cutOff(build)
   build.proc = ownProc(build)
   setTimeOffsets(build)
   enterTime(build)
+}
+
+const cutOff = (build: LaunchBuild): void => {
+  if (isJoined(build.input.spec, 'mount')) return
+  openShared(build)
+  detachPropagation(build)
 }
 
 /** Builds the sandbox: after it only argv, environment, user and streams are missing. */
@@ -742,6 +749,7 @@ const planArm = (
   setSysctls(build, proc)
   maskPaths(build, rest, root)
   makeReadonly(build, rest, root)
+  if (input.lasting !== undefined) makeWorkingDirectory(build, root)
   sealMounts(build)
   makeRootReadonly(build, root)
   if (proc !== undefined) openNamespace(build, proc)
@@ -751,6 +759,14 @@ const planArm = (
   enterRoot(build, enter, root)
   spreadRoot(build, enter, root)
   return { root, proc, terminal }
+}
+
+/** One that is missing could not be made later, when the root is read-only. */
+const makeWorkingDirectory = ({ settle, input }: LaunchBuild, root: Slot): void => {
+  const { cwd = '/' } = input.spec.process ?? {}
+  if (input.spec.root?.readonly !== true || cwd === '/') return
+  const made = ensureDirectory(settle, 'open working directory', root, cwd)
+  settle.call('close', 'close', [made])
 }
 
 /** In a mount namespace that is there already the root is its root, and nothing is mounted. */

@@ -3,7 +3,7 @@ import { AT_FDCWD, CLONE_NEWNET, ENODEV, O_CLOEXEC, O_NOCTTY, O_NONBLOCK, SIOCGS
 import { addAddress, askLink, moveLink, type NetDevice, openRouteSocket, setLink } from '../netlink.ts'
 import { Program, type Slot, type SlotSpace } from '../program.ts'
 import type { Step } from '../steps.ts'
-import { hasNew, type LaunchInput } from './build.ts'
+import { hasNew, type LaunchInput, makesNetwork } from './build.ts'
 import { bringUpLoopback } from './process.ts'
 
 export type EngineNetwork = PlainNetwork | OtherNetwork
@@ -23,15 +23,11 @@ interface OtherNetwork {
 
 /**
  * A network namespace takes as long to make as most of a sandbox, and of the sandbox nothing but /sys and /proc/sys/net depends
- * on it. One that belongs to a new user namespace only the child can make.
+ * on it.
  */
-export const engineNetwork = (
-  input: LaunchInput,
-  slots: SlotSpace,
-  isNamespaced: boolean,
-): EngineNetwork | undefined => {
+export const engineNetwork = (input: LaunchInput, slots: SlotSpace): EngineNetwork | undefined => {
   const program = new Program(input.facts.arch, slots)
-  if (hasNew(input.spec, 'network')) return isNamespaced ? undefined : makeNetwork(program, input)
+  if (hasNew(input.spec, 'network')) return makesNetwork(input) ? undefined : makeNetwork(program, input)
   const path = input.spec.linux?.namespaces?.find(({ type }) => type === 'network')?.path
   if (path === undefined || moves(input).length === 0) return undefined
   fillNetwork(program, input, path)

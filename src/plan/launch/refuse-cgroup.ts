@@ -2,6 +2,7 @@
 import type { EngineError } from '../../model/errors.ts'
 import type { LinuxResources } from '../../model/oci-spec.ts'
 import type { CgroupParent, LaunchInput } from './build.ts'
+import { limitsKernelMemory } from './cgroup.ts'
 import { unifiedControllers } from './cgroup-others.ts'
 import { invalid, unfit } from './refusals.ts'
 
@@ -45,14 +46,25 @@ const refuseShares = ({ cpu = {} }: LinuxResources, version: 1 | 2 | undefined):
     : undefined
 }
 
-/** Its file is still there on v1, and newer kernels even take what is written: Documentation/admin-guide/cgroup-v1/memory.rst. */
+/**
+ * Its file is still there on v1, and newer kernels even take what is written: Documentation/admin-guide/cgroup-v1/memory.rst. Kernel
+ * memory counts into `limit`, so that keeps one that is not below it.
+ */
 const refuseKernelMemory = (
   { memory = {} }: LinuxResources,
-  { kernel: [major, minor] }: LaunchInput['facts'],
-): EngineError | undefined =>
-  (memory.kernel ?? 0) > 0 && (major > 5 || (major === 5 && minor >= 16))
-    ? unfit(`${RESOURCES}.memory.kernel`, 'Linux has no such limit since 5.16')
+  { kernel }: LaunchInput['facts'],
+): EngineError | undefined => {
+  return (memory.kernel ?? 0) > 0 && !limitsKernelMemory(kernel) && !isHeld(memory)
+    ? unfit(
+        `${RESOURCES}.memory.kernel`,
+        'Linux has no such limit since 5.16',
+        'a memory.limit that is not above it holds kernel memory, too',
+      )
     : undefined
+}
+
+const isHeld = ({ kernel = 0, limit = 0 }: NonNullable<LinuxResources['memory']>): boolean =>
+  limit > 0 && kernel >= limit
 
 /** Limits that v2 has no file for, by the controller they belong to. */
 const ONLY_ON_V1: readonly (readonly [
@@ -63,7 +75,7 @@ const ONLY_ON_V1: readonly (readonly [
   ['memory', 'memory.swappiness', ({ memory }) => memory?.swappiness !== undefined],
   ['memory', 'memory.disableOOMKiller', ({ memory }) => memory?.disableOOMKiller === true],
   ['memory', 'memory.useHierarchy', ({ memory }) => memory?.useHierarchy === false],
-  ['memory', 'memory.kernel', ({ memory }) => (memory?.kernel ?? 0) > 0],
+  ['memory', 'memory.kernel', ({ memory = {} }) => (memory.kernel ?? 0) > 0 && !isHeld(memory)],
   ['memory', 'memory.kernelTCP', ({ memory }) => (memory?.kernelTCP ?? 0) > 0],
   ['cpu', 'cpu.realtimePeriod', ({ cpu }) => (cpu?.realtimePeriod ?? 0) !== 0],
   ['cpu', 'cpu.realtimeRuntime', ({ cpu }) => (cpu?.realtimeRuntime ?? 0) !== 0],

@@ -44,7 +44,7 @@ const refuseBind = (
   if (!source.startsWith('/'))
     return invalid(`${where}.source`, 'the source of a bind mount must be an absolute path')
   if (copyUp) return invalid(`${where}.options`, 'tmpcopyup is for a tmpfs')
-  const [option] = data
+  const option = data.find(([key, value]) => value === undefined || !PASSED_OVER.has(key))
   if (option !== undefined) return invalid(`${where}.options`, notOfBind(option[0]))
   return propagation !== undefined && isShared(options) && hasNew(input.spec, 'user')
     ? unfit(`$${where}: a shared mount`, 'the kernel shares no mount with a user namespace of less rights')
@@ -54,7 +54,12 @@ const refuseBind = (
 const isShared = (options: readonly string[] = []): boolean =>
   options.includes('shared') || options.includes('rshared')
 
-/** The kernel takes no notice of them in a bind: mount(2), MS_BIND. */
+/**
+ * Of tmpfs(5), with a value: documents are written with one list for all of their mounts, and the kernel takes no notice of it in a
+ * bind (mount(2), MS_BIND). Other words are refused: one of them may be a misspelt `nosuid`.
+ */
+const PASSED_OVER: ReadonlySet<string> = new Set(['mode', 'size', 'uid', 'gid', 'nr_inodes', 'nr_blocks'])
+
 const notOfBind = (option: string): string =>
   SUPERBLOCK_OPTIONS.has(option)
     ? `${option} is of the whole file system, and a bind mount is a view of one`

@@ -1,7 +1,7 @@
 // run, terminals, users that are mapped, and many commands at a time.
 
 import { execFileSync, spawn } from 'node:child_process'
-import { chownSync, existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { chownSync, existsSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { lacking } from '../../support/needs.ts'
 import { assert, suite } from '../../support/suite.ts'
@@ -191,6 +191,54 @@ test('a container with mapped users lives and takes processes', async () => {
   await box.gone(id)
   chownSync(box.rootfs, 0, 0)
   for (const name of readdirSync(box.rootfs)) chownSync(path.join(box.rootfs, name), 0, 0)
+})
+
+test('a working directory that is missing is made before the root is read-only', async () => {
+  const id = box.newId()
+  const more = { root: { path: box.rootfs, readonly: true } }
+  const bundle = box.bundle(id, { args: ['pwd'], process: { cwd: '/made/for/it' }, more })
+  assert.is(await box.ok('run', '--bundle', bundle, id), '/made/for/it\n')
+  rmSync(path.join(box.rootfs, 'made'), { recursive: true })
+})
+
+test('mounts are listed as in the document, by its sources, its binds behind file systems', async () => {
+  const id = box.newId()
+  const mounts = [
+    { destination: '/proc', type: 'proc', source: 'my-proc' },
+    { destination: '/dev', type: 'tmpfs', source: 'my-dev' },
+    { destination: '/sys', type: 'sysfs', source: 'my-sys' },
+    { destination: '/m1', type: 'tmpfs', source: 'my-tmp' },
+    { destination: '/m2', source: '/usr', options: ['bind', 'shared'] },
+    { destination: '/m3', source: '/usr', options: ['bind', 'private'] },
+  ]
+  const namespaces = ['pid', 'mount', 'ipc', 'uts', 'network'].map((type) => ({ type }))
+  const script = String.raw`awk '$5 ~ "^/(proc|dev|sys|m.)$" {print $5, $(NF-1)}' /proc/self/mountinfo`
+  const change = { args: ['sh', '-c', script], linux: { namespaces }, more: { mounts } }
+  const lines = (await box.ok('run', '--bundle', box.bundle(id, change), id)).trim().split('\n')
+  const places = lines.map((line) => line.split(' ')[0])
+  assert.equal(
+    places,
+    mounts.map(({ destination }) => destination),
+  )
+  assert.equal(
+    lines.slice(0, 4).map((line) => line.split(' ')[1]),
+    ['my-proc', 'my-dev', 'my-sys', 'my-tmp'],
+  )
+})
+
+test('a mapped container without a cgroup namespace is shown its own groups', async () => {
+  if (!existsSync('/sys/fs/cgroup/memory')) return
+  const id = box.newId()
+  const mounts = [
+    { destination: '/proc', type: 'proc' },
+    { destination: '/sys/fs/cgroup', type: 'cgroup', source: 'cgroup', options: ['ro'] },
+  ]
+  const script =
+    'awk \'$(NF-2) == "cgroup" {print $4}\' /proc/self/mountinfo | sort -u | grep -c -v /$0$; ls /sys/fs/cgroup/pids/tasks'
+  const whole = [{ containerID: 0, hostID: 0, size: 4_294_967_295 }]
+  const linux = { ...MAPPED, uidMappings: whole, gidMappings: whole }
+  const bundle = box.bundle(id, { args: ['sh', '-c', script, id], linux, more: { mounts } })
+  assert.is(await box.ok('run', '--bundle', bundle, id), '0\n/sys/fs/cgroup/pids/tasks\n')
 })
 
 test('sockets of the service manager are passed on', async () => {
