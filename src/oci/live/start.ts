@@ -5,15 +5,19 @@ import * as E from '#fp/Either'
 import { stepFailure } from '../../adapters/launch-script.ts'
 import type { EngineError } from '../../model/errors.ts'
 import type { StartRequest } from '../../model/oci-requests.ts'
+import type { Spec } from '../../model/oci-spec.ts'
+import type { OciRecord } from '../../model/oci-state.ts'
 import { attempt, unless } from '../attempt.ts'
+import { stopsAfterPoststart } from '../spec-version.ts'
 import { START_SOCKET } from '../status-facts.ts'
+import { wording } from '../wording.ts'
 import { type HandListener, passOn, toAgent } from './agent.ts'
 import { configOf } from './config.ts'
 import { STEPS_FILE } from './create.ts'
 import { runHooks, stateText } from './hooks.ts'
 import { locked } from './locked.ts'
 import type { Parts } from './parts.ts'
-import { untilDead } from './process-handle.ts'
+import { signalProcess, untilDead } from './process-handle.ts'
 import { connectTo, receive } from './sockets.ts'
 
 /** Fails: WrongStatus, CommandNotFound, CommandNotExecutable, HookFailed, SyscallFailed. */
@@ -43,13 +47,30 @@ export const start = (parts: Parts, { container }: StartRequest): Promise<E.Eith
     if (!reports.some(({ type }) => type === TIMINGS)) return E.left(DIED)
     const removed = attempt(() => unless(['ENOENT'], () => unlinkSync(file)))
     if (E.isLeft(removed)) return removed
-    const state = stateText(spec.right, { id, status: 'running', pid, bundle })
-    const ran = await runHooks('poststart', spec.right.hooks?.poststart, state)
-    // runtime-spec runtime.md, Lifecycle: a poststart hook that fails is told, and the container goes on.
-    if (E.isLeft(ran))
-      parts.log.warn(`${ran.left._tag === 'HookFailed' ? ran.left.path : 'hook'}: poststart hook failed`)
-    return E.right(undefined)
+    return runPoststart(parts, record, spec.right)
   })
+
+/** One that fails stops the container, or is logged and the others run: that is for the document's version to say. */
+const runPoststart = async (
+  parts: Parts,
+  { id, bundle, init }: OciRecord,
+  spec: Spec,
+): Promise<E.Either<EngineError, void>> => {
+  const state = stateText(spec, { id, status: 'running', pid: init?.pid ?? 0, bundle })
+  for (const hook of spec.hooks?.poststart ?? []) {
+    const ran = await runHooks('poststart', [hook], state)
+    if (E.isRight(ran)) continue
+    if (stopsAfterPoststart(spec.ociVersion)) {
+      if (init !== undefined) signalProcess(parts, init, SIGKILL)
+      if (init !== undefined) await untilDead(init)
+      return ran
+    }
+    parts.log.warn(wording(ran.left))
+  }
+  return E.right(undefined)
+}
+
+const SIGKILL = 9
 
 /**
  * All the payload's process has said, up to the end of file: it has been executed, or has ended. A listener that comes on the way goes to

@@ -149,11 +149,27 @@ test('start fails with a startContainer hook, and its program never runs', async
   await box.gone(id)
 })
 
-test('a poststart hook that fails is logged, and the container runs', async () => {
-  const id = await box.created({ more: { hooks: { poststart: [failing] } } })
-  const { code } = await box.call(['start', id])
-  assert.is(code, 0)
+test('a poststart hook that fails is logged, the next one runs, and so does the container', async () => {
+  const file = path.join(box.rootfs, 'work/after-poststart')
+  const next = { path: '/bin/sh', args: ['sh', '-c', `echo ran > ${file}`] }
+  const id = await box.created({ more: { hooks: { poststart: [failing, next] } } })
+  const log = path.join(box.folder, 'poststart-log')
+  assert.is((await box.call(['--log', log, '--log-level', 'warning', 'start', id])).code, 0)
+  assert.match(readFileSync(log, 'utf8'), /level=warning .*poststart hook.*exit code 3/)
+  assert.is(readFileSync(file, 'utf8'), 'ran\n')
   assert.is((await box.state(id)).status, 'running')
+  await box.gone(id)
+})
+
+test('from version 1.3 on it stops the container', async () => {
+  const file = path.join(box.rootfs, 'work/never')
+  const next = { path: '/bin/sh', args: ['sh', '-c', `echo ran > ${file}`] }
+  const id = await box.created({ more: { ociVersion: '1.3.0', hooks: { poststart: [failing, next] } } })
+  const { code, err } = await box.call(['start', id])
+  assert.is(code, 1)
+  assert.match(err, /poststart hook: \/bin\/sh: exit code 3/)
+  assert.is((await box.state(id)).status, 'stopped')
+  assert.throws(() => readFileSync(file))
   await box.gone(id)
 })
 

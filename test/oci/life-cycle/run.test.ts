@@ -212,7 +212,7 @@ test('mounts are listed as in the document, by its sources, its binds behind fil
     { destination: '/m3', source: '/usr', options: ['bind', 'private'] },
   ]
   const namespaces = ['pid', 'mount', 'ipc', 'uts', 'network'].map((type) => ({ type }))
-  const script = String.raw`awk '$5 ~ "^/(proc|dev|sys|m.)$" {print $5, $(NF-1)}' /proc/self/mountinfo`
+  const script = `awk '$5 ~ "^/(proc|dev|sys|m.)$" {print $5, $(NF-1)}' /proc/self/mountinfo`
   const change = { args: ['sh', '-c', script], linux: { namespaces }, more: { mounts } }
   const lines = (await box.ok('run', '--bundle', box.bundle(id, change), id)).trim().split('\n')
   const places = lines.map((line) => line.split(' ')[0])
