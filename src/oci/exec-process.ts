@@ -49,7 +49,7 @@ export const processOfFlags = (
     args,
     user: user.right,
     cwd: flags.cwd || own.cwd,
-    env: [...(own.env ?? []), ...(flags.env ?? [])],
+    env: lastOfEach([...(own.env ?? []), ...(flags.env ?? [])]),
     terminal: flags.tty === true,
     ...(flags.apparmor ? { apparmorProfile: flags.apparmor } : {}),
     ...(flags['process-label'] ? { selinuxLabel: flags['process-label'] } : {}),
@@ -57,6 +57,11 @@ export const processOfFlags = (
     ...(flags.cap === undefined ? {} : { capabilities: withCapabilities(own.capabilities, flags.cap) }),
   })
 }
+
+/** Where a name is there twice getenv(3) finds the first, and the flags are the last. */
+const lastOfEach = (env: readonly string[]): readonly string[] => [
+  ...new Map(env.map((entry) => [entry.split('=', 1)[0], entry])).values(),
+]
 
 const refuse = (option: string, value: string, why: string): Either<EngineError, never> =>
   E.left({ _tag: 'InvalidOption', option, value, why })

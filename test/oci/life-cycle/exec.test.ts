@@ -121,6 +121,23 @@ for (const peer of PEERS.filter((name) => name === 'runc')) {
   })
 }
 
+test('a variable the container has is there once, as the flag has it', async () => {
+  const out = await box.ok(
+    'exec',
+    '-e',
+    'PATH=/bin',
+    '-e',
+    'N=1',
+    '-e',
+    'N=2',
+    id,
+    '/bin/cat',
+    '/proc/self/environ',
+  )
+  const all = out.split('\0').filter((entry) => /^(PATH|N)=/.test(entry))
+  assert.equal(all.sort(), ['N=2', 'PATH=/bin'])
+})
+
 test('a document says everything of a process', async () => {
   const file = path.join(box.folder, 'process.json')
   const document = {
