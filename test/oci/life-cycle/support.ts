@@ -242,7 +242,7 @@ export const openBox = (): Box => {
 }
 
 /** Programs of mapped users look up paths in it: the runner's own folders above are closed to them. */
-const openToMapped = (folder: string): void => {
+export const openToMapped = (folder: string): void => {
   chmodSync(folder, 0o755)
   const above = path.dirname(folder)
   if (above.includes('slipway-test-')) openToMapped(above)
