@@ -21,6 +21,7 @@ export const STEPS = [
   'chown private layer',
   'chown standard stream',
   'chown terminal',
+  'chroot',
   'clear ambient capabilities',
   'clear umask',
   'clone mask',

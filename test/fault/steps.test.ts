@@ -190,6 +190,7 @@ const OF_DOCUMENTS: ReadonlySet<string> = new Set([
   'bring up network device',
   // Of an ordinary user: test/rootless.
   'chown standard stream',
+  'chroot',
   'connect to seccomp agent',
   'connect to socket',
   'enter namespace',

@@ -4,8 +4,10 @@ import * as E from '#fp/Either'
 import type { EngineError } from '../../model/errors.ts'
 import type { ExecRequest } from '../../model/oci-requests.ts'
 import type { Spec } from '../../model/oci-spec.ts'
+import type { OciRecord } from '../../model/oci-state.ts'
 import type { OciContainer } from '../../model/oci-status.ts'
 import { remember } from '../../model/remember.ts'
+import { livesUnmounted } from '../../plan/launch/build.ts'
 import type { LaunchPlan } from '../../plan/launch/index.ts'
 import { type HandListener, toAgent } from './agent.ts'
 import { configOf } from './config.ts'
@@ -58,7 +60,7 @@ export const join = async (
 ): Promise<E.Either<EngineError, LastingLaunch>> => {
   const { container, extraFds, streams } = request
   const { record } = container
-  const program = withHome(parts, request.process, `/proc/${record.init?.pid ?? 0}/root`)
+  const program = withHome(parts, request.process, rootOf(record))
   const groups = joinedGroups(parts, record.cgroup, request.cgroups)
   const plan = joinPlan(parts, { ...request, process: program }, groups, leavesParent)
   if (E.isLeft(plan)) return plan
@@ -122,11 +124,15 @@ const joinPlan = (
       startContainer: [],
       isExec: true,
       keepsKeyring: true,
+      // In a mount namespace that others share its root is not that of the namespace.
+      ...(livesUnmounted(kept.right, parts.facts) ? { joinsRoot: rootOf(record) } : {}),
     },
   })
   if (E.isRight(plan)) remember(parts.joins, key, plan.right)
   return plan
 }
+
+const rootOf = ({ init }: OciRecord): string => `/proc/${init?.pid ?? 0}/root`
 
 /** Every namespace the container has, by the path of its first process; nothing is mounted or limited anew. */
 const specOf = ({ ociVersion, linux }: Spec, { container, process: program }: ExecRequest): Spec => ({

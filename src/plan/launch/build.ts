@@ -107,6 +107,8 @@ export class LaunchBuild {
    * since nobody there makes one; and the engine does not leave its own network namespace, which it could not enter again.
    */
   readonly isNamespaced: boolean
+  /** See livesUnmounted; of the runtime command's containers. */
+  readonly unmounted: boolean
   readonly waits: Waits
   /** The engine makes the network namespace: see makesNetwork. */
   readonly networkComesLater: boolean
@@ -145,6 +147,7 @@ export class LaunchBuild {
     this.hasUserns = has(input.spec, 'user')
     this.isNamespaced = this.hasUserns || input.facts.isNamespaced === true
     this.noDevices = lacksDeviceRules(input)
+    this.unmounted = input.lasting?.waitsForStart === true && livesUnmounted(input.spec, input.facts)
     this.networkComesLater = hasNew(input.spec, 'network') && !makesNetwork(input)
     this.scratch = this.hasUserns ? '/sys' : input.scratch
     const next = (): Program => new Program(this.arch, this.slots)
@@ -200,6 +203,17 @@ export const makesNetwork = ({
   (has(spec, 'user') ||
     facts.isNamespaced === true ||
     (lasting !== undefined && Object.keys(spec.linux?.netDevices ?? {}).length === 0))
+
+/**
+ * The mount namespace is not the container's alone: it inherits the runtime's, or enters one that is there. Then its root and all that
+ * is in it is mounted nowhere: the tree lives as long as a process has its root there, and nobody else sees it. Linux 6.15 is the
+ * first that mounts into such a tree. A user namespace has no rights over a mount namespace of others.
+ */
+export const livesUnmounted = (spec: Spec, facts: Pick<HostFacts, 'kernel' | 'isNamespaced'>): boolean => {
+  const [major, minor] = facts.kernel
+  const isNamespaced = has(spec, 'user') || facts.isNamespaced === true
+  return !hasNew(spec, 'mount') && !isNamespaced && (major > 6 || (major === 6 && minor >= 15))
+}
 
 /** New or joined. */
 export const has = (spec: Spec, type: string): boolean =>

@@ -73,7 +73,14 @@ import {
   waitForPayload,
 } from './process.ts'
 import { spreadRoot } from './propagation.ts'
-import { detachPropagation, engineOverlays, enterRoot, makeRootReadonly, mountRoot } from './rootfs.ts'
+import {
+  changeRoot,
+  detachPropagation,
+  engineOverlays,
+  enterRoot,
+  makeRootReadonly,
+  mountRoot,
+} from './rootfs.ts'
 import { openTree, type TreeSource, treesOf } from './trees.ts'
 import { openUsageFiles, type UsageFile } from './usage.ts'
 import {
@@ -700,7 +707,13 @@ const planBegin = (build: LaunchBuild, guardian: Slot, joinedTime: Slot | undefi
   if (input.lasting === undefined) dieWithEngine(begin)
   unshare(
     begin,
-    namespacesOf(input, (type) => type !== 'cgroup' && !(type === 'network' && build.networkComesLater)),
+    namespacesOf(
+      input,
+      (type) =>
+        type !== 'cgroup' &&
+        !(type === 'network' && build.networkComesLater) &&
+        !(type === 'mount' && build.unmounted),
+    ),
   )
   begin.call('clear umask', 'umask', [0])
   // Binds come after file systems in most documents: see makesNetwork.
@@ -716,7 +729,7 @@ const planBegin = (build: LaunchBuild, guardian: Slot, joinedTime: Slot | undefi
 }
 
 const cutOff = (build: LaunchBuild): void => {
-  if (isJoined(build.input.spec, 'mount')) return
+  if (build.unmounted || isJoined(build.input.spec, 'mount')) return
   openShared(build)
   detachPropagation(build)
 }
@@ -735,10 +748,10 @@ const planArm = (
   )
   const entering = waits === 'half' ? join : settle
   if (network !== undefined) entering.call('enter network namespace', 'setns', [network, CLONE_NEWNET])
-  if (isJoined(input.spec, 'mount')) return armJoined(build)
+  if (isJoined(input.spec, 'mount') && !build.unmounted) return armJoined(build)
   const binds = openBinds(build)
   openOwnGroups(build)
-  attachStores(build)
+  if (!build.unmounted) attachStores(build)
   const root = mountRoot(build)
   const rest = mountAll(build, root, binds)
   placeDevices(rest, build, root)
@@ -769,16 +782,18 @@ const makeWorkingDirectory = ({ settle, input }: LaunchBuild, root: Slot): void 
   settle.call('close', 'close', [made])
 }
 
-/** In a mount namespace that is there already the root is its root, and nothing is mounted. */
+/** In a mount namespace that is there already the root is its root, or that of who shares it, and nothing is mounted. */
 const armJoined = (
   build: LaunchBuild,
 ): { root: Slot; proc: Slot | undefined; terminal: Slot | undefined } => {
   const { arm, arch, proc, input } = build
   const root = arm.slots.next()
-  arm.call('open root', 'openat', [AT_FDCWD, arm.text('/'), O_PATH | O_CLOEXEC | oDirectory(arch), 0], {
+  const path = input.lasting?.joinsRoot ?? '/'
+  arm.call('open root', 'openat', [AT_FDCWD, arm.text(path), O_PATH | O_CLOEXEC | oDirectory(arch), 0], {
     into: root,
-    path: '/',
+    path,
   })
+  if (path !== '/') changeRoot(arm, root)
   setSysctls(build, proc)
   const process = input.spec.process
   return { root, proc, terminal: process?.terminal === true ? joinTerminal(arm, root, process) : undefined }

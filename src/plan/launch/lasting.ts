@@ -36,6 +36,8 @@ export interface Lasting {
   readonly startContainer: readonly InnerHook[]
   /** One more process of a container that is there: what it leaves ends with that. */
   readonly isExec?: boolean
+  /** One more process of a container that shares its mount namespace: where the container's own root is seen. */
+  readonly joinsRoot?: string
   /** It keeps the keyring of whoever makes it. */
   readonly keepsKeyring: boolean
 }

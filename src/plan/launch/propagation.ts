@@ -19,10 +19,15 @@ export const hearsHost = ({ spec }: LaunchInput): boolean => {
   return isOf(root, 'slave') || isOf(root, 'shared') || (spec.mounts ?? []).some(hears)
 }
 
-/** A root that is to hear nothing, beside a bind that does. It still is attached nowhere. */
+/**
+ * A root that is to hear nothing, beside a bind that does. It still is attached nowhere. One that stays so is a copy of a mount that
+ * nothing was cut off from: what is mounted in it must not come up on the host.
+ */
 export const keepRootPrivate = (build: LaunchBuild, root: Slot): void => {
   const propagation = build.input.spec.linux?.rootfsPropagation
-  if (isOf(propagation, 'slave') || isOf(propagation, 'shared') || !hearsHost(build.input)) return
+  const isCutOff = !build.unmounted && !hearsHost(build.input)
+  const hears = isOf(propagation, 'slave') || isOf(propagation, 'shared')
+  if (isCutOff || (hears && !build.unmounted)) return
   setMountAttr(build.arm, 'set propagation', root, { propagation: MS_PRIVATE }, AT_RECURSIVE, '/')
 }
 

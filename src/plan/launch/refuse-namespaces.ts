@@ -1,12 +1,11 @@
 // Namespaces this kernel has not, and what cannot be had together with one that is joined.
 import type { EngineError } from '../../model/errors.ts'
-import type { Spec } from '../../model/oci-spec.ts'
-import { hasNew, type LaunchInput } from './build.ts'
+import { hasNew, type LaunchInput, livesUnmounted } from './build.ts'
 import { isJoined, PROC_NAMES } from './joined.ts'
 import { invalid, unfit, unsupported } from './refusals.ts'
 
 export const refuseNamespaces = (input: LaunchInput): EngineError | undefined =>
-  refuseMissing(input) ?? refuseUser(input) ?? refuseMount(input.spec) ?? refusePid(input)
+  refuseMissing(input) ?? refuseUser(input) ?? refuseMount(input) ?? refusePid(input)
 
 const refuseMissing = ({ spec, facts }: LaunchInput): EngineError | undefined => {
   const missing = (spec.linux?.namespaces ?? []).find(
@@ -36,8 +35,9 @@ const refuseUser = ({ spec, rootfs }: LaunchInput): EngineError | undefined => {
 }
 
 /** What is mounted in it would be mounted for everybody in it. */
-const refuseMount = (spec: Spec): EngineError | undefined => {
-  if (!isJoined(spec, 'mount')) return undefined
+const refuseMount = ({ spec, facts, lasting }: LaunchInput): EngineError | undefined => {
+  if (!isJoined(spec, 'mount') || (lasting?.waitsForStart === true && livesUnmounted(spec, facts)))
+    return undefined
   const { mounts = [], linux = {}, root } = spec
   const asked: readonly (readonly [field: string, isAsked: boolean])[] = [
     ['mounts', mounts.length > 0],

@@ -56,8 +56,10 @@ export const mountRoot = (build: LaunchBuild): Slot => {
       ? (build.given[0] ?? openTree(arm, tree))
       : overlayRoot(build)
   keepRootPrivate(build, root)
-  const args = [root, arm.text(''), AT_FDCWD, arm.text(build.scratch), MOVE_MOUNT_F_EMPTY_PATH]
-  arm.call('attach rootfs', 'move_mount', args, { path: build.scratch })
+  if (!build.unmounted) {
+    const args = [root, arm.text(''), AT_FDCWD, arm.text(build.scratch), MOVE_MOUNT_F_EMPTY_PATH]
+    arm.call('attach rootfs', 'move_mount', args, { path: build.scratch })
+  }
   if (input.rootfs.kind === 'host') mountHostDirectories(build, root, input.rootfs.directories)
   if (build.noDevices) {
     for (const { destination, fd } of [{ destination: '/', fd: root }, ...build.rootParts])
@@ -194,11 +196,21 @@ export const makeRootReadonly = (build: LaunchBuild, root: Slot): void => {
  * the masks of files are taken from the old root.
  */
 export const enterRoot = (build: LaunchBuild, settle: Program, root: Slot): void => {
+  if (build.unmounted) {
+    changeRoot(settle, root)
+    return
+  }
   const here = settle.text('.')
   settle.call('chdir to rootfs', 'fchdir', [root], { path: build.scratch })
   settle.call('pivot_root', 'pivot_root', [here, here], { path: build.scratch })
   settle.call('detach old root', 'umount2', [here, MNT_DETACH], { path: '/' })
   settle.call('chdir to new root', 'chdir', [settle.text('/')], { path: '/' })
+}
+
+/** In a mount namespace of others, whose root stays. chroot(2). */
+export const changeRoot = (program: Program, root: Slot): void => {
+  program.call('chdir to rootfs', 'fchdir', [root], { path: '/' })
+  program.call('chroot', 'chroot', [program.text('.')], { path: '/' })
 }
 
 /** Opens a file of the host before anything is mounted, without following a last symlink into somewhere else. */

@@ -78,11 +78,13 @@ export const EXCEPTIONS: Readonly<Record<string, Exception>> = {
   },
   linux_ns_itype: {
     says: ['inherit namespace mnt without type'],
-    why: 'a mount namespace is made all the same: nothing of a container is mounted on the host',
+    why: 'before Linux 6.15 a mount namespace is made all the same: nothing of a container is mounted on the host',
+    where: () => !isAtLeast(6, 15),
   },
   linux_ns_path: {
     says: ['set mnt namespace by path'],
-    why: 'nothing is mounted in a mount namespace that is joined',
+    why: 'before Linux 6.15 nothing is mounted in a mount namespace that is joined',
+    where: () => !isAtLeast(6, 15),
   },
   linux_process_apparmor_profile: { says: GAVE_UP, why: 'the profile the program names is loaded nowhere' },
   misc_props: {
