@@ -117,7 +117,7 @@ export const EXCEPTIONS: Readonly<Record<string, Exception>> = {
   },
   start: {
     says: FAILED,
-    why: 'a container without a process is refused by create, as by runc and crun; the program expects that of start alone',
+    why: 'the program counts it as right when a container without a process starts, and it is refused by create',
   },
 }
 
