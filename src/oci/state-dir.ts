@@ -20,6 +20,7 @@ import type { EngineError } from '../model/errors.ts'
 import { type OciId, parseOciId } from '../model/oci-container-id.ts'
 import { decodeOciRecord, encodeOciRecord, type OciRecord } from '../model/oci-state.ts'
 import { type OciContainer, statusOf } from '../model/oci-status.ts'
+import { remember } from '../model/remember.ts'
 import { attempt, unless } from './attempt.ts'
 import { statusFacts } from './status-facts.ts'
 
@@ -64,12 +65,26 @@ export const FILTERS = '~filters'
 
 export const openStateDir = (root: string): StateDir => {
   const directoryOf = (id: OciId): string => `${root}/${id}`
-  const load = (id: OciId): Either<EngineError, OciContainer> =>
-    pipe(
-      readState(id, `${directoryOf(id)}/${STATE}`),
-      E.flatMap((text) => decodeOciRecord(text, `${directoryOf(id)}/${STATE}`)),
+  const known = new Map<string, Known>()
+  const load = (id: OciId): Either<EngineError, OciContainer> => {
+    const file = `${directoryOf(id)}/${STATE}`
+    return pipe(
+      attempt(() => versionOf(file)),
+      E.flatMap((version) => {
+        const before = known.get(id)
+        if (before !== undefined && before.version === version) return E.right(before.record)
+        return pipe(
+          readState(id, file),
+          E.flatMap((text) => decodeOciRecord(text, file)),
+          E.map((record) => {
+            if (version !== undefined) remember(known, id, { version, record })
+            return record
+          }),
+        )
+      }),
       E.flatMap((record) => withStatus(id, record, directoryOf(id))),
     )
+  }
   return {
     root,
     directoryOf,
@@ -80,6 +95,17 @@ export const openStateDir = (root: string): StateDir => {
     remove: (id) => attempt(() => removeDirectory(directoryOf(id))),
     list: () => attempt(() => listAll(root, load)),
   }
+}
+
+interface Known {
+  readonly version: string
+  readonly record: OciRecord
+}
+
+/** Another one after every change: the file is replaced, never written to. Undefined where there is none. */
+const versionOf = (file: string): string | undefined => {
+  const found = statSync(file, { bigint: true, throwIfNoEntry: false })
+  return found && `${found.ino} ${found.mtimeNs} ${found.size}`
 }
 
 const readState = (id: OciId, file: string): Either<EngineError, string> =>
