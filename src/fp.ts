@@ -18,6 +18,7 @@ import type { EngineError } from './model/errors.ts'
 import type { RunResult } from './model/exit.ts'
 import type { HostFacts } from './model/host-facts.ts'
 import {
+  decodeInspectOptions,
   decodeLoadOptions,
   decodeLoadSource,
   decodePullOptions,
@@ -104,6 +105,12 @@ export interface ImageVerbs {
   readonly load: (...args: Parameters<Images['load']>) => ReturnType<Images['load']>
   readonly list: () => ReturnType<Images['list']>
   readonly remove: (...args: Parameters<Images['remove']>) => ReturnType<Images['remove']>
+  /** One more name for an image; taken from another one that has it. */
+  readonly tag: (...args: Parameters<Images['tag']>) => ReturnType<Images['tag']>
+  /** In the words of `docker image inspect`. */
+  readonly inspect: (...args: Parameters<Images['inspect']>) => ReturnType<Images['inspect']>
+  /** The steps it was made in, newest first. */
+  readonly history: (...args: Parameters<Images['history']>) => ReturnType<Images['history']>
 }
 
 /** Sandboxes made ahead, each up to the moment before its program is executed; see `Engine.pool`. */
@@ -298,6 +305,27 @@ export const createEngine = (options: EngineOptions = {}): Engine => {
           pipe(
             both(decodeReference(reference), decodeRemoveOptions(wanted)),
             TE.flatMap(([name, options]) => remove(name, options)),
+          ),
+        ),
+      tag: (source, name) =>
+        withImages('tag', ({ tag }) =>
+          pipe(
+            both(decodeReference(source), decodeReference(name)),
+            TE.flatMap(([from, to]) => tag(from, to)),
+          ),
+        ),
+      inspect: (reference, wanted) =>
+        withImages('inspect image', ({ inspect }) =>
+          pipe(
+            both(decodeReference(reference), decodeInspectOptions(wanted)),
+            TE.flatMap(([name, options]) => inspect(name, options)),
+          ),
+        ),
+      history: (reference, wanted) =>
+        withImages('history of image', ({ history }) =>
+          pipe(
+            both(decodeReference(reference), decodeInspectOptions(wanted)),
+            TE.flatMap(([name, options]) => history(name, options)),
           ),
         ),
     },

@@ -9,8 +9,11 @@ import {
   type ExtraStartOptions,
   type Pool as FpPool,
   type HostFacts,
+  type ImageHistoryEntry,
+  type ImageInspect,
   type ImageSource,
   type ImageSummary,
+  type InspectOptions,
   type LiveEngine,
   type LoadedImage,
   type LoadOptions,
@@ -90,6 +93,11 @@ export interface Engine {
   load(source: LoadSource, options?: LoadOptions): Promise<readonly LoadedImage[]>
   images(): Promise<readonly ImageSummary[]>
   removeImage(reference: string, options?: RemoveOptions): Promise<RemovedImage>
+  /** Gives an image one more name; another image that has it loses it. */
+  tag(source: string, name: string): Promise<void>
+  inspectImage(reference: string, options?: InspectOptions): Promise<ImageInspect>
+  /** The steps an image was made in, newest first. */
+  imageHistory(reference: string, options?: InspectOptions): Promise<readonly ImageHistoryEntry[]>
   facts(): Promise<HostFacts>
   /** The open engine itself, for tools that look inside. */
   open(): Promise<LiveEngine>
@@ -125,6 +133,9 @@ export const createEngine = (options: EngineOptions = {}): Engine => {
     load: (source, wanted) => promised(engine.images.load(source, wanted)),
     images: () => promised(engine.images.list()),
     removeImage: (reference, wanted) => promised(engine.images.remove(reference, wanted)),
+    tag: (source, name) => promised(engine.images.tag(source, name)),
+    inspectImage: (reference, wanted) => promised(engine.images.inspect(reference, wanted)),
+    imageHistory: (reference, wanted) => promised(engine.images.history(reference, wanted)),
     facts: () => promised(engine.facts),
     open: () => promised(engine.open),
     close: engine.close,

@@ -44,6 +44,11 @@ export const createSnapshotter = (options: SnapshotterOptions): Snapshotter => {
   return {
     unpackLayer: (diffId, source, more = {}) => effect(diffId, () => store.unpackLayer(diffId, source, more)),
     prepareStack: (diffIds) => effect(diffIds.at(-1) ?? 'none', () => store.prepareStack(diffIds)),
+    find: (diffId) =>
+      effect(diffId, async () => {
+        const record = await store.record('layer', diffId)
+        return record === undefined ? undefined : unpacked(record, true)
+      }),
     has: (kind, id) => effect(id, async () => (await store.record(kind, id)) !== undefined),
     remove: (kind, id) => effect(id, () => store.remove(kind, id)),
     list: effect('list', () => store.list()),

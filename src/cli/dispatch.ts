@@ -5,7 +5,7 @@ import { nearestWord, parseArgs, type UsageError } from './args.ts'
 import type { Command, Context } from './command.ts'
 import type { CommandEntry, CommandGroup } from './commands/index.ts'
 import type { EngineForCli } from './engine.ts'
-import { commandHelp, mainHelp } from './help.ts'
+import { commandHelp, mainHelp, nounHelp } from './help.ts'
 import { READER_GONE_EXIT, ReaderGone, WriteFailed } from './output-failures.ts'
 import { reportUsage } from './report.ts'
 
@@ -43,10 +43,42 @@ const route = async (world: World, groups: readonly CommandGroup[]): Promise<num
     world.stdout.write(`slipway ${version}\n`)
     return 0
   }
-  if (verb === 'help') return showHelpOf(world, groups, rest[0])
-  const entry = find(groups, verb)
-  if (entry === undefined) return usageFailure(world, undefined, unknownVerb(groups, verb), 1)
-  return runCommand(world, await entry.load(), rest, root ?? world.env.SLIPWAY_ROOT)
+  if (verb === 'help') return showHelpOf(world, groups, rest)
+  const found = find(groups, [verb, ...rest])
+  if (found !== undefined)
+    return runCommand(world, await found.entry.load(), found.rest, root ?? world.env.SLIPWAY_ROOT)
+  if (verbsOf(groups, verb).length > 0) return nounAlone(world, groups, verb, rest[0])
+  return usageFailure(world, undefined, unknownVerb(groups, verb), 1)
+}
+
+/** `slipway image` and `slipway image --help` tell which verbs there are; a word that is none of them is a mistake. */
+const nounAlone = async (
+  world: World,
+  groups: readonly CommandGroup[],
+  noun: string,
+  word: string | undefined,
+): Promise<number> => {
+  const asked = word === '--help' || word === '-h'
+  if (word === undefined || asked) return showNounHelp(world, groups, noun, asked)
+  const verbs = verbsOf(groups, noun).map((name) => name.slice(noun.length + 1))
+  return usageFailure(world, undefined, unknownWord(`${noun} ${word}`, word, verbs, `${noun} `), 1)
+}
+
+const showNounHelp = async (
+  world: World,
+  groups: readonly CommandGroup[],
+  noun: string,
+  asked: boolean,
+): Promise<number> => {
+  const commands = await Promise.all(
+    verbsOf(groups, noun).map(async (name) => {
+      const { summary } = (await find(groups, name.split(' '))?.entry.load()) ?? { summary: '' }
+      return { name, summary }
+    }),
+  )
+  const output = asked ? world.stdout : world.stderr
+  output.write(nounHelp(noun, commands, output.columns()))
+  return asked ? 0 : 1
 }
 
 interface Front {
@@ -105,18 +137,47 @@ const usageFailure = (world: World, verb: string | undefined, error: UsageError,
   return code
 }
 
-const find = (groups: readonly CommandGroup[], verb: string): CommandEntry | undefined => {
-  for (const group of groups) for (const entry of group.commands) if (entry.name === verb) return entry
+interface Found {
+  readonly entry: CommandEntry
+  readonly rest: readonly string[]
+}
+
+/** By the longest name the words begin with: `image prune` before `image`. */
+const find = (groups: readonly CommandGroup[], words: readonly string[]): Found | undefined => {
+  for (const length of [2, 1]) {
+    const name = words.slice(0, length).join(' ')
+    for (const group of groups)
+      for (const entry of group.commands)
+        if (entry.name === name || entry.aliases?.includes(name) === true)
+          return { entry, rest: words.slice(length) }
+  }
   return undefined
 }
 
+/** Every name that begins with this noun, the first one of each command. */
+const verbsOf = (groups: readonly CommandGroup[], noun: string): readonly string[] =>
+  groups.flatMap((group) =>
+    group.commands.flatMap(({ name, aliases = [] }) =>
+      [name, ...aliases].filter((each) => each.startsWith(`${noun} `)).slice(0, 1),
+    ),
+  )
+
 const unknownVerb = (groups: readonly CommandGroup[], verb: string): UsageError => {
   const names = groups.flatMap((group) => group.commands.map((entry) => entry.name))
-  const guess = nearestWord(verb, names)
+  return unknownWord(verb, verb, names, '')
+}
+
+const unknownWord = (
+  whole: string,
+  word: string,
+  candidates: readonly string[],
+  before: string,
+): UsageError => {
+  const guess = nearestWord(word, candidates)
   return {
     _tag: 'UsageError',
-    message: `unknown command ${JSON.stringify(verb)}`,
-    ...(guess === undefined ? {} : { hint: `did you mean '${guess}'?` }),
+    message: `unknown command ${JSON.stringify(whole)}`,
+    ...(guess === undefined ? {} : { hint: `did you mean '${before}${guess}'?` }),
   }
 }
 
@@ -140,11 +201,15 @@ const showMainHelp = async (
 const showHelpOf = async (
   world: World,
   groups: readonly CommandGroup[],
-  verb: string | undefined,
+  words: readonly string[],
 ): Promise<number> => {
+  const [verb] = words
   if (verb === undefined) return showMainHelp(world, groups, true)
-  const entry = find(groups, verb)
-  if (entry === undefined) return usageFailure(world, undefined, unknownVerb(groups, verb), 1)
-  world.stdout.write(commandHelp(await entry.load(), world.stdout.columns()))
+  const found = find(groups, words)
+  if (found === undefined)
+    return verbsOf(groups, verb).length > 0
+      ? showNounHelp(world, groups, verb, true)
+      : usageFailure(world, undefined, unknownVerb(groups, verb), 1)
+  world.stdout.write(commandHelp(await found.entry.load(), world.stdout.columns()))
   return 0
 }

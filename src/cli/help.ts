@@ -106,7 +106,7 @@ export const mainHelp = (groups: readonly HelpGroup[], columns: number): string 
       `${title}:\n${twoColumns(
         commands.map(({ name, summary }) => [name, summary]),
         columns,
-        10,
+        14,
       )}`,
   )
   const options = twoColumns(
@@ -116,7 +116,7 @@ export const mainHelp = (groups: readonly HelpGroup[], columns: number): string 
       ['--help', 'Show this text, or the help of a command'],
     ],
     columns,
-    10,
+    14,
   )
   return `${[
     'Usage: slipway [--root DIR] COMMAND [ARG...]',
@@ -125,4 +125,10 @@ export const mainHelp = (groups: readonly HelpGroup[], columns: number): string 
     `Options:\n${options}`,
     "See 'slipway COMMAND --help' for what a command takes.",
   ].join('\n\n')}\n`
+}
+
+/** The text of `slipway NOUN --help`. */
+export const nounHelp = (noun: string, commands: HelpGroup['commands'], columns: number): string => {
+  const rows = commands.map(({ name, summary }) => [name, summary] as const)
+  return `Usage: slipway ${noun} COMMAND\n\nCommands:\n${twoColumns(rows, columns)}\n\nRun 'slipway ${noun} COMMAND --help' for the flags of a command.\n`
 }

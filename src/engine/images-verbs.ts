@@ -2,7 +2,10 @@
 import type { TaskEither } from '#fp/TaskEither'
 import type { EngineError } from '../model/errors.ts'
 import type {
+  ImageHistoryEntry,
+  ImageInspect,
   ImageSummary,
+  InspectOptions,
   LoadedImage,
   LoadOptions,
   LoadSource,
@@ -11,12 +14,15 @@ import type {
   RemovedImage,
   RemoveOptions,
 } from '../model/image-verbs.ts'
+import { imageHistory } from './history.ts'
 import { listImages } from './images.ts'
+import { inspectImage } from './inspect-image.ts'
 import { load } from './load.ts'
 import type { ImagePorts, ResolveImage } from './ports/images.ts'
 import { pull } from './pull.ts'
 import { imageResolver } from './resolve-image.ts'
 import { removeImage } from './rmi.ts'
+import { tagImage } from './tag.ts'
 
 /** Written out, since a declaration that a compiler infers names modules of fp-ts in a way Node cannot find. */
 export interface Images {
@@ -27,6 +33,12 @@ export interface Images {
   ) => TaskEither<EngineError, readonly LoadedImage[]>
   readonly list: () => TaskEither<EngineError, readonly ImageSummary[]>
   readonly remove: (reference: string, options?: RemoveOptions) => TaskEither<EngineError, RemovedImage>
+  readonly tag: (source: string, name: string) => TaskEither<EngineError, void>
+  readonly inspect: (reference: string, options?: InspectOptions) => TaskEither<EngineError, ImageInspect>
+  readonly history: (
+    reference: string,
+    options?: InspectOptions,
+  ) => TaskEither<EngineError, readonly ImageHistoryEntry[]>
   readonly resolve: ResolveImage
   /** Drops idle connections. */
   readonly close: () => void
@@ -38,6 +50,9 @@ export const imageVerbs = (ports: ImagePorts): Images => ({
   load: (source, options) => load(source, options)(ports),
   list: () => listImages(ports),
   remove: (reference, options) => removeImage(reference, options)(ports),
+  tag: (source, name) => tagImage(source, name)(ports),
+  inspect: (reference, options) => inspectImage(reference, options)(ports),
+  history: (reference, options) => imageHistory(reference, options)(ports),
   resolve: imageResolver(ports),
   close: () => ports.registry.close(),
 })

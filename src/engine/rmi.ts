@@ -7,8 +7,9 @@ import type { EngineError } from '../model/errors.ts'
 import { type Descriptor, nameOf } from '../model/image.ts'
 import type { PreparedRecord } from '../model/image-record.ts'
 import type { RemovedImage, RemoveOptions } from '../model/image-verbs.ts'
-import { familiarName, parseReference } from '../model/reference.ts'
+import { parseReference } from '../model/reference.ts'
 import { findByReference, findByText, withoutEntries } from './images-names.ts'
+import { printable } from './images-open.ts'
 import { type Swept, sweep } from './images-sweep.ts'
 import type { ImagePorts, ImageProgram } from './ports/images.ts'
 
@@ -98,9 +99,4 @@ const idsFirst = ({ found, records }: Facts, swept: Swept): Swept => {
     records.filter(({ target }) => targets.has(target)).map(({ imageId }) => imageId),
   )
   return [...swept.filter((id) => ids.has(id)), ...swept.filter((id) => !ids.has(id))]
-}
-
-const printable = (name: string): string => {
-  const reference = parseReference(name)
-  return E.isRight(reference) ? familiarName(reference.right) : name
 }

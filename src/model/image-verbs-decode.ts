@@ -5,7 +5,7 @@ import * as E from '#fp/Either'
 import { pipe } from '#fp/function'
 import { type Decoder, isObject, type Mismatch, mismatch, text } from './decode.ts'
 import type { EngineError } from './errors.ts'
-import type { LoadOptions, LoadSource, PullOptions, RemoveOptions } from './image-verbs.ts'
+import type { InspectOptions, LoadOptions, LoadSource, PullOptions, RemoveOptions } from './image-verbs.ts'
 import { named, problem, type Table } from './options-decode.ts'
 import { abortSignal } from './options-decode-streams.ts'
 import { flag } from './options-decode-values.ts'
@@ -20,6 +20,7 @@ const platform: Decoder<unknown> = (value) =>
 const PULL: Table = { platform, onProgress: called, signal: abortSignal }
 const LOAD: Table = { ...PULL, name: text }
 const REMOVE: Table = { force: flag }
+const INSPECT: Table = { platform }
 
 const options =
   <A>(table: Table) =>
@@ -33,6 +34,7 @@ const options =
     )
 export const decodePullOptions = options<PullOptions>(PULL)
 export const decodeLoadOptions = options<LoadOptions>(LOAD)
+export const decodeInspectOptions = options<InspectOptions>(INSPECT)
 export const decodeRemoveOptions = options<RemoveOptions>(REMOVE)
 
 /** What a reference may look like is decided where it is read. */

@@ -89,3 +89,59 @@ export interface ResolveOptions {
   /** Default: this machine's. */
   readonly platform?: Platform
 }
+
+export interface InspectOptions {
+  /** Default: this machine's. */
+  readonly platform?: Platform
+}
+
+/** One image in the words of `docker image inspect`. */
+export interface ImageInspect {
+  readonly Id: string
+  /** As Docker prints them, e.g. `debian:bookworm`; none for a nameless image. */
+  readonly RepoTags: readonly string[]
+  /** Each repository that has it, by the digest of what its name points at. */
+  readonly RepoDigests: readonly string[]
+  readonly Parent: ''
+  readonly Comment: string
+  /** RFC 3339; absent where the image does not say. */
+  readonly Created: string
+  readonly Author: string
+  /** image-spec config.md, `config`, with every field it knows; fields of other tools are kept. */
+  readonly Config: Readonly<Record<string, unknown>>
+  readonly Architecture: string
+  readonly Variant: string
+  readonly Os: string
+  /** Sum of the uncompressed layers, in bytes. */
+  readonly Size: number
+  readonly GraphDriver: { readonly Name: 'overlay2'; readonly Data: null }
+  readonly RootFS: { readonly Type: 'layers'; readonly Layers: readonly string[] }
+  readonly Metadata: { readonly LastTagTime: string }
+  /** What index.json points at. */
+  readonly Descriptor: { readonly mediaType: string; readonly digest: string; readonly size: number }
+}
+
+/** One step of how an image was made, the newest first. */
+export interface ImageHistoryEntry {
+  /** Image id: of the newest entry only, since the images in between are nowhere. */
+  readonly id?: Digest
+  /** Milliseconds since 1970. */
+  readonly createdMs?: number
+  readonly createdBy: string
+  readonly comment: string
+  /** Of the uncompressed layer, in bytes; 0 for a step without one. */
+  readonly sizeBytes: number
+}
+
+export type SaveFormat = 'docker-archive' | 'oci-archive' | 'oci-dir'
+
+/** A file or directory to be made, or a stream that is written to and ended. */
+export type SaveTarget = { readonly path: string } | { readonly stream: NodeJS.WritableStream }
+
+export interface SaveOptions {
+  /** Default `'docker-archive'`, which is an OCI layout, too. */
+  readonly format?: SaveFormat
+  /** Only this platform of each image. Default: all that is here; of the platforms, docker's list names this machine's. */
+  readonly platform?: Platform
+  readonly signal?: AbortSignal
+}

@@ -4,6 +4,7 @@ import type { Digest } from './digest.ts'
 import type { InvalidSpec } from './errors.ts'
 import {
   anything,
+  boolean,
   type Decoded,
   type Decoder,
   decodeJson,
@@ -66,6 +67,18 @@ const configFields = {
   os: text,
   variant: optional(text),
   created: optional(text),
+  author: optional(text),
+  history: optional(
+    list(
+      struct({
+        created: optional(text),
+        created_by: optional(text),
+        author: optional(text),
+        comment: optional(text),
+        empty_layer: optional(boolean),
+      }),
+    ),
+  ),
   config: optional(
     struct({
       User: optional(text),

@@ -140,6 +140,9 @@ const noImages: ImageVerbs = {
   load: () => TE.right([]),
   list: () => TE.right([]),
   remove: notHere,
+  tag: notHere,
+  inspect: notHere,
+  history: notHere,
 }
 
 const isError = (value: object): value is EngineError => '_tag' in value

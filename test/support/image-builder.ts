@@ -28,6 +28,7 @@ export interface ImageRecipe {
   readonly os?: string
   readonly compression?: 'gzip' | 'zstd' | 'none'
   readonly config?: object
+  readonly history?: readonly object[]
   /** Replaces the diff_ids of the config. */
   readonly diffIds?: readonly string[]
 }
@@ -51,6 +52,7 @@ export const buildImage = (recipe: ImageRecipe = {}): BuiltImage => {
     os: recipe.os ?? 'linux',
     config: recipe.config ?? { Cmd: ['/hello'], Env: ['PATH=/bin'] },
     rootfs: { type: 'layers', diff_ids: recipe.diffIds ?? diffIds },
+    ...(recipe.history === undefined ? {} : { history: recipe.history }),
   }
   const config = add(OCI_CONFIG, Buffer.from(JSON.stringify(document)))
   const target = add(OCI_MANIFEST, Buffer.from(encodeManifest(config, layerBlobs)))

@@ -58,6 +58,11 @@ export const memorySnapshotter = (): MemorySnapshotter => {
       stacks.set(chainId, diffIds)
       return E.right({ chainId, path: `/stacks/${chainId.slice(7)}`, reused })
     },
+    find: (diffId) =>
+      TE.fromIO(() => {
+        const sizeBytes = layers.get(diffId)
+        return sizeBytes === undefined ? undefined : { diffId, sizeBytes, entries: 1, reused: true }
+      }),
     has: (kind, id) => TE.fromIO(() => (kind === 'layer' ? layers.has(id) : stacks.has(id))),
     remove: (kind, id) => TE.fromIO(() => void (kind === 'layer' ? layers.delete(id) : stacks.delete(id))),
     list: TE.fromIO(() => ({

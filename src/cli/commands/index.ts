@@ -2,7 +2,10 @@
 import type { Command } from '../command.ts'
 
 export interface CommandEntry {
+  /** One word, or a noun and a verb. */
   readonly name: string
+  /** Docker's other names for it, e.g. `image ls` for `images`. */
+  readonly aliases?: readonly string[]
   readonly load: () => Promise<Command>
 }
 export interface CommandGroup {
@@ -14,18 +17,42 @@ export const commandGroups: readonly CommandGroup[] = [
   {
     title: 'Containers',
     commands: [
-      { name: 'run', load: async () => (await import('./run.ts')).run },
-      { name: 'ps', load: async () => (await import('./ps.ts')).ps },
-      { name: 'rm', load: async () => (await import('./rm.ts')).rm },
+      { name: 'run', aliases: ['container run'], load: async () => (await import('./run.ts')).run },
+      {
+        name: 'ps',
+        aliases: ['container ls', 'container list', 'container ps'],
+        load: async () => (await import('./ps.ts')).ps,
+      },
+      {
+        name: 'rm',
+        aliases: ['container rm', 'container remove'],
+        load: async () => (await import('./rm.ts')).rm,
+      },
     ],
   },
   {
     title: 'Images',
     commands: [
-      { name: 'pull', load: async () => (await import('./pull.ts')).pull },
-      { name: 'load', load: async () => (await import('./load.ts')).load },
-      { name: 'images', load: async () => (await import('./images.ts')).images },
-      { name: 'rmi', load: async () => (await import('./rmi.ts')).rmi },
+      { name: 'pull', aliases: ['image pull'], load: async () => (await import('./pull.ts')).pull },
+      { name: 'load', aliases: ['image load'], load: async () => (await import('./load.ts')).load },
+      {
+        name: 'images',
+        aliases: ['image ls', 'image list'],
+        load: async () => (await import('./images.ts')).images,
+      },
+      { name: 'tag', aliases: ['image tag'], load: async () => (await import('./tag.ts')).tag },
+      { name: 'inspect', load: async () => (await import('./inspect.ts')).inspect },
+      { name: 'image inspect', load: async () => (await import('./inspect.ts')).imageInspect },
+      {
+        name: 'history',
+        aliases: ['image history'],
+        load: async () => (await import('./history.ts')).history,
+      },
+      {
+        name: 'rmi',
+        aliases: ['image rm', 'image remove'],
+        load: async () => (await import('./rmi.ts')).rmi,
+      },
     ],
   },
   {

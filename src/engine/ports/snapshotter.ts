@@ -50,6 +50,8 @@ export interface Snapshotter {
    * not there, LayerRefused for a hard link to a file that no layer below has, SyscallFailed.
    */
   readonly prepareStack: (diffIds: readonly string[]) => TaskEither<EngineError, PreparedStack>
+  /** What is known of a layer that is unpacked. */
+  readonly find: (diffId: string) => TaskEither<EngineError, UnpackedLayer | undefined>
   readonly has: (kind: SnapshotKind, id: string) => TaskEither<EngineError, boolean>
   /** Idempotent. The caller knows that nothing uses it; stacks made of a layer do not need the layer any more. */
   readonly remove: (kind: SnapshotKind, id: string) => TaskEither<EngineError, void>

@@ -34,8 +34,8 @@ for (const { name, load } of commandGroups.flatMap((group) => group.commands)) {
   test(`${name} is the name of its command, and its help fits 80 columns`, async () => {
     assert.is((await load()).name, name)
     for (const words of [
-      [name, '--help'],
-      ['help', name],
+      [...name.split(' '), '--help'],
+      ['help', ...name.split(' ')],
     ]) {
       const made = call(words)
       assert.is(await made.code, 0)
@@ -48,7 +48,7 @@ for (const { name, load } of commandGroups.flatMap((group) => group.commands)) {
     }
   })
   test(`${name} refuses an unknown flag and points at its help`, async () => {
-    const made = call([name, '--no-such-flag'])
+    const made = call([...name.split(' '), '--no-such-flag'])
     assert.is(await made.code, ['run', 'explain'].includes(name) ? 125 : 1)
     assert.is(made.stdout(), '')
     assert.is(made.stderr(), `slipway: unknown flag --no-such-flag\n\nSee 'slipway ${name} --help'.\n`)
