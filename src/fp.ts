@@ -17,13 +17,17 @@ import { decodeOnce } from './model/decode-once.ts'
 import type { EngineError } from './model/errors.ts'
 import type { RunResult } from './model/exit.ts'
 import type { HostFacts } from './model/host-facts.ts'
+import type { SaveOptions, SaveTarget } from './model/image-verbs.ts'
 import {
   decodeInspectOptions,
   decodeLoadOptions,
   decodeLoadSource,
   decodePullOptions,
   decodeReference,
+  decodeReferences,
   decodeRemoveOptions,
+  decodeSaveOptions,
+  decodeSaveTarget,
 } from './model/image-verbs-decode.ts'
 import type { ImageSource, RunOptions, StartOptions } from './model/options.ts'
 import {
@@ -109,6 +113,12 @@ export interface ImageVerbs {
   readonly tag: (...args: Parameters<Images['tag']>) => ReturnType<Images['tag']>
   /** In the words of `docker image inspect`. */
   readonly inspect: (...args: Parameters<Images['inspect']>) => ReturnType<Images['inspect']>
+  /** Images into a file, a directory or a stream, as docker or as an OCI layout. */
+  readonly save: (
+    references: string | readonly string[],
+    target: SaveTarget,
+    options?: SaveOptions,
+  ) => TaskEither<EngineError, void>
   /** The steps it was made in, newest first. */
   readonly history: (...args: Parameters<Images['history']>) => ReturnType<Images['history']>
 }
@@ -307,6 +317,13 @@ export const createEngine = (options: EngineOptions = {}): Engine => {
             TE.flatMap(([name, options]) => remove(name, options)),
           ),
         ),
+      save: (references, target, wanted) =>
+        withImages('save', ({ save }) =>
+          pipe(
+            both(decodeReferences(references), paired(decodeSaveTarget(target), decodeSaveOptions(wanted))),
+            TE.flatMap(([names, [to, options]]) => save(names, to, options)),
+          ),
+        ),
       tag: (source, name) =>
         withImages('tag', ({ tag }) =>
           pipe(
@@ -358,15 +375,18 @@ const whatToRun = (
 const both = <A, B>(
   a: E.Either<EngineError, A>,
   b: E.Either<EngineError, B>,
-): TaskEither<EngineError, [A, B]> =>
-  TE.fromEither(
-    pipe(
-      a,
-      E.flatMap((left) =>
-        pipe(
-          b,
-          E.map((right): [A, B] => [left, right]),
-        ),
+): TaskEither<EngineError, [A, B]> => TE.fromEither(paired(a, b))
+
+const paired = <A, B>(
+  a: E.Either<EngineError, A>,
+  b: E.Either<EngineError, B>,
+): E.Either<EngineError, [A, B]> =>
+  pipe(
+    a,
+    E.flatMap((left) =>
+      pipe(
+        b,
+        E.map((right): [A, B] => [left, right]),
       ),
     ),
   )

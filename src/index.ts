@@ -31,6 +31,8 @@ import {
   type ResultFor,
   type RunOptions,
   type RunOptionsFor,
+  type SaveOptions,
+  type SaveTarget,
   SlipwayError,
   type StartOptions,
 } from './fp.ts'
@@ -96,6 +98,11 @@ export interface Engine {
   /** Gives an image one more name; another image that has it loses it. */
   tag(source: string, name: string): Promise<void>
   inspectImage(reference: string, options?: InspectOptions): Promise<ImageInspect>
+  /**
+   * Writes images into a file, a directory or a stream: by default as `docker save` does, which is an OCI layout, too.
+   * @example await engine.save(['app:1', 'app:2'], { path: 'app.tar' })
+   */
+  save(references: string | readonly string[], target: SaveTarget, options?: SaveOptions): Promise<void>
   /** The steps an image was made in, newest first. */
   imageHistory(reference: string, options?: InspectOptions): Promise<readonly ImageHistoryEntry[]>
   facts(): Promise<HostFacts>
@@ -133,6 +140,7 @@ export const createEngine = (options: EngineOptions = {}): Engine => {
     load: (source, wanted) => promised(engine.images.load(source, wanted)),
     images: () => promised(engine.images.list()),
     removeImage: (reference, wanted) => promised(engine.images.remove(reference, wanted)),
+    save: (references, target, wanted) => promised(engine.images.save(references, target, wanted)),
     tag: (source, name) => promised(engine.images.tag(source, name)),
     inspectImage: (reference, wanted) => promised(engine.images.inspect(reference, wanted)),
     imageHistory: (reference, wanted) => promised(engine.images.history(reference, wanted)),

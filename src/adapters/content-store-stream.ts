@@ -60,6 +60,16 @@ export const readThrough = async <A>(
   return result
 }
 
+/** A stored blob as it is; throws at the end when it was not right. */
+export async function* verifiedChunks(paths: StorePaths, blob: Stored): AsyncGenerator<Uint8Array> {
+  const check = verifier(`blob ${blob.digest}`, blob)
+  for await (const chunk of createReadStream(paths.blob(blob.digest), { highWaterMark: READ_CHUNK })) {
+    check.add(chunk)
+    yield chunk
+  }
+  check.end()
+}
+
 /** Checks size and digest of bytes that pass by. */
 export const verifier = (
   what: string,

@@ -4,7 +4,7 @@ import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 import * as E from '#fp/Either'
 import * as O from '#fp/Option'
-import type { ContentStore } from '../engine/ports/content-store.ts'
+import type { ContentStore, Stored } from '../engine/ports/content-store.ts'
 import { type Digest, parseDigest } from '../model/digest.ts'
 import { type Descriptor, decodeIndex, encodeIndex, OCI_LAYOUT_FILE } from '../model/image.ts'
 import { decodeRecord, type PreparedRecord } from '../model/image-record.ts'
@@ -12,7 +12,7 @@ import { attempt, attemptEither, orThrow, thrown } from './attempt.ts'
 import { replaceFile, UNFINISHED } from './content-store-files.ts'
 import { type Flock, lockFile, tryLockFile } from './content-store-lock.ts'
 import { type StorePaths, storePaths } from './content-store-paths.ts'
-import { readThrough, storeStream, storeThrough, verifier } from './content-store-stream.ts'
+import { readThrough, storeStream, storeThrough, verifiedChunks, verifier } from './content-store-stream.ts'
 
 /** Manifests and configs are read whole; none is anywhere near this size in bytes. */
 const MAX_DOCUMENT = 8 * 1024 * 1024
@@ -45,6 +45,7 @@ export const openContentStore = (root: string, flock: Flock): ContentStore => {
       attemptEither(`read blob ${blob.digest}`, () =>
         whenMissing(blob.digest, readThrough(paths, blob, consumer)),
       ),
+    stream: (blob) => verifiedStream(paths, blob),
     read: (blob) =>
       attempt(`read blob ${blob.digest}`, () => whenMissing(blob.digest, readWhole(paths, blob))),
     entries: attempt('read the image index', () => readEntries(paths)),
@@ -139,15 +140,27 @@ const readWhole = async (
   return bytes
 }
 
+async function* verifiedStream(paths: StorePaths, blob: Stored): AsyncGenerator<Uint8Array> {
+  try {
+    yield* verifiedChunks(paths, blob)
+  } catch (error) {
+    throw missingOr(blob.digest, error as NodeJS.ErrnoException)
+  }
+}
+
 const whenMissing = <A>(digest: Digest, promise: Promise<A>): Promise<A> =>
   promise.catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'ENOENT') throw error
-    throw thrown({
-      _tag: 'StateDamaged',
-      path: error.path ?? digest,
-      why: 'the blob is missing; pull the image again',
-    })
+    throw missingOr(digest, error)
   })
+
+const missingOr = (digest: Digest, error: NodeJS.ErrnoException): Error =>
+  error.code !== 'ENOENT'
+    ? error
+    : thrown({
+        _tag: 'StateDamaged',
+        path: error.path ?? digest,
+        why: 'the blob is missing; pull the image again',
+      })
 
 const removeBlobs = async (paths: StorePaths, keep: ReadonlySet<string>): Promise<readonly Digest[]> => {
   const removed: Digest[] = []

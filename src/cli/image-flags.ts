@@ -40,6 +40,8 @@ export const transfer = async <A>(
   context: Pick<Context, 'stdout' | 'stderr' | 'onSignal'>,
   flags: { readonly quiet: boolean; readonly platform: string | undefined },
   program: (options: TransferOptions) => Promise<TaskEither<EngineError, A>>,
+  /** Throws what is to be told in place of the failure. */
+  beforeFailure: () => void = () => {},
 ): Promise<E.Either<number, A>> => {
   const platform = platformOption(flags.platform)
   if (E.isLeft(platform)) return E.left(refuse(context, platform.left))
@@ -51,6 +53,7 @@ export const transfer = async <A>(
     const result = await run()
     display?.finish()
     if (E.isRight(result)) return result
+    beforeFailure()
     const signal = signals.cancelledBy()
     return E.left(
       signal === undefined ? refuse(context, result.left) : SIGNAL_BASE + constants.signals[signal],

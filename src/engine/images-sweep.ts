@@ -76,7 +76,11 @@ const markFrom = async (store: ContentStore, at: Descriptor, marked: Marked): Pr
   if (stack !== undefined) marked.stacks.add(stack)
 }
 
-const childrenIn = ({ mediaType, digest }: Descriptor, bytes: string | Uint8Array): readonly Descriptor[] => {
+/** What a document points at; nothing where it cannot be read. */
+export const childrenIn = (
+  { mediaType, digest }: Descriptor,
+  bytes: string | Uint8Array,
+): readonly Descriptor[] => {
   if (isIndex(mediaType)) {
     const index = decodeIndex(bytes, digest)
     return E.isRight(index) ? index.right.manifests : []

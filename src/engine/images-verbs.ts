@@ -13,6 +13,8 @@ import type {
   PullOptions,
   RemovedImage,
   RemoveOptions,
+  SaveOptions,
+  SaveTarget,
 } from '../model/image-verbs.ts'
 import { imageHistory } from './history.ts'
 import { listImages } from './images.ts'
@@ -22,6 +24,7 @@ import type { ImagePorts, ResolveImage } from './ports/images.ts'
 import { pull } from './pull.ts'
 import { imageResolver } from './resolve-image.ts'
 import { removeImage } from './rmi.ts'
+import { save } from './save.ts'
 import { tagImage } from './tag.ts'
 
 /** Written out, since a declaration that a compiler infers names modules of fp-ts in a way Node cannot find. */
@@ -39,6 +42,11 @@ export interface Images {
     reference: string,
     options?: InspectOptions,
   ) => TaskEither<EngineError, readonly ImageHistoryEntry[]>
+  readonly save: (
+    references: readonly string[],
+    target: SaveTarget,
+    options?: SaveOptions,
+  ) => TaskEither<EngineError, void>
   readonly resolve: ResolveImage
   /** Drops idle connections. */
   readonly close: () => void
@@ -53,6 +61,7 @@ export const imageVerbs = (ports: ImagePorts): Images => ({
   tag: (source, name) => tagImage(source, name)(ports),
   inspect: (reference, options) => inspectImage(reference, options)(ports),
   history: (reference, options) => imageHistory(reference, options)(ports),
+  save: (references, target, options) => save(references, target, options)(ports),
   resolve: imageResolver(ports),
   close: () => ports.registry.close(),
 })

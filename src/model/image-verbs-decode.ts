@@ -3,9 +3,17 @@
 import type { Either } from '#fp/Either'
 import * as E from '#fp/Either'
 import { pipe } from '#fp/function'
-import { type Decoder, isObject, type Mismatch, mismatch, text } from './decode.ts'
+import { array, type Decoder, isObject, type Mismatch, mismatch, oneOf, text } from './decode.ts'
 import type { EngineError } from './errors.ts'
-import type { InspectOptions, LoadOptions, LoadSource, PullOptions, RemoveOptions } from './image-verbs.ts'
+import type {
+  InspectOptions,
+  LoadOptions,
+  LoadSource,
+  PullOptions,
+  RemoveOptions,
+  SaveOptions,
+  SaveTarget,
+} from './image-verbs.ts'
 import { named, problem, type Table } from './options-decode.ts'
 import { abortSignal } from './options-decode-streams.ts'
 import { flag } from './options-decode-values.ts'
@@ -20,6 +28,11 @@ const platform: Decoder<unknown> = (value) =>
 const PULL: Table = { platform, onProgress: called, signal: abortSignal }
 const LOAD: Table = { ...PULL, name: text }
 const REMOVE: Table = { force: flag }
+const SAVE: Table = {
+  format: oneOf('docker-archive', 'oci-archive', 'oci-dir'),
+  platform,
+  signal: abortSignal,
+}
 const INSPECT: Table = { platform }
 
 const options =
@@ -35,6 +48,7 @@ const options =
 export const decodePullOptions = options<PullOptions>(PULL)
 export const decodeLoadOptions = options<LoadOptions>(LOAD)
 export const decodeInspectOptions = options<InspectOptions>(INSPECT)
+export const decodeSaveOptions = options<SaveOptions>(SAVE)
 export const decodeRemoveOptions = options<RemoveOptions>(REMOVE)
 
 /** What a reference may look like is decided where it is read. */
@@ -47,4 +61,22 @@ export const decodeLoadSource = (value: unknown): Either<EngineError, LoadSource
   return isPath || isStream
     ? E.right(value as unknown as LoadSource)
     : E.left(problem('source', { where: '', why: 'expected { path } or { stream }', value }))
+}
+
+/** One reference or several. */
+export const decodeReferences = (value: unknown): Either<EngineError, readonly string[]> =>
+  pipe(
+    array(text)(typeof value === 'string' ? [value] : value),
+    E.flatMap((names) =>
+      names.length > 0 ? E.right(names) : mismatch('expected at least one reference', value),
+    ),
+    E.mapLeft((found: Mismatch) => problem('references', found)),
+  )
+
+export const decodeSaveTarget = (value: unknown): Either<EngineError, SaveTarget> => {
+  const isPath = isObject(value) && typeof value.path === 'string' && value.path !== ''
+  const isStream = isObject(value) && isObject(value.stream) && typeof value.stream.write === 'function'
+  return isPath || isStream
+    ? E.right(value as unknown as SaveTarget)
+    : E.left(problem('target', { where: '', why: 'expected { path } or { stream }', value }))
 }

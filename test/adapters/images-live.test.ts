@@ -8,6 +8,7 @@ import { imagePorts } from '../../src/adapters/images-live.ts'
 import { loadLayerAddon } from '../../src/adapters/layer-native.ts'
 import { createSnapshotter } from '../../src/adapters/snapshotter.ts'
 import { type Images, imageVerbs } from '../../src/engine/images-verbs.ts'
+import { digestOf } from '../../src/model/digest.ts'
 import { loadAddon } from '../../src/native/load.ts'
 import { right } from '../support/image-store.ts'
 import { lacking } from '../support/needs.ts'
@@ -98,6 +99,47 @@ test('skopeo reads our layout, and finds the image under its full name', async (
   const seen = JSON.parse(text) as { Digest: string; Layers: string[] }
   assert.is(seen.Digest, digest)
   execFileSync('skopeo', ['copy', '-q', `oci:${folder}/root/oci:${reference}`, `dir:${folder}/out`])
+})
+
+test('what we save is what skopeo, umoci and podman read, with the digests it had', async () => {
+  const { digest, reference, id } = await right(images.pull(`${host()}/busybox:1`))
+  const at = (name: string) => path.join(folder, name)
+  await right(images.save([reference], { path: at('saved.tar') }))
+  await right(images.save([reference], { path: at('saved-oci.tar') }, { format: 'oci-archive' }))
+  await right(images.save([reference], { path: at('saved-dir') }, { format: 'oci-dir' }))
+  const text = (program: string, ...args: readonly string[]) =>
+    execFileSync(program, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
+  for (const form of [
+    `oci-archive:${at('saved.tar')}`,
+    `oci-archive:${at('saved-oci.tar')}`,
+    `oci:${at('saved-dir')}`,
+  ])
+    assert.is(
+      (JSON.parse(text('skopeo', 'inspect', `${form}:${reference}`)) as { Digest: string }).Digest,
+      digest,
+    )
+  assert.is(text('umoci', 'ls', '--layout', at('saved-dir')).trim(), reference)
+  const config = text(
+    'skopeo',
+    'inspect',
+    '--config',
+    '--raw',
+    `docker-archive:${at('saved.tar')}:${reference}`,
+  )
+  assert.is(digestOf(config), id)
+  if (lacking('program:podman') !== undefined) return
+  // No longer than podman takes it.
+  const short = mkdtempSync('/run/sw-')
+  const podman = ['--root', at('podman'), '--runroot', short, '--storage-driver', 'vfs']
+  try {
+    for (const file of ['saved.tar', 'saved-oci.tar']) {
+      text('podman', ...podman, 'load', '-q', '-i', at(file))
+      assert.is(text('podman', ...podman, 'image', 'inspect', '-f', '{{.Id}}', reference).trim(), id.slice(7))
+      text('podman', ...podman, 'rmi', reference)
+    }
+  } finally {
+    rmSync(short, { recursive: true, force: true })
+  }
 })
 
 /** Type, mode, owner, size, link target and name of everything below a folder. */

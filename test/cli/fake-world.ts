@@ -141,6 +141,7 @@ const noImages: ImageVerbs = {
   list: () => TE.right([]),
   remove: notHere,
   tag: notHere,
+  save: () => TE.right(undefined),
   inspect: notHere,
   history: notHere,
 }

@@ -35,6 +35,7 @@ export const commandGroups: readonly CommandGroup[] = [
     commands: [
       { name: 'pull', aliases: ['image pull'], load: async () => (await import('./pull.ts')).pull },
       { name: 'load', aliases: ['image load'], load: async () => (await import('./load.ts')).load },
+      { name: 'save', aliases: ['image save'], load: async () => (await import('./save.ts')).save },
       {
         name: 'images',
         aliases: ['image ls', 'image list'],

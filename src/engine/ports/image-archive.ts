@@ -2,7 +2,7 @@
 import type { TaskEither } from '#fp/TaskEither'
 import type { EngineError } from '../../model/errors.ts'
 import type { Descriptor } from '../../model/image.ts'
-import type { LoadSource } from '../../model/image-verbs.ts'
+import type { LoadSource, SaveFormat, SaveTarget } from '../../model/image-verbs.ts'
 import type { Compression } from '../../model/media-type.ts'
 import type { ContentStore, Stored } from './content-store.ts'
 
@@ -24,7 +24,24 @@ export interface OpenedArchive {
   readonly member: (name: string) => ArchiveMember | undefined
 }
 
+/** A file of an archive that is written. */
+export interface SavedFile {
+  readonly name: string
+  /** Bytes. */
+  readonly size: number
+  readonly content: () => AsyncIterable<Uint8Array>
+}
+
 export interface ImageArchives {
+  /**
+   * Writes the files in this order. A path gets the whole archive or keeps what it had. Fails: InvalidOption for a directory that is
+   * not empty, or a stream where a directory is wanted, SyscallFailed, Cancelled, and what a file's content fails with.
+   */
+  readonly write: (
+    files: readonly SavedFile[],
+    target: SaveTarget,
+    options: { readonly format: SaveFormat; readonly signal?: AbortSignal },
+  ) => TaskEither<EngineError, void>
   /**
    * Opens an archive. A tar is read to its end, its files going into the store as they come. Fails: InvalidSpec for what is no
    * archive of images or is cut short, DigestMismatch for a blob that is not what its name says, SyscallFailed.

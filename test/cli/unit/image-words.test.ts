@@ -138,4 +138,40 @@ test('image ls and container ls are images and ps', async () => {
   assert.match((await said(['image', 'ls'])).stdout, /^REPOSITORY/)
   assert.match((await said(['container', 'ls'])).stdout, /^CONTAINER ID/)
 })
+
+const saving = (asked: unknown[]): Answers => ({
+  images: {
+    save: (references, target, { signal: _, ...options } = {}) => {
+      asked.push([references, target, options])
+      if ('stream' in target) target.stream.write('bytes')
+      return TE.right(undefined)
+    },
+  },
+})
+test('save writes to standard output, or to a file relative to the caller', async () => {
+  const asked: unknown[] = []
+  assert.equal(await said(['save', 'a', 'b'], saving(asked)), { code: 0, stdout: 'bytes', stderr: '' })
+  await said(
+    ['image', 'save', '-o', 'x.tar', '--format=oci-archive', '--platform', 'linux/arm64', 'a'],
+    saving(asked),
+  )
+  assert.equal(asked[1], [
+    ['a'],
+    { path: '/work/x.tar' },
+    { platform: { os: 'linux', architecture: 'arm64' }, format: 'oci-archive' },
+  ])
+})
+test('save refuses a terminal, an unknown format, and a directory on standard output', async () => {
+  const made = call(['save', 'a'], { answers: saving([]), tty: { columns: 80, rows: 24 } })
+  assert.is(await made.code, 1)
+  assert.match(made.stderr(), /standard output is a terminal/)
+  for (const [words, text] of [
+    [['--format', 'zip'], 'is none of docker-archive, oci-archive, oci-dir'],
+    [['--format', 'oci-dir'], 'needs a directory'],
+  ] as const) {
+    const { code, stderr } = await said(['save', ...words, 'a'], saving([]))
+    assert.ok(code === 1 && stderr.includes(text), stderr)
+  }
+  assert.is((await said(['save', 'a'], { images: { save: () => missing('a') } })).code, 1)
+})
 test.run()

@@ -1,0 +1,74 @@
+// Images into files: a tar at a path or into a stream, or the directory of an OCI layout. A path has the whole of it, or nothing new.
+import { randomBytes } from 'node:crypto'
+import { createWriteStream } from 'node:fs'
+import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
+import path from 'node:path'
+import { Readable, type Writable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import type { ImageArchives } from '../engine/ports/image-archive.ts'
+import type { SaveTarget } from '../model/image-verbs.ts'
+import { attempt, thrown } from './attempt.ts'
+import { type TarContent, writeTar } from './tar-write.ts'
+
+export const writeArchive: ImageArchives['write'] = (files, target, { format, signal }) =>
+  attempt(`save to ${nameOf(target)}`, async () => {
+    const options = signal === undefined ? {} : { signal }
+    if (format === 'oci-dir') return writeDirectory(files, target, options)
+    const tar = (): Readable => Readable.from(writeTar(files), { objectMode: false })
+    if ('stream' in target) return pipeline(tar(), target.stream as Writable, options)
+    return writeFile(path.resolve(target.path), (file) => pipeline(tar(), createWriteStream(file), options))
+  })
+
+interface Options {
+  readonly signal?: AbortSignal
+}
+
+const nameOf = (target: SaveTarget): string => ('path' in target ? target.path : 'the output')
+
+/** A device or a pipe is written to as it is; a file is replaced by one that is complete. */
+const writeFile = async (file: string, write: (file: string) => Promise<void>): Promise<void> => {
+  const there = await stat(file).catch(() => undefined)
+  if (there?.isDirectory()) throw refused(file, 'it is a directory')
+  if (there !== undefined && !there.isFile()) return write(file)
+  await whole(file, write)
+}
+
+/** Made beside its place, under another name. */
+const whole = async (place: string, make: (temporary: string) => Promise<void>): Promise<void> => {
+  const temporary = path.join(
+    path.dirname(place),
+    `.${path.basename(place)}.${randomBytes(6).toString('hex')}.new`,
+  )
+  try {
+    await make(temporary)
+    await rename(temporary, place)
+  } catch (error) {
+    await rm(temporary, { recursive: true, force: true })
+    throw error
+  }
+}
+
+const writeDirectory = async (
+  files: readonly TarContent[],
+  target: SaveTarget,
+  options: Options,
+): Promise<void> => {
+  if ('stream' in target) throw refused('the output', 'a directory needs a path')
+  const folder = path.resolve(target.path)
+  const there = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return []
+    throw error.code === 'ENOTDIR' ? refused(folder, 'it is no directory') : error
+  })
+  if (there.length > 0) throw refused(folder, 'the directory is not empty')
+  await whole(folder, async (temporary) => {
+    await mkdir(temporary)
+    for (const { name, content } of files) {
+      const file = path.join(temporary, name)
+      await mkdir(path.dirname(file), { recursive: true })
+      await pipeline(Readable.from(content(), { objectMode: false }), createWriteStream(file), options)
+    }
+  })
+}
+
+const refused = (where: string, why: string): Error =>
+  thrown({ _tag: 'InvalidOption', option: 'output', value: where, why })
