@@ -6,9 +6,11 @@ import * as TE from '#fp/TaskEither'
 import { probeHostFacts } from './adapters/host-facts.ts'
 import { type EngineOptions, type LiveEngine, openEngine } from './adapters/live.ts'
 import { Container } from './engine/container.ts'
+import { type FoundContainer, findFiles, heldStill } from './engine/container-files.ts'
 import { type ContainerSummary, listContainers, removeContainer } from './engine/containers.ts'
 import type { Images } from './engine/images-verbs.ts'
 import { Pool as PoolProgram } from './engine/pool.ts'
+import type { Ports } from './engine/ports.ts'
 import { run as runProgram } from './engine/run.ts'
 import { Session } from './engine/session.ts'
 import { type Prepared, prepare, start as startProgram } from './engine/start.ts'
@@ -17,8 +19,18 @@ import { decodeOnce } from './model/decode-once.ts'
 import type { EngineError } from './model/errors.ts'
 import type { RunResult } from './model/exit.ts'
 import type { HostFacts } from './model/host-facts.ts'
-import type { SaveOptions, SaveTarget } from './model/image-verbs.ts'
+import type {
+  CommitOptions,
+  ExportOptions,
+  FileChange,
+  MadeImage,
+  SaveOptions,
+  SaveTarget,
+} from './model/image-verbs.ts'
 import {
+  decodeCommitOptions,
+  decodeExportOptions,
+  decodeImportOptions,
   decodeInspectOptions,
   decodeLoadOptions,
   decodeLoadSource,
@@ -94,6 +106,19 @@ export interface Engine {
     container: string,
     options?: { readonly force?: boolean },
   ) => TaskEither<EngineError, string>
+  /**
+   * An image out of a container that runs or was kept: exactly its changes as one layer. Fails: ContainerNotFound, Unsupported,
+   * InvalidReference, InvalidOption, ImageNotFound, LayerRefused, HostUnfit, SyscallFailed, Cancelled.
+   */
+  readonly commit: (container: string, options?: CommitOptions) => TaskEither<EngineError, MadeImage>
+  /** What a container changed of its image. */
+  readonly diff: (container: string) => TaskEither<EngineError, readonly FileChange[]>
+  /** Everything a container's root shows, but for what is mounted in it, as a tar. */
+  readonly export: (
+    container: string,
+    target: SaveTarget,
+    options?: ExportOptions,
+  ) => TaskEither<EngineError, void>
   readonly images: ImageVerbs
   readonly facts: TaskEither<EngineError, HostFacts>
   /** The open engine itself, for the adapters of the command line. */
@@ -119,6 +144,10 @@ export interface ImageVerbs {
     target: SaveTarget,
     options?: SaveOptions,
   ) => TaskEither<EngineError, void>
+  /** Of a tar of a root file system. */
+  readonly import: (...args: Parameters<Images['import']>) => ReturnType<Images['import']>
+  /** What differs between two images, from the first to the second. */
+  readonly diff: (...args: Parameters<Images['compare']>) => ReturnType<Images['compare']>
   /** The steps it was made in, newest first. */
   readonly history: (...args: Parameters<Images['history']>) => ReturnType<Images['history']>
 }
@@ -235,6 +264,23 @@ export const createEngine = (options: EngineOptions = {}): Engine => {
   const withImages = <A>(what: string, use: (images: Images) => TaskEither<EngineError, A>) =>
     tracked(what, (engine) => pipe(TE.fromTask(engine.images), TE.flatMap(use)))
 
+  /** A verb on the files of one container, which other containers of this engine are not in the way of. */
+  const ofContainer = <O, A>(
+    what: string,
+    container: unknown,
+    wanted: E.Either<EngineError, O>,
+    use: (images: Images, found: FoundContainer, options: O, ports: Ports) => TaskEither<EngineError, A>,
+  ) =>
+    tracked(what, ({ ports, images }) => {
+      session.flush()
+      return pipe(
+        TE.fromEither(paired(wanted, findFiles(ports, String(container)))),
+        TE.bindTo('known'),
+        TE.bind('images', () => TE.fromTask<Images, EngineError>(images)),
+        TE.flatMap(({ known: [options, found], images: verbs }) => use(verbs, found, options, ports)),
+      )
+    })
+
   return {
     open: session.track('open', open),
     run: <E extends Encoding, A extends boolean>(
@@ -294,7 +340,35 @@ export const createEngine = (options: EngineOptions = {}): Engine => {
         session.flush()
         return removeContainer(String(container), wanted?.force === true)(ports)
       }),
+    commit: (container, wanted) =>
+      ofContainer('commit', container, decodeCommitOptions(wanted), (images, found, options, ports) => {
+        const committed = images.commit(found.files, options)
+        return options.pause === false ? committed : heldStill(ports, found.summary, committed)
+      }),
+    diff: (container) =>
+      ofContainer('diff', container, E.right(undefined), (images, { files }) => images.changesOf(files)),
+    export: (container, target, wanted) =>
+      ofContainer(
+        'export',
+        container,
+        paired(decodeSaveTarget(target), decodeExportOptions(wanted)),
+        (images, { files }, [to, options]) => images.export(files, to, options),
+      ),
     images: {
+      import: (source, wanted) =>
+        withImages('import', (images) =>
+          pipe(
+            both(decodeLoadSource(source), decodeImportOptions(wanted)),
+            TE.flatMap(([from, options]) => images.import(from, options)),
+          ),
+        ),
+      diff: (before, after) =>
+        withImages('diff of images', ({ compare }) =>
+          pipe(
+            both(decodeReference(before), decodeReference(after)),
+            TE.flatMap(([from, to]) => compare(from, to)),
+          ),
+        ),
       pull: (reference, wanted) =>
         withImages('pull', ({ pull }) =>
           pipe(

@@ -1,23 +1,28 @@
 // The library as Promises: a thin skin over fp.ts. A failure is thrown as a SlipwayError that carries the tagged error.
 import type { TaskEither } from '#fp/TaskEither'
 import {
+  type CommitOptions,
   type Container,
   type ContainerSummary,
   createEngine as createFpEngine,
   type EngineError,
   type EngineOptions,
+  type ExportOptions,
   type ExtraStartOptions,
+  type FileChange,
   type Pool as FpPool,
   type HostFacts,
   type ImageHistoryEntry,
   type ImageInspect,
   type ImageSource,
   type ImageSummary,
+  type ImportOptions,
   type InspectOptions,
   type LiveEngine,
   type LoadedImage,
   type LoadOptions,
   type LoadSource,
+  type MadeImage,
   type PoolOptions,
   type PoolRunOptionsFor,
   type PoolSize,
@@ -89,6 +94,20 @@ export interface Engine {
   pool(options: PoolOptions, size?: Partial<PoolSize>): Promise<Pool>
   list(): Promise<readonly ContainerSummary[]>
   remove(container: string, options?: { readonly force?: boolean }): Promise<string>
+  /**
+   * Makes an image of a container that runs or was kept: exactly its changes, as one layer over its image. One that runs is held still
+   * meanwhile.
+   * @example await engine.commit('web', { name: 'me/app:2', changes: ['CMD ["node", "srv.js"]'] })
+   */
+  commit(container: string, options?: CommitOptions): Promise<MadeImage>
+  /** What a container added to its image, changed in it, and deleted from it. */
+  diff(container: string): Promise<readonly FileChange[]>
+  /** Writes everything a container's root shows into a tar, but for what is mounted in it. */
+  export(container: string, target: SaveTarget, options?: ExportOptions): Promise<void>
+  /** Makes an image of a tar of a root file system: `{ path }` or `{ stream }`. */
+  import(source: LoadSource, options?: ImportOptions): Promise<MadeImage>
+  /** What differs between two images, from the first to the second. */
+  diffImages(before: string, after: string): Promise<readonly FileChange[]>
   /** Pulls an image from a registry; `onProgress` is told of each layer's bytes. */
   pull(reference: string, options?: PullOptions): Promise<PulledImage>
   /** Loads an OCI layout or a docker-save archive: `{ path }` or `{ stream }`. */
@@ -136,6 +155,11 @@ export const createEngine = (options: EngineOptions = {}): Engine => {
     pool: async (wanted, size) => poolOf(await promised(engine.pool(wanted, size))),
     list: () => promised(engine.list),
     remove: (container, wanted) => promised(engine.remove(container, wanted)),
+    commit: (container, wanted) => promised(engine.commit(container, wanted)),
+    diff: (container) => promised(engine.diff(container)),
+    export: (container, target, wanted) => promised(engine.export(container, target, wanted)),
+    import: (source, wanted) => promised(engine.images.import(source, wanted)),
+    diffImages: (before, after) => promised(engine.images.diff(before, after)),
     pull: (reference, wanted) => promised(engine.images.pull(reference, wanted)),
     load: (source, wanted) => promised(engine.images.load(source, wanted)),
     images: () => promised(engine.images.list()),

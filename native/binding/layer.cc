@@ -11,6 +11,7 @@
 #include "binding/exports.h"
 #include "binding/values.h"
 #include "layer/apply_thread.h"
+#include "layer/archive.h"
 #include "layer/flatten.h"
 #include "layer/remove.h"
 #include "layer/staging.h"
@@ -362,6 +363,89 @@ Napi::Value open_staging(const Napi::CallbackInfo& info) {
   return run(info, job);
 }
 
+layer::Trees read_trees(const Napi::Object& object) {
+  layer::Trees trees;
+  const Napi::Value lower = object.Get("lower"), upper = object.Get("upper"),
+                    hidden = object.Get("hidden");
+  if (lower.IsString()) trees.lower = lower.As<Napi::String>();
+  if (upper.IsString()) trees.upper = upper.As<Napi::String>();
+  if (hidden.IsArray()) {
+    const auto list = hidden.As<Napi::Array>();
+    for (uint32_t i = 0; i < list.Length(); i++)
+      trees.hidden.push_back(list.Get(i).As<Napi::String>());
+  }
+  return trees;
+}
+
+struct ArchiveJob {
+  layer::Trees trees;
+  bool changes = false;
+  sys::UniqueFd fd;
+  layer::Archived archived;
+  Failure failure;
+
+  void explain(Napi::Object*) const {}
+  void work() {
+    (void)layer::archive(trees, changes, fd.get(), &archived, &failure);
+    fd.reset();  // the reader sees the end before it hears how it was
+  }
+  [[nodiscard]] Napi::Object show(Napi::Env env) const {
+    Napi::Object result = ok_object(env);
+    put(result, "entries", as_number(archived.entries));
+    put(result, "bytes", as_number(archived.bytes));
+    put(result, "sockets", as_number(archived.sockets));
+    return result;
+  }
+};
+
+// archiveTree(trees, changes, fd, userNamespace?): takes ownership of fd, and closes it at the end.
+Napi::Value archive_tree(const Napi::CallbackInfo& info) {
+  auto job = std::make_shared<ArchiveJob>();
+  job->trees = read_trees(info[0].As<Napi::Object>());
+  job->changes = info[1].As<Napi::Boolean>();
+  job->fd.reset(info[2].As<Napi::Number>().Int32Value());
+  return run(info, job, read_namespace(info[3]));
+}
+
+struct ChangesJob {
+  layer::Trees trees;
+  std::string before, after;  // set: two whole trees are compared
+  std::vector<layer::Change> changes;
+  Failure failure;
+
+  void explain(Napi::Object*) const {}
+  void work() {
+    if (before.empty()) {
+      (void)layer::list_changes(trees, &changes, &failure);
+    } else {
+      (void)layer::compare(before, after, &changes, &failure);
+    }
+  }
+  [[nodiscard]] Napi::Object show(Napi::Env env) const {
+    Napi::Object result = ok_object(env);
+    Napi::Array list = Napi::Array::New(env, changes.size());
+    for (uint32_t i = 0; i < changes.size(); i++)
+      put_at(list, i, Napi::String::New(env, changes[i].kind + ("/" + changes[i].path)));
+    put(result, "changes", list);
+    return result;
+  }
+};
+
+// listChanges(trees, userNamespace?): the kind and the path of each change as one text, e.g. `A/etc/new`.
+Napi::Value list_changes(const Napi::CallbackInfo& info) {
+  auto job = std::make_shared<ChangesJob>();
+  job->trees = read_trees(info[0].As<Napi::Object>());
+  return run(info, job, read_namespace(info[1]));
+}
+
+// compareTrees(before, after, userNamespace?): the same for two trees.
+Napi::Value compare_trees(const Napi::CallbackInfo& info) {
+  auto job = std::make_shared<ChangesJob>();
+  job->before = info[0].As<Napi::String>();
+  job->after = info[1].As<Napi::String>();
+  return run(info, job, read_namespace(info[2]));
+}
+
 }  // namespace
 
 void register_layer(Napi::Env env, Napi::Object exports) {
@@ -369,6 +453,9 @@ void register_layer(Napi::Env env, Napi::Object exports) {
   napi_add_env_cleanup_hook(env, &Layers::end_of_environment, layers);
   exports.Set("LayerApplier", LayerApplier::define(env, layers));
   exports.Set("flattenLayers", Napi::Function::New(env, flatten_layers, "flattenLayers", layers));
+  exports.Set("archiveTree", Napi::Function::New(env, archive_tree, "archiveTree", layers));
+  exports.Set("listChanges", Napi::Function::New(env, list_changes, "listChanges", layers));
+  exports.Set("compareTrees", Napi::Function::New(env, compare_trees, "compareTrees", layers));
   exports.Set("removeTree", Napi::Function::New(env, remove_tree, "removeTree", layers));
   exports.Set("sweepStaging", Napi::Function::New(env, sweep_staging, "sweepStaging", layers));
   exports.Set("openStaging", Napi::Function::New(env, open_staging, "openStaging", layers));

@@ -31,6 +31,7 @@ import { makeBindSources } from './bind-sources.ts'
 import { killAtOnce } from './cgroup-kill.ts'
 import type { CgroupParents } from './cgroup-parents.ts'
 import { filterStore } from './filter-store.ts'
+import { freezer, thawAbandoned } from './freezer.ts'
 import type { Guardian } from './guardian.ts'
 import { textOf, USUAL_USER_DB_BYTES } from './read-in-root.ts'
 import { randomHex, type StateDir } from './state-dir.ts'
@@ -47,6 +48,8 @@ export interface HostParts {
   readonly state: StateDir
   readonly cgroups: CgroupParents
   readonly guardian: Guardian
+  /** Of this root, below each hierarchy. */
+  readonly groupName: string
   readonly prepareImage: HostPort['prepareImage']
 }
 
@@ -68,6 +71,7 @@ export const realHost = (parts: HostParts): HostPort => {
     openTrees: openTrees(addon, facts),
     devices: (options) => attempt(() => lookUpDevices(options)),
     killGroup,
+    freeze: freezer({ addon, facts, runtime: state.runtime, groupName: parts.groupName }),
     ranOutOfMemory,
     firstProcess,
     overlaysOf: (id) => overlaysOf(state, id),
@@ -397,6 +401,7 @@ const killProcess = async ({ process: first, bootId }: ContainerRecord, now: str
 const sweep = async (parts: HostParts, cleanUp: HostPort['cleanUp']): Promise<void> => {
   const dead = parts.state.deadEngines()
   if (dead.length === 0) return
+  thawAbandoned({ addon: parts.addon, runtime: parts.state.runtime })
   const engines = new Set(dead.map(({ engine }) => engine))
   const left = parts.state
     .readRecords()

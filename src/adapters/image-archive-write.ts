@@ -19,6 +19,15 @@ export const writeArchive: ImageArchives['write'] = (files, target, { format, si
     return writeFile(path.resolve(target.path), (file) => pipeline(tar(), createWriteStream(file), options))
   })
 
+export const writeBytes: ImageArchives['writeTar'] = (bytes, target, options) =>
+  attempt(`write ${nameOf(target)}`, async () => {
+    const source = (): Readable => Readable.from(bytes, { objectMode: false })
+    if ('stream' in target) return pipeline(source(), target.stream as Writable, options)
+    return writeFile(path.resolve(target.path), (file) =>
+      pipeline(source(), createWriteStream(file), options),
+    )
+  })
+
 interface Options {
   readonly signal?: AbortSignal
 }

@@ -12,6 +12,9 @@ export const layersInside = (addon: LayerAddon, userNamespace: number): LayerAdd
     }
   } as unknown as LayerAddon['LayerApplier'],
   flattenLayers: (layers, target, scratch) => addon.flattenLayers(layers, target, scratch, userNamespace),
+  archiveTree: (trees, changes, fd) => addon.archiveTree(trees, changes, fd, userNamespace),
+  listChanges: (trees) => addon.listChanges(trees, userNamespace),
+  compareTrees: (before, after) => addon.compareTrees(before, after, userNamespace),
   removeTree: (path) => addon.removeTree(path, userNamespace),
   sweepStaging: (folder) => addon.sweepStaging(folder, userNamespace),
   closeFds: (fds) => addon.closeFds(fds),

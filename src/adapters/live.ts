@@ -151,6 +151,7 @@ const assemble = ({ root, runtime, isDefault }: Places, networksAhead: number): 
     state,
     cgroups,
     guardian,
+    groupName: cgroupNameOf(root),
     prepareImage: (image) => prepareImage(root, facts, images, image),
   })
   const ports: Ports = {
@@ -250,6 +251,7 @@ const openImages = async (root: string, addon: Addon & LayerAddon, state: StateD
   const ports = imagePorts({
     root,
     snapshotter: createSnapshotter({ root, native: addon }),
+    native: addon,
     flock: addon.flock,
     inUse: (imageId) =>
       pipe(

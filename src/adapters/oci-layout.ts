@@ -10,12 +10,15 @@ import { decodeLayout } from '../model/image.ts'
 import type { LoadSource } from '../model/image-verbs.ts'
 import { attempt, thrown } from './attempt.ts'
 import { openTarArchive } from './docker-archive.ts'
-import { writeArchive } from './image-archive-write.ts'
+import { writeArchive, writeBytes } from './image-archive-write.ts'
+import { storeTar } from './import-tar.ts'
 
 const READ_CHUNK = 256 * 1024
 
 export const imageArchives: ImageArchives = {
   write: writeArchive,
+  writeTar: writeBytes,
+  storeTar,
   open: (store, source) =>
     attempt(`load ${nameOf(source)}`, async () => {
       if ('stream' in source) return openTarArchive(store, nameOf(source), source.stream)

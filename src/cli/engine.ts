@@ -1,6 +1,6 @@
 // What the command line needs of an engine. main.ts supplies the real one; tests supply a fake.
 import type { TaskEither } from '#fp/TaskEither'
-import type { ImageVerbs } from '../fp.ts'
+import type { Engine, ImageVerbs } from '../fp.ts'
 import type { EngineError } from '../model/errors.ts'
 import type { Exit, Timings, Usage } from '../model/exit.ts'
 import type { HostFacts } from '../model/host-facts.ts'
@@ -79,6 +79,9 @@ export interface EngineForCli {
     container: string,
     options: { readonly force: boolean },
   ) => TaskEither<EngineError, string>
+  readonly commit: Engine['commit']
+  readonly diff: Engine['diff']
+  readonly export: Engine['export']
   readonly images: ImageVerbs
   readonly facts: () => TaskEither<EngineError, HostFacts>
   readonly store: () => TaskEither<EngineError, StoreSummary>

@@ -35,6 +35,9 @@ export const liveEngine = (
       ),
     list: () => engine.list,
     remove: (container, options) => engine.remove(container, options),
+    commit: engine.commit,
+    diff: engine.diff,
+    export: engine.export,
     images: engine.images,
     facts: () => engine.facts,
     store: () =>

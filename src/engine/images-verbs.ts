@@ -2,13 +2,18 @@
 import type { TaskEither } from '#fp/TaskEither'
 import type { EngineError } from '../model/errors.ts'
 import type {
+  CommitOptions,
+  ExportOptions,
+  FileChange,
   ImageHistoryEntry,
   ImageInspect,
   ImageSummary,
+  ImportOptions,
   InspectOptions,
   LoadedImage,
   LoadOptions,
   LoadSource,
+  MadeImage,
   PulledImage,
   PullOptions,
   RemovedImage,
@@ -16,8 +21,10 @@ import type {
   SaveOptions,
   SaveTarget,
 } from '../model/image-verbs.ts'
+import { type ContainerFiles, changesOf, commit, compareImages, exportFiles } from './commit.ts'
 import { imageHistory } from './history.ts'
 import { listImages } from './images.ts'
+import { importImage } from './import.ts'
 import { inspectImage } from './inspect-image.ts'
 import { load } from './load.ts'
 import type { ImagePorts, ResolveImage } from './ports/images.ts'
@@ -47,6 +54,15 @@ export interface Images {
     target: SaveTarget,
     options?: SaveOptions,
   ) => TaskEither<EngineError, void>
+  readonly import: (source: LoadSource, options?: ImportOptions) => TaskEither<EngineError, MadeImage>
+  readonly commit: (files: ContainerFiles, options?: CommitOptions) => TaskEither<EngineError, MadeImage>
+  readonly changesOf: (files: ContainerFiles) => TaskEither<EngineError, readonly FileChange[]>
+  readonly export: (
+    files: ContainerFiles,
+    target: SaveTarget,
+    options?: ExportOptions,
+  ) => TaskEither<EngineError, void>
+  readonly compare: (before: string, after: string) => TaskEither<EngineError, readonly FileChange[]>
   readonly resolve: ResolveImage
   /** Drops idle connections. */
   readonly close: () => void
@@ -62,6 +78,11 @@ export const imageVerbs = (ports: ImagePorts): Images => ({
   inspect: (reference, options) => inspectImage(reference, options)(ports),
   history: (reference, options) => imageHistory(reference, options)(ports),
   save: (references, target, options) => save(references, target, options)(ports),
+  import: (source, options) => importImage(source, options)(ports),
+  commit: (files, options) => commit(files, options)(ports),
+  changesOf: (files) => changesOf(files)(ports),
+  export: (files, target, options) => exportFiles(files, target, options)(ports),
+  compare: (before, after) => compareImages(before, after)(ports),
   resolve: imageResolver(ports),
   close: () => ports.registry.close(),
 })

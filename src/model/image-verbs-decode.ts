@@ -3,9 +3,12 @@
 import type { Either } from '#fp/Either'
 import * as E from '#fp/Either'
 import { pipe } from '#fp/function'
-import { array, type Decoder, isObject, type Mismatch, mismatch, oneOf, text } from './decode.ts'
+import { array, type Decoder, integer, isObject, type Mismatch, mismatch, oneOf, text } from './decode.ts'
 import type { EngineError } from './errors.ts'
 import type {
+  CommitOptions,
+  ExportOptions,
+  ImportOptions,
   InspectOptions,
   LoadOptions,
   LoadSource,
@@ -25,6 +28,9 @@ const platform: Decoder<unknown> = (value) =>
     ? E.right(value)
     : mismatch('expected { os, architecture }', value)
 
+/** The last moment a Date can have. ECMA-262, Time Values. */
+const MAX_TIME_MS = 8.64e15
+
 const PULL: Table = { platform, onProgress: called, signal: abortSignal }
 const LOAD: Table = { ...PULL, name: text }
 const REMOVE: Table = { force: flag }
@@ -33,6 +39,16 @@ const SAVE: Table = {
   platform,
   signal: abortSignal,
 }
+const MAKE: Table = {
+  name: text,
+  changes: array(text),
+  message: text,
+  createdMs: integer(0, MAX_TIME_MS),
+  signal: abortSignal,
+}
+const COMMIT: Table = { ...MAKE, author: text, pause: flag }
+const IMPORT: Table = { ...MAKE, platform }
+const EXPORT: Table = { signal: abortSignal }
 const INSPECT: Table = { platform }
 
 const options =
@@ -49,6 +65,9 @@ export const decodePullOptions = options<PullOptions>(PULL)
 export const decodeLoadOptions = options<LoadOptions>(LOAD)
 export const decodeInspectOptions = options<InspectOptions>(INSPECT)
 export const decodeSaveOptions = options<SaveOptions>(SAVE)
+export const decodeCommitOptions = options<CommitOptions>(COMMIT)
+export const decodeImportOptions = options<ImportOptions>(IMPORT)
+export const decodeExportOptions = options<ExportOptions>(EXPORT)
 export const decodeRemoveOptions = options<RemoveOptions>(REMOVE)
 
 /** What a reference may look like is decided where it is read. */

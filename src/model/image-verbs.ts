@@ -145,3 +145,46 @@ export interface SaveOptions {
   readonly platform?: Platform
   readonly signal?: AbortSignal
 }
+
+/** What commit and import take, both of which make an image. */
+export interface MakeImageOptions {
+  /** A name for it; without a tag it is `latest`. Default: it has none. */
+  readonly name?: string
+  /** Lines of a Dockerfile, applied in their order: `CMD ["a"]`, `ENV a=b`, `WORKDIR /srv`, … */
+  readonly changes?: readonly string[]
+  readonly message?: string
+  /** Milliseconds since 1970 that count as the time of its making. Default: now. With the same time the same content is the same image. */
+  readonly createdMs?: number
+  readonly signal?: AbortSignal
+}
+
+export interface CommitOptions extends MakeImageOptions {
+  readonly author?: string
+  /** Nothing in a running container moves while its files are read. Default: true. */
+  readonly pause?: boolean
+}
+
+export interface ImportOptions extends MakeImageOptions {
+  /** What the files were built for. Default: this machine's. */
+  readonly platform?: Platform
+}
+
+export interface MadeImage {
+  /** Image id. */
+  readonly id: Digest
+  /** As Docker prints it. */
+  readonly reference?: string
+  /** Of the manifest. */
+  readonly digest: Digest
+}
+
+/** One name that an image or a container has, and the other one it is compared with has not, or otherwise. */
+export interface FileChange {
+  readonly kind: 'added' | 'changed' | 'deleted'
+  /** From the root, e.g. `/etc/hosts`. */
+  readonly path: string
+}
+
+export interface ExportOptions {
+  readonly signal?: AbortSignal
+}

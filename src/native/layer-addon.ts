@@ -54,7 +54,42 @@ export interface FlattenStats {
   readonly copies: number
 }
 
+/** A lower and an upper tree as an overlay has them; either may be missing. Absolute paths. */
+export interface TreePair {
+  /** Without whiteouts. */
+  readonly lower?: string
+  /** In overlay's form. */
+  readonly upper?: string
+  /** Mount points the engine made, from the root, without a leading slash: empty, and not in the lower tree, they are no change. */
+  readonly hidden?: readonly string[]
+}
+
+export interface ArchiveStats {
+  readonly ok: true
+  readonly entries: number
+  /** Of the whole archive. */
+  readonly bytes: number
+  /** Sockets that were left out, since no archive can hold one. */
+  readonly sockets: number
+}
+
+/** `A/path`, `C/path` or `D/path` each: added, changed, deleted. The root itself is `/`. */
+export interface TreeChanges {
+  readonly ok: true
+  readonly changes: readonly string[]
+}
+
 export interface LayerAddon {
+  /** Writes a tar of both trees merged, or of what the upper one changes, into `fd`, which is closed at the end. */
+  archiveTree(
+    trees: TreePair,
+    changes: boolean,
+    fd: number,
+    userNamespace?: number,
+  ): Promise<ArchiveStats | LayerFailure>
+  listChanges(trees: TreePair, userNamespace?: number): Promise<TreeChanges | LayerFailure>
+  /** Two whole trees without whiteouts. */
+  compareTrees(before: string, after: string, userNamespace?: number): Promise<TreeChanges | LayerFailure>
   readonly LayerApplier: new (directory: string, limits?: LayerLimits) => NativeLayerApplier
   /** Bottom layer first. `target` is an empty directory, `scratch` a free path beside it, removed at the end. */
   flattenLayers(

@@ -132,6 +132,7 @@ export interface Answers {
   readonly facts?: EngineError | HostFacts
   readonly store?: EngineError
   readonly images?: Partial<ImageVerbs>
+  readonly containers?: Partial<Pick<EngineForCli, 'commit' | 'diff' | 'export'>>
 }
 
 const notHere = (reference: string) => TE.left<EngineError>({ _tag: 'ImageNotFound', reference })
@@ -142,6 +143,8 @@ const noImages: ImageVerbs = {
   remove: notHere,
   tag: notHere,
   save: () => TE.right(undefined),
+  import: () => TE.left({ _tag: 'Unsupported', feature: 'import', why: 'this is a fake' }),
+  diff: notHere,
   inspect: notHere,
   history: notHere,
 }
@@ -168,6 +171,10 @@ export const fakeEngine = (answers: Answers = {}): FakeEngine => {
       removed.push(name)
       return TE.right(name)
     },
+    commit: (container) => TE.left({ _tag: 'ContainerNotFound', container }),
+    diff: (container) => TE.left({ _tag: 'ContainerNotFound', container }),
+    export: (container) => TE.left({ _tag: 'ContainerNotFound', container }),
+    ...answers.containers,
     images: { ...noImages, ...answers.images },
     facts: () => answer(answers.facts ?? plainFacts),
     store: () =>

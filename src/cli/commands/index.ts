@@ -28,6 +28,17 @@ export const commandGroups: readonly CommandGroup[] = [
         aliases: ['container rm', 'container remove'],
         load: async () => (await import('./rm.ts')).rm,
       },
+      {
+        name: 'commit',
+        aliases: ['container commit'],
+        load: async () => (await import('./commit.ts')).commit,
+      },
+      { name: 'diff', aliases: ['container diff'], load: async () => (await import('./diff.ts')).diff },
+      {
+        name: 'export',
+        aliases: ['container export'],
+        load: async () => (await import('./export.ts')).exportCommand,
+      },
     ],
   },
   {
@@ -35,6 +46,11 @@ export const commandGroups: readonly CommandGroup[] = [
     commands: [
       { name: 'pull', aliases: ['image pull'], load: async () => (await import('./pull.ts')).pull },
       { name: 'load', aliases: ['image load'], load: async () => (await import('./load.ts')).load },
+      {
+        name: 'import',
+        aliases: ['image import'],
+        load: async () => (await import('./import.ts')).importCommand,
+      },
       { name: 'save', aliases: ['image save'], load: async () => (await import('./save.ts')).save },
       {
         name: 'images',
@@ -43,6 +59,7 @@ export const commandGroups: readonly CommandGroup[] = [
       },
       { name: 'tag', aliases: ['image tag'], load: async () => (await import('./tag.ts')).tag },
       { name: 'inspect', load: async () => (await import('./inspect.ts')).inspect },
+      { name: 'image diff', load: async () => (await import('./diff.ts')).imageDiff },
       { name: 'image inspect', load: async () => (await import('./inspect.ts')).imageInspect },
       {
         name: 'history',

@@ -66,6 +66,11 @@ export interface HostPort {
   readonly devices: (options: DecodedOptions) => Either<EngineError, readonly HostDevice[]>
   /** Kills whoever is left in a group. The first round is over when this returns; resolves when a reading found nobody. */
   readonly killGroup: (group: string) => Promise<void>
+  /**
+   * Holds all processes of a container still until the result is called, which never fails. What a process that died had frozen is let go
+   * by `sweep`. Fails: HostUnfit where nothing can be frozen, SyscallFailed.
+   */
+  readonly freeze: (id: string, groups: readonly string[]) => TaskEither<EngineError, () => Promise<void>>
   /** True when the kernel has killed somebody in these groups for lack of memory. */
   readonly ranOutOfMemory: (groups: readonly string[]) => boolean
   /** Pid of the first process in the groups, as the kernel lists them. */

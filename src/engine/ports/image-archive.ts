@@ -47,4 +47,19 @@ export interface ImageArchives {
    * archive of images or is cut short, DigestMismatch for a blob that is not what its name says, SyscallFailed.
    */
   readonly open: (store: ContentStore, source: LoadSource) => TaskEither<EngineError, OpenedArchive>
+  /** Writes bytes as they are, to a path as a whole. Fails: as `write`. */
+  readonly writeTar: (
+    bytes: AsyncIterable<Uint8Array>,
+    target: SaveTarget,
+    options: { readonly signal?: AbortSignal },
+  ) => TaskEither<EngineError, void>
+  /**
+   * Stores a tar as it is, compressed or not; `through` sees its bytes first. Fails: Unsupported for a compression that layers cannot have,
+   * InvalidOption for a directory, SyscallFailed.
+   */
+  readonly storeTar: (
+    store: ContentStore,
+    source: LoadSource,
+    through: (bytes: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>,
+  ) => TaskEither<EngineError, ArchiveMember>
 }

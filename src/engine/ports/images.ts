@@ -9,6 +9,7 @@ import type { ContentStore } from './content-store.ts'
 import type { ImageArchives } from './image-archive.ts'
 import type { Registry } from './registry.ts'
 import type { Snapshotter } from './snapshotter.ts'
+import type { Trees } from './trees.ts'
 
 /** Ids of the containers made from the image with this id (digest of its config). */
 export type InUse = (imageId: string) => TaskEither<EngineError, readonly string[]>
@@ -21,6 +22,7 @@ export interface ImagePorts {
   readonly platform: Platform
   readonly archives: ImageArchives
   readonly inUse: InUse
+  readonly trees: Trees
 }
 
 export interface ImageProgram<A> extends ReaderTaskEither<ImagePorts, EngineError, A> {}

@@ -1,0 +1,261 @@
+// Holds a container still for a moment: the freezer of cgroup v2, also where that has no controllers, or of v1.
+//
+// A container has groups only where it has limits. Where none of them can be frozen, its processes visit one that can, and go back. What is
+// frozen is on file, under a lock of who froze it: a process that dies in between is undone by the next one's sweep.
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
+import path from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { HostPort } from '../engine/ports/host.ts'
+import type { EngineError } from '../model/errors.ts'
+import type { HostFacts } from '../model/host-facts.ts'
+import type { Addon } from '../native/addon.ts'
+import { attempt, thrown } from './attempt.ts'
+
+const LOCK_EX = 2
+/** Together five seconds: a task in an uninterruptible call is frozen only afterwards. */
+const TRIES = 2500
+const PAUSE_MS = 2
+const LOCK_PAUSE_MS = 10
+/** Times the list of processes is read: one that was just forked is found the next time. */
+const MAX_ROUNDS = 100
+
+/** What must be undone. All of it is written down before anything is done. */
+interface Frozen {
+  readonly version: 1
+  /** `cgroup.freeze` or `freezer.state`. */
+  readonly file: string
+  /** A group made for this, and where its processes belong. */
+  readonly guest?: { readonly group: string; readonly home: string }
+}
+
+export interface FreezerParts {
+  readonly addon: Pick<Addon, 'flock'>
+  readonly facts: Pick<HostFacts, 'cgroup'>
+  readonly runtime: string
+  /** Of the engine's root; what is made for a moment stands beside it. */
+  readonly groupName: string
+}
+
+export const freezer =
+  (parts: FreezerParts): HostPort['freeze'] =>
+  (id, groups) =>
+    attempt('freeze the container', async () => {
+      const release = await lockFreezing(parts, id)
+      const undo = (): void => {
+        try {
+          release.undo()
+        } finally {
+          release.free()
+        }
+      }
+      try {
+        await freeze(parts, id, groups, release.write)
+        return async () => undo()
+      } catch (error) {
+        undo()
+        throw error
+      }
+    })
+
+/** What dead processes left frozen goes on. */
+export const thawAbandoned = ({ addon, runtime }: Pick<FreezerParts, 'addon' | 'runtime'>): void => {
+  const folder = frozenFolder(runtime)
+  for (const name of namesIn(folder)) {
+    const fd = openSync(path.join(folder, name), constants.O_RDWR | constants.O_NOFOLLOW)
+    try {
+      if (addon.flock(fd, LOCK_EX) === 0) thaw(path.join(folder, name))
+    } finally {
+      closeSync(fd)
+    }
+  }
+}
+
+const frozenFolder = (runtime: string): string => path.join(runtime, 'frozen')
+
+const namesIn = (folder: string): readonly string[] => (existsSync(folder) ? readdirSync(folder) : [])
+
+interface Lock {
+  readonly write: (frozen: Frozen) => void
+  readonly undo: () => void
+  readonly free: () => void
+}
+
+/** One at a time: the second one would be let go with the first. */
+const lockFreezing = async ({ addon, runtime }: FreezerParts, id: string): Promise<Lock> => {
+  mkdirSync(frozenFolder(runtime), { recursive: true, mode: 0o700 })
+  const file = path.join(frozenFolder(runtime), id)
+  for (;;) {
+    const fd = openSync(file, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600)
+    // The holder before may have removed the file since it was opened.
+    if (addon.flock(fd, LOCK_EX) === 0 && isSame(fd, file)) {
+      thaw(file, true)
+      return {
+        write: (frozen) => {
+          ftruncateSync(fd, 0)
+          writeSync(fd, JSON.stringify(frozen), 0)
+        },
+        undo: () => thaw(file),
+        free: () => closeSync(fd),
+      }
+    }
+    closeSync(fd)
+    await sleep(LOCK_PAUSE_MS)
+  }
+}
+
+const isSame = (fd: number, file: string): boolean =>
+  statSync(file, { throwIfNoEntry: false })?.ino === fstatSync(fd).ino
+
+const freeze = async (
+  parts: FreezerParts,
+  id: string,
+  groups: readonly string[],
+  write: (frozen: Frozen) => void,
+): Promise<void> => {
+  const own = groups.find((group) => existsSync(`${group}/cgroup.freeze`))
+  if (own !== undefined) {
+    const file = `${own}/cgroup.freeze`
+    write({ version: 1, file })
+    writeFileSync(file, '1')
+    return untilFrozen(file)
+  }
+  const [first] = groups
+  if (first === undefined) throw thrown(unfit('the container has no cgroup, so its processes are not known'))
+  const guest = guestGroup(parts, id, first)
+  write({ version: 1, file: guest.file, guest })
+  mkdirSync(guest.group, { mode: 0o755 })
+  gather(groups, guest.group)
+  writeFileSync(guest.file, guest.file.endsWith('freezer.state') ? 'FROZEN' : '1')
+  // One forked by a process that was not there yet.
+  gather(groups, guest.group)
+  await untilFrozen(guest.file)
+}
+
+const unfit = (why: string): EngineError => ({
+  _tag: 'HostUnfit',
+  need: 'holding a running container still',
+  why,
+  remedy: 'pause: false (--pause=false) reads its files while it runs',
+})
+
+/** A group of our own that can be frozen: on v2, which a hybrid host has beside v1, else with v1's freezer. */
+const guestGroup = (
+  { facts: { cgroup }, groupName }: FreezerParts,
+  id: string,
+  first: string,
+): NonNullable<Frozen['guest']> & { readonly file: string } => {
+  const v1 = cgroup.controllers.find(({ name, version }) => name === 'freezer' && version === 1)
+  const mount = cgroup.unified ?? v1?.mountpoint
+  if (mount === undefined) throw thrown(unfit('there is neither cgroup v2 nor a freezer of v1'))
+  const group = path.join(mount, `${groupName}-frozen-${id}`)
+  const home = path.join(mount, homeOf(first, mount === cgroup.unified))
+  return { group, home, file: path.join(group, mount === cgroup.unified ? 'cgroup.freeze' : 'freezer.state') }
+}
+
+/** Where the container's first process is in that hierarchy; cgroups(7), /proc/pid/cgroup. */
+const homeOf = (group: string, isUnified: boolean): string => {
+  for (const pid of pidsBelow(group)) {
+    try {
+      const lines = readFileSync(`/proc/${pid}/cgroup`, 'utf8').split('\n')
+      const line = lines.find((each) => (isUnified ? each.startsWith('0::') : /^\d+:freezer:/.test(each)))
+      if (line !== undefined) return line.slice(line.indexOf('/'))
+    } catch {
+      // It has ended.
+    }
+  }
+  return '/'
+}
+
+/** Until a reading finds nobody who is not there already. */
+const gather = (groups: readonly string[], into: string): void => {
+  const moved = new Set<string>()
+  for (let round = 0; round < MAX_ROUNDS; round++) {
+    const left = [...new Set(groups.flatMap(pidsBelow))].filter((pid) => !moved.has(pid))
+    if (left.length === 0) return
+    for (const pid of left) {
+      moved.add(pid)
+      join(into, pid)
+    }
+  }
+}
+
+/** Of a group and those a container made in it. A process of another pid namespace is listed as 0. */
+const pidsBelow = (group: string): readonly string[] => {
+  try {
+    const own = readFileSync(`${group}/cgroup.procs`, 'utf8')
+      .split('\n')
+      .filter((pid) => Number(pid) > 0)
+    const below = readdirSync(group, { withFileTypes: true }).filter((entry) => entry.isDirectory())
+    return [...own, ...below.flatMap(({ name }) => pidsBelow(`${group}/${name}`))]
+  } catch {
+    return []
+  }
+}
+
+const ESRCH = -3
+const join = (group: string, pid: string): void => {
+  try {
+    writeFileSync(`${group}/cgroup.procs`, pid)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).errno !== ESRCH) throw error
+  }
+}
+
+const untilFrozen = async (file: string): Promise<void> => {
+  for (let tries = 0; tries < TRIES; tries++) {
+    if (isFrozen(file)) return
+    await sleep(PAUSE_MS)
+  }
+  throw thrown({ _tag: 'SyscallFailed', step: 'freeze', errno: 16, path: path.dirname(file) })
+}
+
+/** freezer-subsystem.rst: reading `freezer.state` brings it up to date. cgroup-v2.rst, cgroup.events. */
+const isFrozen = (file: string): boolean =>
+  file.endsWith('freezer.state')
+    ? readFileSync(file, 'utf8').trim() === 'FROZEN'
+    : /^frozen 1$/m.test(readFileSync(path.join(path.dirname(file), 'cgroup.events'), 'utf8'))
+
+/** Undoes whatever of it was done, in any state it was left in. */
+const thaw = (record: string, keep = false): void => {
+  const frozen = parse(readFileSync(record, 'utf8'))
+  if (frozen !== undefined && existsSync(frozen.file)) {
+    const { file, guest } = frozen
+    if (guest !== undefined)
+      for (let round = 0; round < MAX_ROUNDS && pidsBelow(guest.group).length > 0; round++)
+        goHome(file, guest)
+    else letGo(file)
+    if (guest !== undefined) rmdirSync(guest.group)
+  }
+  if (!keep) unlinkSync(record)
+}
+
+const goHome = (file: string, { group, home }: NonNullable<Frozen['guest']>): void => {
+  letGo(file)
+  for (const pid of pidsBelow(group)) join(home, pid)
+}
+
+const letGo = (file: string): void => writeFileSync(file, file.endsWith('freezer.state') ? 'THAWED' : '0')
+
+/** An empty one was locked, and nothing done yet. */
+const parse = (text: string): Frozen | undefined => {
+  try {
+    return JSON.parse(text) as Frozen
+  } catch {
+    return undefined
+  }
+}
