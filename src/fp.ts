@@ -21,6 +21,7 @@ import type { RunResult } from './model/exit.ts'
 import type { HostFacts } from './model/host-facts.ts'
 import type {
   CommitOptions,
+  DiskUsage,
   ExportOptions,
   FileChange,
   MadeImage,
@@ -28,12 +29,14 @@ import type {
   SaveTarget,
 } from './model/image-verbs.ts'
 import {
+  decodeCheckOptions,
   decodeCommitOptions,
   decodeExportOptions,
   decodeImportOptions,
   decodeInspectOptions,
   decodeLoadOptions,
   decodeLoadSource,
+  decodePruneOptions,
   decodePullOptions,
   decodeReference,
   decodeReferences,
@@ -119,6 +122,8 @@ export interface Engine {
     target: SaveTarget,
     options?: ExportOptions,
   ) => TaskEither<EngineError, void>
+  /** What images and containers take on disk. */
+  readonly usage: TaskEither<EngineError, DiskUsage>
   readonly images: ImageVerbs
   readonly facts: TaskEither<EngineError, HostFacts>
   /** The open engine itself, for the adapters of the command line. */
@@ -144,6 +149,10 @@ export interface ImageVerbs {
     target: SaveTarget,
     options?: SaveOptions,
   ) => TaskEither<EngineError, void>
+  /** Removes images without a name, or all that no container uses. */
+  readonly prune: (...args: Parameters<Images['prune']>) => ReturnType<Images['prune']>
+  /** Verifies every digest, record and unpacked tree, and puts right what can be. */
+  readonly check: (...args: Parameters<Images['check']>) => ReturnType<Images['check']>
   /** Of a tar of a root file system. */
   readonly import: (...args: Parameters<Images['import']>) => ReturnType<Images['import']>
   /** What differs between two images, from the first to the second. */
@@ -354,7 +363,22 @@ export const createEngine = (options: EngineOptions = {}): Engine => {
         paired(decodeSaveTarget(target), decodeExportOptions(wanted)),
         (images, { files }, [to, options]) => images.export(files, to, options),
       ),
+    usage: tracked('usage', ({ ports, images }) => {
+      session.flush()
+      return pipe(
+        TE.fromTask<Images, EngineError>(images),
+        TE.flatMap(({ usage }) => usage(listContainers(ports))),
+      )
+    }),
     images: {
+      prune: (wanted) =>
+        withImages('prune of images', ({ prune }) =>
+          pipe(TE.fromEither(decodePruneOptions(wanted)), TE.flatMap(prune)),
+        ),
+      check: (wanted) =>
+        withImages('check', ({ check }) =>
+          pipe(TE.fromEither(decodeCheckOptions(wanted)), TE.flatMap(check)),
+        ),
       import: (source, wanted) =>
         withImages('import', (images) =>
           pipe(

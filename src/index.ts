@@ -1,10 +1,12 @@
 // The library as Promises: a thin skin over fp.ts. A failure is thrown as a SlipwayError that carries the tagged error.
 import type { TaskEither } from '#fp/TaskEither'
 import {
+  type CheckOptions,
   type CommitOptions,
   type Container,
   type ContainerSummary,
   createEngine as createFpEngine,
+  type DiskUsage,
   type EngineError,
   type EngineOptions,
   type ExportOptions,
@@ -29,6 +31,8 @@ import {
   type PoolStartOptions,
   type PoolStats,
   type Prepared,
+  type PrunedImages,
+  type PruneOptions,
   type PulledImage,
   type PullOptions,
   type RemovedImage,
@@ -40,6 +44,7 @@ import {
   type SaveTarget,
   SlipwayError,
   type StartOptions,
+  type StoreReport,
 } from './fp.ts'
 
 export type {
@@ -106,6 +111,12 @@ export interface Engine {
   export(container: string, target: SaveTarget, options?: ExportOptions): Promise<void>
   /** Makes an image of a tar of a root file system: `{ path }` or `{ stream }`. */
   import(source: LoadSource, options?: ImportOptions): Promise<MadeImage>
+  /** Removes images that have no name, or with `all` every one that no container uses. */
+  pruneImages(options?: PruneOptions): Promise<PrunedImages>
+  /** What images and containers take on disk, as du(1) counts it. */
+  usage(): Promise<DiskUsage>
+  /** Verifies every digest, record and unpacked tree of the store, and puts right what can be. */
+  check(options?: CheckOptions): Promise<StoreReport>
   /** What differs between two images, from the first to the second. */
   diffImages(before: string, after: string): Promise<readonly FileChange[]>
   /** Pulls an image from a registry; `onProgress` is told of each layer's bytes. */
@@ -159,6 +170,9 @@ export const createEngine = (options: EngineOptions = {}): Engine => {
     diff: (container) => promised(engine.diff(container)),
     export: (container, target, wanted) => promised(engine.export(container, target, wanted)),
     import: (source, wanted) => promised(engine.images.import(source, wanted)),
+    pruneImages: (wanted) => promised(engine.images.prune(wanted)),
+    usage: () => promised(engine.usage),
+    check: (wanted) => promised(engine.images.check(wanted)),
     diffImages: (before, after) => promised(engine.images.diff(before, after)),
     pull: (reference, wanted) => promised(engine.images.pull(reference, wanted)),
     load: (source, wanted) => promised(engine.images.load(source, wanted)),

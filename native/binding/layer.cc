@@ -15,6 +15,7 @@
 #include "layer/flatten.h"
 #include "layer/remove.h"
 #include "layer/staging.h"
+#include "layer/usage.h"
 #include "sys/unique_fd.h"
 #include "sys/worker.h"
 
@@ -446,6 +447,32 @@ Napi::Value compare_trees(const Napi::CallbackInfo& info) {
   return run(info, job, read_namespace(info[2]));
 }
 
+struct UsageJob {
+  std::vector<std::string> paths;
+  std::vector<uint64_t> sizes;
+  Failure failure;
+
+  void explain(Napi::Object*) const {}
+  void work() { (void)layer::disk_usage(paths, &sizes, &failure); }
+  [[nodiscard]] Napi::Object show(Napi::Env env) const {
+    Napi::Object result = ok_object(env);
+    Napi::Array list = Napi::Array::New(env, sizes.size());
+    for (uint32_t i = 0; i < sizes.size(); i++)
+      put_at(list, i, Napi::Number::New(env, as_number(sizes[i])));
+    put(result, "sizes", list);
+    return result;
+  }
+};
+
+// diskUsage(paths, userNamespace?): bytes for each, a node with several names once.
+Napi::Value disk_usage(const Napi::CallbackInfo& info) {
+  auto job = std::make_shared<UsageJob>();
+  const auto paths = info[0].As<Napi::Array>();
+  for (uint32_t i = 0; i < paths.Length(); i++)
+    job->paths.push_back(paths.Get(i).As<Napi::String>());
+  return run(info, job, read_namespace(info[1]));
+}
+
 }  // namespace
 
 void register_layer(Napi::Env env, Napi::Object exports) {
@@ -456,6 +483,7 @@ void register_layer(Napi::Env env, Napi::Object exports) {
   exports.Set("archiveTree", Napi::Function::New(env, archive_tree, "archiveTree", layers));
   exports.Set("listChanges", Napi::Function::New(env, list_changes, "listChanges", layers));
   exports.Set("compareTrees", Napi::Function::New(env, compare_trees, "compareTrees", layers));
+  exports.Set("diskUsage", Napi::Function::New(env, disk_usage, "diskUsage", layers));
   exports.Set("removeTree", Napi::Function::New(env, remove_tree, "removeTree", layers));
   exports.Set("sweepStaging", Napi::Function::New(env, sweep_staging, "sweepStaging", layers));
   exports.Set("openStaging", Napi::Function::New(env, open_staging, "openStaging", layers));

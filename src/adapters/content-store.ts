@@ -6,6 +6,7 @@ import * as E from '#fp/Either'
 import * as O from '#fp/Option'
 import type { ContentStore, Stored } from '../engine/ports/content-store.ts'
 import { type Digest, parseDigest } from '../model/digest.ts'
+import { message } from '../model/errors.ts'
 import { type Descriptor, decodeIndex, encodeIndex, OCI_LAYOUT_FILE } from '../model/image.ts'
 import { decodeRecord, type PreparedRecord } from '../model/image-record.ts'
 import { attempt, attemptEither, orThrow, thrown } from './attempt.ts'
@@ -67,6 +68,8 @@ export const openContentStore = (root: string, flock: Flock): ContentStore => {
         return orThrow(program).then(O.some).finally(release)
       }),
     removeBlobsExcept: (keep) => attempt('remove blobs', () => removeBlobs(paths, keep)),
+    removeBlob: (digest) => attempt('remove a blob', () => rm(paths.blob(digest), { force: true })),
+    brokenRecords: (remove) => attempt('check image records', () => findBrokenRecords(paths, remove)),
     version: () => versionOf(paths.index),
     records: attempt('read image records', () => readRecords(paths)),
     record: (target, platform) =>
@@ -191,6 +194,29 @@ const readRecords = async (paths: StorePaths): Promise<readonly PreparedRecord[]
   }
   return records
 }
+const findBrokenRecords = async (
+  paths: StorePaths,
+  remove: boolean,
+): Promise<readonly { readonly file: string; readonly why: string }[]> => {
+  const broken: { readonly file: string; readonly why: string }[] = []
+  for (const name of await recordFiles(paths)) {
+    const file = path.join(paths.records, name)
+    const bytes = readIfThere(file)
+    // One that is being written by another process.
+    if (bytes === undefined || name.endsWith(UNFINISHED)) continue
+    const record = decodeRecord(bytes, name)
+    const why = E.isLeft(record)
+      ? message(record.left)
+      : paths.record(record.right.target, record.right.platform) === file
+        ? undefined
+        : 'it is the record of another image'
+    if (why === undefined) continue
+    broken.push({ file: name, why })
+    if (remove) await rm(file, { force: true })
+  }
+  return broken
+}
+
 const recordFiles = async (paths: StorePaths): Promise<readonly string[]> => {
   const names = await readdir(paths.records).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return []

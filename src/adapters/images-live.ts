@@ -8,6 +8,7 @@ import type { LayerAddon } from '../native/layer-addon.ts'
 import { loadAddon } from '../native/load.ts'
 import { openContentStore } from './content-store.ts'
 import type { Flock } from './content-store-lock.ts'
+import { diskOf } from './disk-usage.ts'
 import { imageArchives } from './oci-layout.ts'
 import { openRegistry, type RegistryOptions } from './registry.ts'
 import { nativeTrees } from './trees.ts'
@@ -35,6 +36,7 @@ export const imagePorts = (config: ImagesConfig): ImagePorts => ({
   archives: imageArchives,
   platform: config.platform ?? platformOfNodeArch(process.arch),
   inUse: config.inUse ?? (() => TE.right([])),
+  disk: diskOf(config.root, nativeOf(config)),
   trees: nativeTrees(nativeOf(config)),
 })
 

@@ -15,6 +15,7 @@ export const layersInside = (addon: LayerAddon, userNamespace: number): LayerAdd
   archiveTree: (trees, changes, fd) => addon.archiveTree(trees, changes, fd, userNamespace),
   listChanges: (trees) => addon.listChanges(trees, userNamespace),
   compareTrees: (before, after) => addon.compareTrees(before, after, userNamespace),
+  diskUsage: (paths) => addon.diskUsage(paths, userNamespace),
   removeTree: (path) => addon.removeTree(path, userNamespace),
   sweepStaging: (folder) => addon.sweepStaging(folder, userNamespace),
   closeFds: (fds) => addon.closeFds(fds),

@@ -1,6 +1,6 @@
 // Unpacked layers and flattened stacks on disk. A snapshot is made in a locked staging directory and renamed into place,
 // so it is there whole or not at all, whatever dies when.
-import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { lstat, mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises'
 import * as TE from '#fp/TaskEither'
 import type {
   PreparedStack,
@@ -46,9 +46,13 @@ export const createSnapshotter = (options: SnapshotterOptions): Snapshotter => {
     prepareStack: (diffIds) => effect(diffIds.at(-1) ?? 'none', () => store.prepareStack(diffIds)),
     find: (diffId) =>
       effect(diffId, async () => {
-        const record = await store.record('layer', diffId)
+        const record = await store.record('layer', diffId).catch(() => undefined)
         return record === undefined ? undefined : unpacked(record, true)
       }),
+    renewLayer: (diffId, source, { replace }) =>
+      effect(diffId, () => store.renewLayer(diffId, source, replace)),
+    renewStack: (diffIds, { replace }) =>
+      effect(diffIds.at(-1) ?? 'none', () => store.renewStack(diffIds, replace)),
     has: (kind, id) => effect(id, async () => (await store.record(kind, id)) !== undefined),
     remove: (kind, id) => effect(id, () => store.remove(kind, id)),
     list: effect('list', () => store.list()),
@@ -97,6 +101,57 @@ class Store {
         return { chainId, path, reused: !(await this.#place('stack', chainId, staging)) }
       })
     })
+  }
+
+  async renewLayer(
+    diffId: string,
+    source: AsyncIterable<Uint8Array>,
+    replace: boolean,
+  ): Promise<readonly string[]> {
+    keepError(source)
+    return this.#once('layer', diffId, () =>
+      this.#stage(async (staging) => {
+        const fresh = await this.#unpackInto(staging, diffId, source, {})
+        const known = await this.record('layer', diffId).catch(() => undefined)
+        return this.#renew('layer', diffId, staging, JSON.stringify(known) === JSON.stringify(fresh), replace)
+      }),
+    )
+  }
+
+  async renewStack(diffIds: readonly string[], replace: boolean): Promise<readonly string[]> {
+    const chainId = chainIdOf(diffIds)
+    if (!(await isThere(this.#paths.directory('stack', chainId)))) return []
+    return this.#once('stack', chainId, () =>
+      this.#stage(async (staging) => {
+        await this.#flattenInto(staging, chainId, diffIds)
+        const known = await this.record('stack', chainId).catch(() => undefined)
+        const isSound =
+          JSON.stringify((known as StackRecord | undefined)?.diffIds) === JSON.stringify(diffIds)
+        return this.#renew('stack', chainId, staging, isSound, replace)
+      }),
+    )
+  }
+
+  /** What differs from the fresh one in `staging`, which takes the place of the old one where that is wanted. */
+  async #renew(
+    kind: SnapshotKind,
+    id: string,
+    staging: string,
+    isSound: boolean,
+    replace: boolean,
+  ): Promise<readonly string[]> {
+    const tree = this.#paths.tree(kind, id)
+    const differs = isSound && (await isThere(tree)) ? await this.#compare(tree, `${staging}/fs`) : ['C/']
+    if (differs.length === 0 || !replace) return differs
+    await this.remove(kind, id)
+    await this.#place(kind, id, staging)
+    return differs
+  }
+
+  async #compare(before: string, after: string): Promise<readonly string[]> {
+    const result = await this.#native.compareTrees(before, after)
+    if (!result.ok) throw thrown(nativeError(result, 'compare'))
+    return result.changes
   }
 
   /** Moved away in one step, then deleted: a half-removed snapshot is never found. */
@@ -210,6 +265,9 @@ const unpacked = ({ diffId, sizeBytes, entries }: LayerRecord, reused: boolean):
   entries,
   reused,
 })
+
+const isThere = async (file: string): Promise<boolean> =>
+  (await lstat(file).catch(unlessCode('ENOENT'))) !== undefined
 
 /** For `.catch`: this code means "nothing there", every other error goes on. */
 const unlessCode =

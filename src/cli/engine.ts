@@ -82,6 +82,7 @@ export interface EngineForCli {
   readonly commit: Engine['commit']
   readonly diff: Engine['diff']
   readonly export: Engine['export']
+  readonly usage: Engine['usage']
   readonly images: ImageVerbs
   readonly facts: () => TaskEither<EngineError, HostFacts>
   readonly store: () => TaskEither<EngineError, StoreSummary>

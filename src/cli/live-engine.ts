@@ -38,6 +38,7 @@ export const liveEngine = (
     commit: engine.commit,
     diff: engine.diff,
     export: engine.export,
+    usage: engine.usage,
     images: engine.images,
     facts: () => engine.facts,
     store: () =>

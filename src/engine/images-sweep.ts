@@ -46,13 +46,17 @@ export const sweepAfterFailure =
 const isWorthKeeping = ({ _tag }: EngineError): boolean =>
   ['RegistryFailed', 'Cancelled', 'ImageNotFound', 'InvalidReference'].includes(_tag)
 
-interface Marked {
+export interface Marked {
   readonly blobs: Set<string>
   readonly layers: Set<string>
   readonly stacks: Set<string>
 }
 
-const mark = (store: ContentStore, entries: readonly Descriptor[]): TE.TaskEither<EngineError, Marked> => {
+/** Everything these entries lead to. */
+export const mark = (
+  store: ContentStore,
+  entries: readonly Descriptor[],
+): TE.TaskEither<EngineError, Marked> => {
   const marked: Marked = { blobs: new Set(), layers: new Set(), stacks: new Set() }
   return async () => {
     for (const entry of entries) await markFrom(store, entry, marked)

@@ -2,7 +2,9 @@
 import type { TaskEither } from '#fp/TaskEither'
 import type { EngineError } from '../model/errors.ts'
 import type {
+  CheckOptions,
   CommitOptions,
+  DiskUsage,
   ExportOptions,
   FileChange,
   ImageHistoryEntry,
@@ -14,20 +16,26 @@ import type {
   LoadOptions,
   LoadSource,
   MadeImage,
+  PrunedImages,
+  PruneOptions,
   PulledImage,
   PullOptions,
   RemovedImage,
   RemoveOptions,
   SaveOptions,
   SaveTarget,
+  StoreReport,
 } from '../model/image-verbs.ts'
+import { checkStore } from './check.ts'
 import { type ContainerFiles, changesOf, commit, compareImages, exportFiles } from './commit.ts'
 import { imageHistory } from './history.ts'
+import { imageUsage, type UsingContainer } from './image-usage.ts'
 import { listImages } from './images.ts'
 import { importImage } from './import.ts'
 import { inspectImage } from './inspect-image.ts'
 import { load } from './load.ts'
 import type { ImagePorts, ResolveImage } from './ports/images.ts'
+import { pruneImages } from './prune.ts'
 import { pull } from './pull.ts'
 import { imageResolver } from './resolve-image.ts'
 import { removeImage } from './rmi.ts'
@@ -63,6 +71,9 @@ export interface Images {
     options?: ExportOptions,
   ) => TaskEither<EngineError, void>
   readonly compare: (before: string, after: string) => TaskEither<EngineError, readonly FileChange[]>
+  readonly prune: (options?: PruneOptions) => TaskEither<EngineError, PrunedImages>
+  readonly usage: (containers: readonly UsingContainer[]) => TaskEither<EngineError, DiskUsage>
+  readonly check: (options?: CheckOptions) => TaskEither<EngineError, StoreReport>
   readonly resolve: ResolveImage
   /** Drops idle connections. */
   readonly close: () => void
@@ -83,6 +94,9 @@ export const imageVerbs = (ports: ImagePorts): Images => ({
   changesOf: (files) => changesOf(files)(ports),
   export: (files, target, options) => exportFiles(files, target, options)(ports),
   compare: (before, after) => compareImages(before, after)(ports),
+  prune: (options) => pruneImages(options)(ports),
+  usage: (containers) => imageUsage(containers)(ports),
+  check: (options) => checkStore(options)(ports),
   resolve: imageResolver(ports),
   close: () => ports.registry.close(),
 })

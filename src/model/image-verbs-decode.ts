@@ -3,15 +3,28 @@
 import type { Either } from '#fp/Either'
 import * as E from '#fp/Either'
 import { pipe } from '#fp/function'
-import { array, type Decoder, integer, isObject, type Mismatch, mismatch, oneOf, text } from './decode.ts'
+import {
+  array,
+  type Decoder,
+  integer,
+  isObject,
+  type Mismatch,
+  mismatch,
+  object,
+  oneOf,
+  optional,
+  text,
+} from './decode.ts'
 import type { EngineError } from './errors.ts'
 import type {
+  CheckOptions,
   CommitOptions,
   ExportOptions,
   ImportOptions,
   InspectOptions,
   LoadOptions,
   LoadSource,
+  PruneOptions,
   PullOptions,
   RemoveOptions,
   SaveOptions,
@@ -49,6 +62,9 @@ const MAKE: Table = {
 const COMMIT: Table = { ...MAKE, author: text, pause: flag }
 const IMPORT: Table = { ...MAKE, platform }
 const EXPORT: Table = { signal: abortSignal }
+const labelled: Decoder<unknown> = object({ key: text, value: optional(text), not: optional(flag) })
+const PRUNE: Table = { all: flag, untilMs: integer(0, MAX_TIME_MS), labels: array(labelled) }
+const CHECK: Table = { heal: flag, trees: flag, signal: abortSignal }
 const INSPECT: Table = { platform }
 
 const options =
@@ -68,6 +84,8 @@ export const decodeSaveOptions = options<SaveOptions>(SAVE)
 export const decodeCommitOptions = options<CommitOptions>(COMMIT)
 export const decodeImportOptions = options<ImportOptions>(IMPORT)
 export const decodeExportOptions = options<ExportOptions>(EXPORT)
+export const decodePruneOptions = options<PruneOptions>(PRUNE)
+export const decodeCheckOptions = options<CheckOptions>(CHECK)
 export const decodeRemoveOptions = options<RemoveOptions>(REMOVE)
 
 /** What a reference may look like is decided where it is read. */

@@ -188,3 +188,83 @@ export interface FileChange {
 export interface ExportOptions {
   readonly signal?: AbortSignal
 }
+
+export interface PruneOptions {
+  /** Every image that no container uses. Default: only those without a name. */
+  readonly all?: boolean
+  /** Only images made before this, in milliseconds since 1970. */
+  readonly untilMs?: number
+  /** Only images with all of these labels, and with none of those that are `not` wanted. */
+  readonly labels?: readonly { readonly key: string; readonly value?: string; readonly not?: boolean }[]
+}
+
+export interface PrunedImages {
+  /** Names taken away, as Docker prints them. */
+  readonly untagged: readonly string[]
+  /** Digests of what was removed. */
+  readonly deleted: readonly string[]
+  /** Bytes on disk that are free now. */
+  readonly reclaimedBytes: number
+  /** Another process adds content: names are gone, and their files go with a later command. */
+  readonly postponed: boolean
+}
+
+/** Bytes on disk, as du(1) counts them. */
+export interface DiskUsage {
+  /** Blobs, records, unpacked layers and stacks. `active`: used by a container. */
+  readonly images: UsageTotal
+  /** Writable layers, and the directories they are in. `active`: running. */
+  readonly containers: UsageTotal
+  /** Everything else below the engine's root: the skeleton of the `host` image, names, what is on its way out. */
+  readonly otherBytes: number
+  readonly perImage: readonly ImageUsage[]
+  readonly perContainer: readonly { readonly id: string; readonly sizeBytes: number }[]
+}
+export interface UsageTotal {
+  readonly count: number
+  readonly active: number
+  readonly sizeBytes: number
+  /** Of that, what nothing active needs. */
+  readonly reclaimableBytes: number
+}
+export interface ImageUsage {
+  readonly id?: Digest
+  /** As Docker prints it; absent for a nameless image. */
+  readonly reference?: string
+  readonly createdMs?: number
+  /** `sharedBytes` and `uniqueBytes` together. */
+  readonly sizeBytes: number
+  /** Of blobs and layers that other images have, too. */
+  readonly sharedBytes: number
+  readonly uniqueBytes: number
+  /** How many were made of it. */
+  readonly containers: number
+}
+
+export interface CheckOptions {
+  /** Put right what can be. Default: true. */
+  readonly heal?: boolean
+  /** Also unpack every layer again and compare. Default: true. */
+  readonly trees?: boolean
+  readonly signal?: AbortSignal
+}
+
+export interface StoreReport {
+  /** How many were looked at. */
+  readonly checked: {
+    readonly blobs: number
+    readonly records: number
+    readonly layers: number
+    readonly stacks: number
+  }
+  readonly problems: readonly StoreProblem[]
+}
+export interface StoreProblem {
+  /** e.g. `layer sha256:…`, `record of docker.io/library/app:1`. */
+  readonly what: string
+  readonly why: string
+  /** It is right again. */
+  readonly healed: boolean
+  /** What was done about it, or what can be. */
+  readonly remedy: string
+}

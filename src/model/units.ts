@@ -51,9 +51,17 @@ export const parseDuration = (value: string | number, option: string): Either<In
   if (written === '0') return E.right(0)
   if (/^[\d.]+$/.test(written)) return refuse(option, value, 'needs a unit: ms, s, m, h or d')
   if (!DURATION.test(written)) return refuse(option, value, 'expected a duration such as 150ms, 2s or 1m30s')
+  return wholeTime(durationMs(written), option, value)
+}
+
+/** How long ago, in milliseconds: a duration of any length. Undefined for what is none. */
+export const parseAge = (written: string): number | undefined =>
+  DURATION.test(written) ? durationMs(written) : undefined
+
+const durationMs = (written: string): number => {
   let total = 0
   for (const [, number, unit] of written.matchAll(PART)) total += Number(number) * (UNITS_MS[unit ?? ''] ?? 0)
-  return wholeTime(Math.round(total * 1e6) / 1e6, option, value)
+  return Math.round(total * 1e6) / 1e6
 }
 
 const wholeTime = (ms: number, option: string, value: unknown): Either<InvalidOption, number> => {

@@ -88,6 +88,11 @@ export interface LayerAddon {
     userNamespace?: number,
   ): Promise<ArchiveStats | LayerFailure>
   listChanges(trees: TreePair, userNamespace?: number): Promise<TreeChanges | LayerFailure>
+  /** Bytes on disk of each path, 0 for what is not there; a node with several names counts for the first path that has it. */
+  diskUsage(
+    paths: readonly string[],
+    userNamespace?: number,
+  ): Promise<{ readonly ok: true; readonly sizes: readonly number[] } | LayerFailure>
   /** Two whole trees without whiteouts. */
   compareTrees(before: string, after: string, userNamespace?: number): Promise<TreeChanges | LayerFailure>
   readonly LayerApplier: new (directory: string, limits?: LayerLimits) => NativeLayerApplier

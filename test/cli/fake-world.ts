@@ -132,7 +132,7 @@ export interface Answers {
   readonly facts?: EngineError | HostFacts
   readonly store?: EngineError
   readonly images?: Partial<ImageVerbs>
-  readonly containers?: Partial<Pick<EngineForCli, 'commit' | 'diff' | 'export'>>
+  readonly containers?: Partial<Pick<EngineForCli, 'commit' | 'diff' | 'export' | 'usage'>>
 }
 
 const notHere = (reference: string) => TE.left<EngineError>({ _tag: 'ImageNotFound', reference })
@@ -147,6 +147,8 @@ const noImages: ImageVerbs = {
   diff: notHere,
   inspect: notHere,
   history: notHere,
+  prune: () => TE.right({ untagged: [], deleted: [], reclaimedBytes: 0, postponed: false }),
+  check: () => TE.right({ checked: { blobs: 0, records: 0, layers: 0, stacks: 0 }, problems: [] }),
 }
 
 const isError = (value: object): value is EngineError => '_tag' in value
@@ -174,6 +176,7 @@ export const fakeEngine = (answers: Answers = {}): FakeEngine => {
     commit: (container) => TE.left({ _tag: 'ContainerNotFound', container }),
     diff: (container) => TE.left({ _tag: 'ContainerNotFound', container }),
     export: (container) => TE.left({ _tag: 'ContainerNotFound', container }),
+    usage: TE.left({ _tag: 'Unsupported', feature: 'usage', why: 'this is a fake' }),
     ...answers.containers,
     images: { ...noImages, ...answers.images },
     facts: () => answer(answers.facts ?? plainFacts),

@@ -63,6 +63,12 @@ export const memorySnapshotter = (): MemorySnapshotter => {
         const sizeBytes = layers.get(diffId)
         return sizeBytes === undefined ? undefined : { diffId, sizeBytes, entries: 1, reused: true }
       }),
+    renewLayer: (diffId, source) =>
+      attempt('renew', async () => {
+        await read(diffId, source)
+        return []
+      }),
+    renewStack: () => TE.right([]),
     has: (kind, id) => TE.fromIO(() => (kind === 'layer' ? layers.has(id) : stacks.has(id))),
     remove: (kind, id) => TE.fromIO(() => void (kind === 'layer' ? layers.delete(id) : stacks.delete(id))),
     list: TE.fromIO(() => ({

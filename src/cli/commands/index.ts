@@ -66,6 +66,7 @@ export const commandGroups: readonly CommandGroup[] = [
         aliases: ['image history'],
         load: async () => (await import('./history.ts')).history,
       },
+      { name: 'image prune', load: async () => (await import('./image-prune.ts')).imagePrune },
       {
         name: 'rmi',
         aliases: ['image rm', 'image remove'],
@@ -76,7 +77,9 @@ export const commandGroups: readonly CommandGroup[] = [
   {
     title: 'This machine',
     commands: [
-      { name: 'info', load: async () => (await import('./info.ts')).info },
+      { name: 'system df', load: async () => (await import('./system-df.ts')).systemDf },
+      { name: 'system check', load: async () => (await import('./system-check.ts')).systemCheck },
+      { name: 'info', aliases: ['system info'], load: async () => (await import('./info.ts')).info },
       { name: 'doctor', load: async () => (await import('./doctor.ts')).doctor },
       { name: 'explain', load: async () => (await import('./explain.ts')).explain },
       { name: 'bench', load: async () => (await import('./bench.ts')).bench },

@@ -65,9 +65,16 @@ export interface ContentStore {
   /** Removes every blob not in the set. Only inside `alone`. Gives what was removed. */
   readonly removeBlobsExcept: (keep: ReadonlySet<string>) => TaskEither<EngineError, readonly Digest[]>
 
+  /** Removes one blob that is known to be damaged. Fine when it is not there. */
+  readonly removeBlob: (digest: Digest) => TaskEither<EngineError, void>
+
   /** Changes whenever index.json does; cheap enough for every start. Undefined while the store is empty. */
   readonly version: () => string | undefined
   readonly records: TaskEither<EngineError, readonly PreparedRecord[]>
+  /** Files in the place of records that are none; removed when asked. */
+  readonly brokenRecords: (
+    remove: boolean,
+  ) => TaskEither<EngineError, readonly { readonly file: string; readonly why: string }[]>
   /** The record of one entry for one platform (`linux/amd64`), when it was prepared. */
   readonly record: (target: Digest, platform: string) => TaskEither<EngineError, PreparedRecord | undefined>
   readonly saveRecord: (record: PreparedRecord) => TaskEither<EngineError, void>

@@ -6,6 +6,7 @@ import type { ResolveOptions } from '../../model/image-verbs.ts'
 import type { Platform } from '../../model/platform.ts'
 import type { PreparedImage } from '../../model/prepared-image.ts'
 import type { ContentStore } from './content-store.ts'
+import type { Disk } from './disk.ts'
 import type { ImageArchives } from './image-archive.ts'
 import type { Registry } from './registry.ts'
 import type { Snapshotter } from './snapshotter.ts'
@@ -23,6 +24,7 @@ export interface ImagePorts {
   readonly archives: ImageArchives
   readonly inUse: InUse
   readonly trees: Trees
+  readonly disk: Disk
 }
 
 export interface ImageProgram<A> extends ReaderTaskEither<ImagePorts, EngineError, A> {}

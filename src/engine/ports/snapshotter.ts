@@ -52,6 +52,20 @@ export interface Snapshotter {
   readonly prepareStack: (diffIds: readonly string[]) => TaskEither<EngineError, PreparedStack>
   /** What is known of a layer that is unpacked. */
   readonly find: (diffId: string) => TaskEither<EngineError, UnpackedLayer | undefined>
+  /**
+   * Unpacks a layer again and tells what in its directory is otherwise, each as `C/path`; everything, when there is no usable directory. With
+   * `replace` the new one takes its place. Nothing may run on it then. Fails as `unpackLayer`.
+   */
+  readonly renewLayer: (
+    diffId: string,
+    source: AsyncIterable<Uint8Array>,
+    options: { readonly replace: boolean },
+  ) => TaskEither<EngineError, readonly string[]>
+  /** The same for a stack, which is made of its layers again. Nothing, where the image needs no stack or has none yet. */
+  readonly renewStack: (
+    diffIds: readonly string[],
+    options: { readonly replace: boolean },
+  ) => TaskEither<EngineError, readonly string[]>
   readonly has: (kind: SnapshotKind, id: string) => TaskEither<EngineError, boolean>
   /** Idempotent. The caller knows that nothing uses it; stacks made of a layer do not need the layer any more. */
   readonly remove: (kind: SnapshotKind, id: string) => TaskEither<EngineError, void>

@@ -1,0 +1,61 @@
+// What an engine's root takes on disk, counted by the addon as du(1) does.
+import { readdir, stat } from 'node:fs/promises'
+import path from 'node:path'
+import type { Disk, ImagePart } from '../engine/ports/disk.ts'
+import type { Digest } from '../model/digest.ts'
+import type { LayerAddon } from '../native/layer-addon.ts'
+import { attempt, thrown } from './attempt.ts'
+import { storePaths } from './content-store-paths.ts'
+import { nativeError } from './layer-errors.ts'
+import { snapshotPaths } from './snapshotter-paths.ts'
+
+/** Directories of the image store and of the snapshotter. Layers come before stacks, whose files are links to theirs. */
+const OF_IMAGES = ['oci', 'prepared', 'ingest', 'locks', 'layers', 'stacks', 'staging']
+const CONTAINERS = 'containers'
+/** stat(2), st_blocks. */
+const BLOCK_BYTES = 512
+/** What runs: it need not outlive a reboot, and is no store. */
+const RUNTIME = 'run'
+
+export const diskOf = (root: string, native: Pick<LayerAddon, 'diskUsage'>): Disk => {
+  const store = storePaths(root)
+  const snapshots = snapshotPaths(root)
+  const measure = async (paths: readonly string[]): Promise<readonly number[]> => {
+    const result = await native.diskUsage(paths)
+    if (!result.ok) throw thrown(nativeError(result, root))
+    return result.sizes
+  }
+  const placeOf = ({ kind, id }: ImagePart): string =>
+    kind === 'blob' ? store.blob(id as Digest) : snapshots.directory(kind, id)
+  return {
+    parts: (parts) => attempt('measure images', () => measure(parts.map(placeOf))),
+    root: attempt('measure the store', async () => {
+      const names = await namesIn(root)
+      const others = names.filter((name) => ![...OF_IMAGES, CONTAINERS, RUNTIME].includes(name))
+      const ids = await namesIn(path.join(root, CONTAINERS))
+      const at = (name: string): string => path.join(root, name)
+      const all = [...OF_IMAGES, ...others].map(at)
+      const sizes = await measure([...all, ...ids.map((id) => path.join(root, CONTAINERS, id))])
+      const perContainer = ids.map((id, index) => ({ id, sizeBytes: sizes[all.length + index] ?? 0 }))
+      const [folder = 0] = await measure([at(CONTAINERS)])
+      return {
+        imagesBytes: sum(sizes.slice(0, OF_IMAGES.length)),
+        containersBytes: folder,
+        otherBytes: sum(sizes.slice(OF_IMAGES.length, all.length)) + (await ownBlocks(root)),
+        perContainer,
+      }
+    }),
+  }
+}
+
+/** Of the directory itself, without what is in it. */
+const ownBlocks = async (folder: string): Promise<number> =>
+  stat(folder).then(({ blocks }) => blocks * BLOCK_BYTES)
+
+const sum = (sizes: readonly number[]): number => sizes.reduce((total, size) => total + size, 0)
+
+const namesIn = async (folder: string): Promise<readonly string[]> =>
+  readdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return []
+    throw error
+  })

@@ -1,0 +1,104 @@
+// slipway system df: what images and containers take on disk, as du counts it.
+import * as E from '#fp/Either'
+import { hexOf } from '../../model/digest.ts'
+import type { DiskUsage, ImageUsage, UsageTotal } from '../../model/image-verbs.ts'
+import { type Context, command } from '../command.ts'
+import type { ContainerSummary } from '../engine.ts'
+import { formatRecords } from '../format.ts'
+import { humanBytes, humanDuration } from '../human.ts'
+import { refuse } from '../image-flags.ts'
+import { reportUsage } from '../report.ts'
+import { table } from '../table.ts'
+
+const HEADERS = {
+  Type: 'TYPE',
+  TotalCount: 'TOTAL',
+  Active: 'ACTIVE',
+  Size: 'SIZE',
+  Reclaimable: 'RECLAIMABLE',
+} as const
+const COLUMNS = 'table {{.Type}}\t{{.TotalCount}}\t{{.Active}}\t{{.Size}}\t{{.Reclaimable}}'
+const SHORT_ID = 12
+const NONE = '<none>'
+
+export const systemDf = command({
+  name: 'system df',
+  summary: 'Show what is stored takes on disk',
+  usage: '[OPTIONS]',
+  flags: {
+    verbose: { kind: 'boolean', short: 'v', help: 'Each image and container, with what it shares' },
+    format: {
+      kind: 'text',
+      value: 'FORMAT',
+      help: "'json', 'table', or a Go template such as '{{.Type}}: {{.Size}}'",
+    },
+  },
+  run: async (context) => {
+    const { verbose, format = 'table' } = context.args.flags
+    if (verbose && format !== 'table') return misuse(context, '--verbose and --format exclude each other')
+    const engine = await context.engine()
+    const usage = await engine.usage()
+    if (E.isLeft(usage)) return refuse(context, usage.left)
+    const listed = verbose ? await engine.list()() : E.right([])
+    if (E.isLeft(listed)) return refuse(context, listed.left)
+    if (verbose) {
+      context.stdout.write(details(usage.right, listed.right, Date.now()))
+      return 0
+    }
+    const shown = formatRecords(format === 'table' ? COLUMNS : format, records(usage.right), HEADERS)
+    if (E.isLeft(shown)) return misuse(context, shown.left.message)
+    context.stdout.write(shown.right)
+    return 0
+  },
+})
+
+const misuse = ({ stderr }: Pick<Context, 'stderr'>, message: string): number => {
+  reportUsage(stderr, 'system df', { _tag: 'UsageError', message })
+  return 1
+}
+
+/** Docker's rows, and one for the rest of the root: together they are what du says. */
+const records = ({ images, containers, otherBytes }: DiskUsage) => [
+  record('Images', images),
+  record('Containers', containers),
+  record('Other', { count: 0, active: 0, sizeBytes: otherBytes, reclaimableBytes: 0 }),
+]
+
+const record = (type: string, { count, active, sizeBytes, reclaimableBytes }: UsageTotal) => {
+  const share = sizeBytes === 0 ? '' : ` (${Math.floor((100 * reclaimableBytes) / sizeBytes)}%)`
+  return {
+    Type: type,
+    TotalCount: String(count),
+    Active: String(active),
+    Size: humanBytes(sizeBytes),
+    Reclaimable: `${humanBytes(reclaimableBytes)}${share}`,
+  }
+}
+
+const details = (usage: DiskUsage, containers: readonly ContainerSummary[], nowMs: number): string =>
+  [
+    'Images space usage:\n',
+    table(
+      ['REPOSITORY:TAG', 'IMAGE ID', 'CREATED', 'SIZE', 'SHARED SIZE', 'UNIQUE SIZE', 'CONTAINERS'],
+      usage.perImage.map((image) => imageRow(image, nowMs)),
+    ),
+    'Containers space usage:\n',
+    table(
+      ['CONTAINER ID', 'IMAGE', 'STATUS', 'SIZE', 'NAMES'],
+      usage.perContainer.map(({ id, sizeBytes }) => {
+        const found = containers.find((container) => container.id === id)
+        const { image = NONE, status = 'gone', name = NONE } = found ?? {}
+        return [id.slice(0, SHORT_ID), image, status, humanBytes(sizeBytes), name]
+      }),
+    ),
+  ].join('\n')
+
+const imageRow = (image: ImageUsage, nowMs: number): readonly string[] => [
+  image.reference ?? NONE,
+  image.id === undefined ? NONE : hexOf(image.id).slice(0, SHORT_ID),
+  image.createdMs === undefined ? 'N/A' : `${humanDuration(nowMs - image.createdMs)} ago`,
+  humanBytes(image.sizeBytes),
+  humanBytes(image.sharedBytes),
+  humanBytes(image.uniqueBytes),
+  String(image.containers),
+]
