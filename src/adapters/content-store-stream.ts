@@ -51,11 +51,18 @@ export const readThrough = async <A>(
   paths: StorePaths,
   blob: Stored,
   consumer: Consumer<A>,
+  onBytes?: (read: number) => void,
 ): Promise<E.Either<EngineError, A>> => {
   const what = `layer ${blob.digest}`
   const check = verifier(what, blob)
   const source = createReadStream(paths.blob(blob.digest), { highWaterMark: READ_CHUNK })
-  const { result, complete } = await feed(what, source, consumer, async (chunk) => check.add(chunk), true)
+  let read = 0
+  const keep = async (chunk: Uint8Array): Promise<void> => {
+    check.add(chunk)
+    read += chunk.byteLength
+    onBytes?.(read)
+  }
+  const { result, complete } = await feed(what, source, consumer, keep, true)
   if (complete) check.end()
   return result
 }

@@ -42,9 +42,9 @@ export const openContentStore = (root: string, flock: Flock): ContentStore => {
         await prepare()
         return storeThrough(paths, expected, source, consumer)
       }),
-    readThrough: (blob, consumer) =>
+    readThrough: (blob, consumer, onBytes) =>
       attemptEither(`read blob ${blob.digest}`, () =>
-        whenMissing(blob.digest, readThrough(paths, blob, consumer)),
+        whenMissing(blob.digest, readThrough(paths, blob, consumer, onBytes)),
       ),
     stream: (blob) => verifiedStream(paths, blob),
     read: (blob) =>

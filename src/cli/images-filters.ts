@@ -4,18 +4,20 @@ import type { ImageSummary } from '../model/image-verbs.ts'
 import type { UsageError } from './args.ts'
 import { filterItems, type Test as ItemTest, type Maker } from './filters.ts'
 import { split } from './mount-flags.ts'
+import { timeOf } from './prune-filters.ts'
 
 type Test = ItemTest<ImageSummary>
 
 /** By key. A text instead of a test says what is wrong with the value. */
 const MAKERS: Readonly<Record<string, Maker<ImageSummary>>> = {
   dangling: (value) =>
-    value === 'true' || value === 'false'
-      ? ({ repository }) => (repository === undefined) === (value === 'true')
+    ['true', 'false', '1', '0'].includes(value)
+      ? ({ repository }) => (repository === undefined) === (value === 'true' || value === '1')
       : 'true or false',
   reference: (value) => referenceTest(value),
   label: (value) => labelTest(value),
   before: (value, all) => relativeTo(value, all, (image, other) => image < other),
+  until: (value) => untilTest(value),
   since: (value, all) => relativeTo(value, all, (image, other) => image > other),
 }
 
@@ -35,6 +37,14 @@ export const referenceTest = (pattern: string): Test => {
     ]
     return names.some((name) => whole.test(name))
   }
+}
+
+/** Made before a time, or so long ago. */
+const untilTest = (text: string): Test | string => {
+  const timeMs = timeOf(text, Date.now())
+  return timeMs === undefined
+    ? 'neither a duration such as 24h nor a time'
+    : ({ createdMs = 0 }) => createdMs < timeMs
 }
 
 const labelTest = (text: string): Test => {

@@ -12,8 +12,8 @@ export interface ProgressDisplay {
 /** Time between two drawings on a terminal, in milliseconds. */
 const FRAME_MS = 80
 const SHORT_DIGEST = 12
-/** `99.9MB/99.9MB  99.9MB/s` */
-const FIGURES_COLUMNS = 24
+/** `99.9MB/99.9MB  99.9MB/s  59m left` */
+const FIGURES_COLUMNS = 34
 
 interface LayerState {
   readonly name: string
@@ -123,10 +123,19 @@ const layerLine = (layer: LayerState, columns: number, nowMs: number): string =>
   if (status !== 'downloading') return `${name}: ${WORDS[status]}`
   const seconds = (nowMs - startedMs) / 1000
   const rate = seconds > 0 ? `  ${humanBytes(receivedBytes / seconds)}/s` : ''
-  const figures = `${humanBytes(receivedBytes)}/${humanBytes(sizeBytes)}${rate}`
+  const left = remaining(sizeBytes - receivedBytes, seconds > 0 ? receivedBytes / seconds : 0)
+  const figures = `${humanBytes(receivedBytes)}/${humanBytes(sizeBytes)}${rate}${left}`
   // All bars are of one length, whatever the figures beside them.
   const room = columns - name.length - Math.max(figures.length, FIGURES_COLUMNS) - 5
   return `${name}: ${room >= 10 ? `${bar(receivedBytes / Math.max(sizeBytes, 1), Math.min(room, 50))} ` : ''}${figures}`
+}
+
+/** At the rate there was so far; nothing while that says little. */
+const remaining = (bytes: number, bytesPerSecond: number): string => {
+  if (bytes <= 0 || bytesPerSecond <= 0) return ''
+  const seconds = Math.ceil(bytes / bytesPerSecond)
+  if (seconds < 100) return `  ${seconds}s left`
+  return seconds < 6000 ? `  ${Math.round(seconds / 60)}m left` : `  ${Math.round(seconds / 3600)}h left`
 }
 
 /** `[====>     ]`, `width` characters inside the brackets. */

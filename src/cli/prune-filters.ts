@@ -31,7 +31,7 @@ const wrong = (filter: string, why: string): E.Either<UsageError, never> =>
   E.left({ _tag: 'UsageError', message: `--filter ${filter}: ${why}` })
 
 /** Milliseconds since 1970. A number without a unit counts seconds since then; a time without a zone is ours. */
-const timeOf = (text: string, nowMs: number): number | undefined => {
+export const timeOf = (text: string, nowMs: number): number | undefined => {
   if (/^\d+(\.\d+)?$/.test(text)) return Number(text) * 1000
   const ago = parseAge(text)
   if (ago !== undefined) return nowMs - ago

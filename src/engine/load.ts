@@ -192,8 +192,11 @@ const acquireLayer =
   ({ store }: ImagePorts, archive: OpenedArchive, onProgress: OnProgress | undefined): AcquireLayer =>
   ({ blob }, consumer) => {
     const { digest, size } = blob
-    const source = archive.source(blob)
-    const stored = store.readThrough({ digest, size }, consumer)
+    const tell = (receivedBytes: number): void =>
+      onProgress?.({ kind: 'layer', digest, status: 'downloading', receivedBytes, sizeBytes: size })
+    const bytes = archive.source(blob)
+    const source = bytes === undefined ? undefined : counted(bytes, tell)
+    const stored = store.readThrough({ digest, size }, consumer, tell)
     return pipe(
       store.has(digest),
       TE.flatMap((isHere) =>
@@ -208,6 +211,18 @@ const acquireLayer =
       ),
     )
   }
+
+async function* counted(
+  bytes: AsyncIterable<Uint8Array>,
+  tell: (passed: number) => void,
+): AsyncGenerator<Uint8Array> {
+  let passed = 0
+  for await (const chunk of bytes) {
+    passed += chunk.byteLength
+    tell(passed)
+    yield chunk
+  }
+}
 
 /** A blob nobody has is the archive's fault, not the store's. */
 const absent = (archive: OpenedArchive, digest: Digest, error: EngineError): EngineError => {

@@ -23,7 +23,7 @@ export const imagesFlags = {
     kind: 'list',
     short: 'f',
     value: 'KEY=VALUE',
-    help: 'Show only images by dangling, reference, label, before or since',
+    help: 'Show only images by dangling, reference, label, before, since or until',
   },
 } as const satisfies FlagTable
 
@@ -37,6 +37,10 @@ const HEADERS = {
   CreatedAt: 'CREATED AT',
   Size: 'SIZE',
   Platform: 'PLATFORM',
+  VirtualSize: 'SIZE',
+  SharedSize: 'SHARED SIZE',
+  UniqueSize: 'UNIQUE SIZE',
+  Containers: 'CONTAINERS',
 } as const
 
 const COLUMNS = 'table {{.Repository}}\t{{.Tag}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}'
@@ -92,7 +96,16 @@ const imageRecord = (image: ImageSummary, nowMs: number, full: boolean) => ({
   Tag: image.tag ?? NONE,
   Digest: image.digest,
   CreatedSince: image.createdMs === undefined ? 'N/A' : `${humanDuration(nowMs - image.createdMs)} ago`,
-  CreatedAt: image.createdMs === undefined ? 'N/A' : new Date(image.createdMs).toISOString(),
+  CreatedAt: image.createdMs === undefined ? 'N/A' : goTime(image.createdMs),
   Size: humanBytes(image.sizeBytes),
   Platform: image.platform,
+  VirtualSize: humanBytes(image.sizeBytes),
+  // As Docker's list has them: `system df -v` counts these.
+  SharedSize: 'N/A',
+  UniqueSize: 'N/A',
+  Containers: 'N/A',
 })
+
+/** As Go prints a time: `2024-01-02 03:04:05 +0000 UTC`. */
+const goTime = (ms: number): string =>
+  `${new Date(ms).toISOString().slice(0, 19).replace('T', ' ')} +0000 UTC`

@@ -43,7 +43,12 @@ export interface ContentStore {
     consumer: Consumer<A>,
   ) => TaskEither<EngineError, A>
   /** Reads a stored blob through a consumer. Fails: StateDamaged when it is missing, DigestMismatch. */
-  readonly readThrough: <A>(blob: Stored, consumer: Consumer<A>) => TaskEither<EngineError, A>
+  readonly readThrough: <A>(
+    blob: Stored,
+    consumer: Consumer<A>,
+    /** Hears how many of the blob's bytes were read so far. */
+    onBytes?: (read: number) => void,
+  ) => TaskEither<EngineError, A>
   /** A stored blob's bytes as they are; the end of the stream says that they were right, and a SlipwayError what is wrong. */
   readonly stream: (blob: Stored) => AsyncIterable<Uint8Array>
   /** A whole small document, verified. Fails: StateDamaged when it is missing or larger than 8 MiB, DigestMismatch. */

@@ -93,7 +93,7 @@ Images('before and since compare creation times', async () => {
   assert.is(await names('before=debian'), 'old\n')
   assert.is(await names('since=old:bookworm'), 'debian\n')
 })
-for (const filter of ['nonsense=1', 'dangling', 'dangling=maybe', 'before=nobody']) {
+for (const filter of ['nonsense=1', 'dangling', 'dangling=maybe', 'before=nobody', 'until=soon']) {
   Images(`--filter ${filter} is refused by name`, async () => {
     const { code, stderr } = await output(['images', '-f', filter], listing(image()))
     assert.is(code, 1)
@@ -216,7 +216,7 @@ for (const [bytes, text] of [
     assert.is(humanBytes(bytes), text)
   })
 }
-Images('a line shows share, bytes and rate, and fits the terminal', () => {
+Images('a line shows share, bytes, rate and the time that is left, and fits the terminal', () => {
   const layer = {
     name: 'abcdef123456',
     sizeBytes: 2_000_000,
@@ -225,9 +225,47 @@ Images('a line shows share, bytes and rate, and fits the terminal', () => {
     startedMs: 0,
   } as const
   const [line = ''] = layerLines([layer], 80, 24, 500)
-  assert.match(line, /^abcdef123456: \[=+> +\] 1MB\/2MB {2}2MB\/s$/)
+  assert.match(line, /^abcdef123456: \[=+> +\] 1MB\/2MB {2}2MB\/s {2}1s left$/)
   assert.ok(line.length <= 80)
   assert.ok(layerLines([layer], 20, 24, 500).every((text) => text.length <= 20))
+})
+for (const [receivedBytes, nowMs, left] of [
+  [1_900_000, 10_000, '1s left'],
+  [100_000, 10_000, '3m left'],
+  [1000, 10_000, '6h left'],
+  [2_000_000, 10_000, '/s'],
+  [0, 10_000, '/s'],
+  [1000, 0, '1kB/2MB'],
+] as const)
+  Images(`after ${nowMs} ms and ${receivedBytes} of two million bytes a line ends in ${left}`, () => {
+    const layer = {
+      name: 'l',
+      sizeBytes: 2_000_000,
+      status: 'downloading',
+      receivedBytes,
+      startedMs: 0,
+    } as const
+    const [line = ''] = layerLines([layer], 80, 24, nowMs)
+    assert.ok(line.endsWith(left), line)
+  })
+Images('until shows what was made before a time, or so long ago', async () => {
+  const day = 86_400_000
+  const list = listing(
+    image({ tag: 'old', createdMs: Date.now() - 3 * day }),
+    image({ tag: 'new', createdMs: Date.now() }),
+  )
+  const tags = async (filter: string) =>
+    (await output(['images', '-f', filter, '--format', '{{.Tag}}'], list)).stdout.trim().split('\n')
+  assert.equal(await tags('until=48h'), ['old'])
+  assert.equal(await tags(`until=${new Date(Date.now() - day).toISOString()}`), ['old'])
+  assert.equal((await tags(`until=${Math.floor(Date.now() / 1000) + 60}`)).length, 2)
+})
+Images('times and the fields Docker leaves open are as Docker prints them', async () => {
+  const { stdout } = await output(
+    ['images', '--format', '{{.CreatedAt}} {{.SharedSize}} {{.UniqueSize}} {{.Containers}} {{.VirtualSize}}'],
+    listing(image({ createdMs: Date.parse('2024-01-02T03:04:05.678Z'), sizeBytes: 1234 })),
+  )
+  assert.is(stdout, '2024-01-02 03:04:05 +0000 UTC N/A N/A N/A 1.23kB\n')
 })
 Images('more layers than rows are summed up', () => {
   const layers = Array.from({ length: 30 }, (_, at) => ({

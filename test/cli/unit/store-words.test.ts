@@ -1,0 +1,251 @@
+// commit, diff, export, import, prune, df and check: what is asked of the engine, and what is printed.
+import * as TE from '#fp/TaskEither'
+import { digestOf } from '../../../src/model/digest.ts'
+import type { EngineError } from '../../../src/model/errors.ts'
+import type { DiskUsage, PruneOptions, StoreReport } from '../../../src/model/image-verbs.ts'
+import { assert, suite } from '../../support/suite.ts'
+import { type Answers, call, settle } from '../fake-world.ts'
+
+const test = suite('cli/store-words')
+const id = digestOf('config')
+const said = async (words: readonly string[], answers: Answers = {}, env: Record<string, string> = {}) => {
+  const made = call(words, { answers, env })
+  return { code: await made.code, stdout: made.stdout(), stderr: made.stderr() }
+}
+const withoutSignal = ({ signal: _, ...options }: { readonly signal?: AbortSignal }) => options
+
+const committing = (asked: unknown[]): Answers => ({
+  containers: {
+    commit: (container, options = {}) => {
+      asked.push([container, withoutSignal(options)])
+      return TE.right({ id, digest: id })
+    },
+  },
+})
+test('commit prints the id, and hands its flags on', async () => {
+  const asked: unknown[] = []
+  assert.equal(await said(['commit', 'web'], committing(asked)), { code: 0, stdout: `${id}\n`, stderr: '' })
+  const words = ['-a', 'Ada', '-m', 'why', '-c', 'CMD a', '--change=USER b', '-p=false', 'web', 'me/web:1']
+  await said(['container', 'commit', ...words], committing(asked), { SOURCE_DATE_EPOCH: '1700000000' })
+  await said(['commit', '--no-pause', 'web'], committing(asked))
+  assert.equal(asked, [
+    ['web', { changes: [], pause: true }],
+    [
+      'web',
+      {
+        name: 'me/web:1',
+        message: 'why',
+        createdMs: 1.7e12,
+        changes: ['CMD a', 'USER b'],
+        author: 'Ada',
+        pause: false,
+      },
+    ],
+    ['web', { changes: [], pause: false }],
+  ])
+})
+test('commit refuses a time that is none, and tells what failed', async () => {
+  const { code, stderr } = await said(['commit', 'web'], committing([]), { SOURCE_DATE_EPOCH: 'today' })
+  assert.equal(
+    [code, stderr.split('\n')[0]],
+    [1, 'slipway: SOURCE_DATE_EPOCH: "today": is not a number of seconds'],
+  )
+  assert.match((await said(['commit', 'nope'])).stderr, /no such container: nope/)
+  assert.is((await said(['commit'])).code, 1)
+})
+
+test('diff prints a letter and a path, and makes control characters visible', async () => {
+  const changes = [
+    { kind: 'changed', path: '/etc' },
+    { kind: 'added', path: '/etc/a\u001b[2J' },
+    { kind: 'deleted', path: '/etc/b' },
+  ] as const
+  const { stdout } = await said(['diff', 'web'], { containers: { diff: () => TE.right(changes) } })
+  assert.is(stdout, 'C /etc\nA /etc/a\\u001b[2J\nD /etc/b\n')
+  const images = await said(['image', 'diff', 'a', 'b'], { images: { diff: () => TE.right(changes) } })
+  assert.is(images.stdout, stdout)
+  assert.is((await said(['diff', 'nope'])).code, 1)
+  assert.is((await said(['image', 'diff', 'a'])).code, 1)
+})
+
+test('export writes to standard output or a file, and to no terminal', async () => {
+  const targets: unknown[] = []
+  const answers: Answers = {
+    containers: {
+      export: (_container, target) => {
+        targets.push(target)
+        if ('stream' in target) target.stream.write('tar')
+        return TE.right(undefined)
+      },
+    },
+  }
+  assert.equal(await said(['export', 'web'], answers), { code: 0, stdout: 'tar', stderr: '' })
+  await said(['export', '-o', 'web.tar', 'web'], answers)
+  assert.equal(targets[1], { path: '/work/web.tar' })
+  const made = call(['export', 'web'], { answers, tty: { columns: 80, rows: 24 } })
+  assert.is(await made.code, 1)
+  assert.match(made.stderr(), /standard output is a terminal/)
+})
+
+test('import takes a file, standard input or nothing that is a terminal', async () => {
+  const asked: unknown[] = []
+  const answers: Answers = {
+    images: {
+      import: (source, options = {}) => {
+        asked.push(['path' in source ? source.path : 'stream', withoutSignal(options)])
+        return TE.right({ id, digest: id })
+      },
+    },
+  }
+  assert.is((await said(['import', 'x.tar'], answers)).stdout, `${id}\n`)
+  await said(
+    ['image', 'import', '-c', 'CMD a', '-m', 'why', '--platform', 'linux/arm64', '-', 'a:1'],
+    answers,
+  )
+  await said(['import', 'https://example.org/x.tar'], answers)
+  assert.equal(asked, [
+    ['/work/x.tar', { changes: [], message: 'Imported from x.tar' }],
+    [
+      'stream',
+      {
+        name: 'a:1',
+        changes: ['CMD a'],
+        message: 'why',
+        platform: { os: 'linux', architecture: 'arm64' },
+      },
+    ],
+    ['https://example.org/x.tar', { changes: [], message: 'Imported from https://example.org/x.tar' }],
+  ])
+  const made = call(['import', '-'], { answers, tty: { columns: 80, rows: 24 } })
+  assert.is(await made.code, 1)
+  assert.is((await said(['import', '--platform', 'a/b/c/d', '-'], answers)).code, 1)
+})
+
+const pruning = (asked: PruneOptions[], deleted: readonly string[] = [id]): Answers => ({
+  images: {
+    prune: (options = {}) => {
+      asked.push(options)
+      return TE.right({
+        untagged: ['app:1'],
+        deleted,
+        reclaimedBytes: 1_234_567,
+        postponed: deleted.length === 0,
+      })
+    },
+  },
+})
+test('image prune asks, and only y is a yes', async () => {
+  for (const [answer, code] of [
+    ['y\n', 0],
+    ['Yes\n', 0],
+    ['n\n', 1],
+    ['\n', 1],
+    [undefined, 1],
+  ] as const) {
+    const asked: PruneOptions[] = []
+    const made = call(['image', 'prune'], { answers: pruning(asked) })
+    await settle()
+    if (answer === undefined) made.keys.end()
+    else made.keys.write(answer)
+    assert.is(await made.code, code, String(answer))
+    assert.is(asked.length, code === 0 ? 1 : 0)
+    assert.match(made.stdout(), /^WARNING! This will remove all dangling images\.\nAre you sure/)
+  }
+})
+test('image prune tells what went, and what goes later', async () => {
+  const { stdout } = await said(['image', 'prune', '-af'], pruning([]))
+  assert.is(stdout, `Deleted Images:\nuntagged: app:1\ndeleted: ${id}\n\nTotal reclaimed space: 1.23MB\n`)
+  assert.match((await said(['image', 'prune', '-f'], pruning([], []))).stderr, /go with a later command/)
+})
+test('image prune reads its conditions', async () => {
+  const asked: PruneOptions[] = []
+  const filters = ['until=2024-01-02T03:04:05Z', 'label=a=b', 'label!=c', 'until=1700000000'].flatMap(
+    (each) => ['--filter', each],
+  )
+  await said(['image', 'prune', '-f', ...filters], pruning(asked))
+  const before = Date.now()
+  await said(['image', 'prune', '-f', '--filter', 'until=2160h'], pruning(asked))
+  const labels = [
+    { key: 'a', value: 'b', not: false },
+    { key: 'c', not: true },
+  ]
+  assert.equal(asked[0], { all: false, untilMs: 1.7e12, labels })
+  const ageMs = before - (asked[1]?.untilMs ?? 0)
+  assert.ok(Math.abs(ageMs - 2160 * 3_600_000) < 60_000, String(ageMs))
+  for (const filter of ['until=soon', 'dangling=true', 'until', 'until!=1h', 'label='])
+    assert.is((await said(['image', 'prune', '-f', '--filter', filter], pruning([]))).code, 1, filter)
+})
+
+const usage: DiskUsage = {
+  images: { count: 2, active: 1, sizeBytes: 4_000_000, reclaimableBytes: 1_000_000 },
+  containers: { count: 1, active: 1, sizeBytes: 0, reclaimableBytes: 0 },
+  otherBytes: 4096,
+  perImage: [
+    {
+      id,
+      reference: 'app:1',
+      sizeBytes: 3_000_000,
+      sharedBytes: 2_000_000,
+      uniqueBytes: 1_000_000,
+      containers: 1,
+    },
+    { sizeBytes: 1, sharedBytes: 0, uniqueBytes: 1, containers: 0 },
+  ],
+  perContainer: [{ id: 'f'.repeat(64), sizeBytes: 10 }],
+}
+const measured: Answers = { containers: { usage: TE.right(usage) } }
+test('system df has Docker columns, a template, and a page with everything', async () => {
+  assert.equal((await said(['system', 'df'], measured)).stdout.split('\n'), [
+    'TYPE         TOTAL   ACTIVE   SIZE    RECLAIMABLE',
+    'Images       2       1        4MB     1MB (25%)',
+    'Containers   1       1        0B      0B',
+    'Other        0       0        4.1kB   0B (0%)',
+    '',
+  ])
+  assert.is(
+    (await said(['system', 'df', '--format', '{{.Type}}={{.Size}}'], measured)).stdout,
+    'Images=4MB\nContainers=0B\nOther=4.1kB\n',
+  )
+  const page = (await said(['system', 'df', '-v'], measured)).stdout
+  assert.match(page, /app:1 +[0-9a-f]{12} +N\/A +3MB +2MB +1MB +1\n<none> +<none> +N\/A +1B +0B +1B +0\n/)
+  assert.match(page, /ffffffffffff +<none> +gone +10B/)
+  for (const words of [
+    ['-v', '--format', 'json'],
+    ['--format', '{{.Nope}}'],
+  ])
+    assert.is((await said(['system', 'df', ...words], measured)).code, 1)
+  assert.is((await said(['system', 'df'])).code, 1)
+})
+
+const checking = (problems: StoreReport['problems'], asked: unknown[] = []): Answers => ({
+  images: {
+    check: (options = {}) => {
+      asked.push(withoutSignal(options))
+      return TE.right({ checked: { blobs: 3, records: 1, layers: 1, stacks: 1 }, problems })
+    },
+  },
+})
+test('system check ends with 0 when all is well or healed, and else with 1', async () => {
+  const asked: unknown[] = []
+  const healed = { what: 'layer x', why: 'C/etc', healed: true, remedy: 'made again' }
+  const broken = { what: 'blob y', why: 'gone', healed: false, remedy: 'pull it' }
+  const sound = await said(['system', 'check'], checking([], asked))
+  assert.equal(sound, { code: 0, stdout: '3 blobs, 1 records, 1 layers, 1 trees: all sound\n', stderr: '' })
+  assert.is((await said(['system', 'check', '--quick'], checking([healed], asked))).code, 0)
+  const bad = await said(['system', 'check', '--dry-run'], checking([healed, broken], asked))
+  assert.is(bad.code, 1)
+  assert.is(
+    bad.stdout,
+    'healed: layer x: C/etc\n  made again\nBROKEN: blob y: gone\n  pull it\n3 blobs, 1 records, 1 layers, 1 trees: 1 healed, 1 broken\n',
+  )
+  assert.equal(asked, [
+    { heal: true, trees: true },
+    { heal: true, trees: false },
+    { heal: false, trees: true },
+  ])
+  const failed: Answers = {
+    images: { check: () => TE.left<EngineError>({ _tag: 'StateDamaged', path: '/x', why: 'y' }) },
+  }
+  assert.is((await said(['system', 'check'], failed)).code, 1)
+})
+test.run()
