@@ -3,11 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
+#include <algorithm>
 #include <string_view>
+#include <utility>
 
 #include "layer/node.h"
 #include "layer/remove.h"
@@ -19,6 +22,21 @@ namespace {
 // image-spec layer.md, Whiteouts. The second prefix is AUFS' own bookkeeping.
 constexpr std::string_view kWhiteoutPrefix = ".wh.", kAufs = ".wh..wh.",
                            kOpaqueMarker = ".wh..wh..opq";
+
+// Zeros in such a run become a hole: an archive tells of none, but for sparse files.
+constexpr size_t kHoleBytes = 64 << 10;
+
+size_t zeros_at(const uint8_t* bytes, size_t size) {
+  if (size < kHoleBytes || bytes[0] != 0) return 0;
+  return memcmp(bytes, bytes + 1, kHoleBytes - 1) == 0 ? kHoleBytes : 0;
+}
+
+// Bytes until the next run of zeros begins.
+size_t data_at(const uint8_t* bytes, size_t size) {
+  size_t at = std::min(size, kHoleBytes);
+  while (at < size && zeros_at(bytes + at, size - at) == 0) at = std::min(size, at + kHoleBytes);
+  return at;
+}
 
 enum class Place { kNode, kWhiteout, kIgnored, kRefused };
 
@@ -171,14 +189,23 @@ bool Applier::file(const Entry& entry) {
 bool Applier::data(uint64_t offset, const uint8_t* bytes, size_t size) {
   stats_.bytes += size;
   while (file_ && size > 0) {
+    const size_t zeros = current_.sparse ? 0 : zeros_at(bytes, size);
+    if (zeros > 0 && lseek(file_.get(), static_cast<off_t>(zeros), SEEK_CUR) >= 0) {
+      ends_in_hole_ = true;
+      bytes += zeros;
+      size -= zeros;
+      continue;
+    }
+    const size_t piece = data_at(bytes, size);
     const ssize_t put = current_.sparse
                             ? pwrite(file_.get(), bytes, size, static_cast<off_t>(offset))
-                            : write(file_.get(), bytes, size);
+                            : write(file_.get(), bytes, piece);
     if (put < 0 && errno == EINTR) continue;
     if (put <= 0) {
       failure_->entry = current_.name;
       return fail("layer_write");
     }
+    ends_in_hole_ = false;
     bytes += put;
     offset += static_cast<uint64_t>(put);
     size -= static_cast<size_t>(put);
@@ -196,6 +223,8 @@ bool Applier::end() {
 bool Applier::finish_file() {
   const sys::UniqueFd file = std::move(file_);
   const int fd = file.get();
+  if (std::exchange(ends_in_hole_, false) && ftruncate(fd, static_cast<off_t>(current_.size)) != 0)
+    return fail("layer_truncate");
   if (stack_.inherits_acl) drop_inherited_acl(fd);
   const bool owned = current_.uid != 0 || current_.gid != 0 || parent_->setgid;
   if (owned && fchown(fd, current_.uid, current_.gid) != 0) return fail_chown(current_);

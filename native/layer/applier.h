@@ -71,6 +71,7 @@ class Applier final : public EntrySink {
   std::string name_;  // last part of its path
   Entry current_;     // of a file whose data follows
   sys::UniqueFd file_;
+  bool ends_in_hole_ = false;  // its last bytes were zeros, which are not written
 };
 
 }  // namespace slipway::layer

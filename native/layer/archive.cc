@@ -21,6 +21,10 @@ namespace {
 
 constexpr char kWhiteout[] = ".wh.", kOpaqueName[] = ".wh..wh..opq";
 constexpr size_t kReadBytes = 256 << 10;
+// Holes of so many bytes in one file are left out of the archive, in pax's sparse form. Docker can
+// load such a layer but not save it again ("could not verify layer data", Docker 20 to 28), so that
+// smaller ones are written as the zeros they read as; the applier makes them holes again.
+constexpr uint64_t kSparseBytes = 64 << 20;
 
 // Both sides of one directory. A descriptor of -1: that side has none.
 struct Pair {
@@ -386,7 +390,7 @@ class Archiver final : public Visitor {
       if (segments.size() > Limits::kSegments / 2) return true;  // written out in full
       at = end;
     }
-    if (data_size == static_cast<uint64_t>(size)) return true;
+    if (static_cast<uint64_t>(size) - data_size < kSparseBytes) return true;
     const bool ends_in_hole = segments.empty() || segments.back().offset + segments.back().size <
                                                       static_cast<uint64_t>(size);
     // GNU tar marks the end that way.

@@ -16,6 +16,7 @@ import { SlipwayError } from '../../src/index.ts'
 import { engineNeeds, openTestEngine, type TestEngine } from '../support/engine.ts'
 import { lacking } from '../support/needs.ts'
 import { assert, suite } from '../support/suite.ts'
+import { treeList } from '../support/tree-list.ts'
 
 const Commit = suite('library/commit')
 const why = engineNeeds()
@@ -311,16 +312,7 @@ withTools(
     execFileSync('umoci', ['unpack', '--image', `${at('n-layout')}:docker.io/me/n:1`, at('n-bundle')], quiet)
     mkdirSync(at('n-export'))
     execFileSync('tar', ['x', '-p', '-C', at('n-export'), '-f', at('n.tar')])
-    const list = (root: string) =>
-      execFileSync(
-        'bash',
-        [
-          '-c',
-          `cd ${root}; find . -mindepth 1 ! -path './dev' ! -path './proc' ! -path './sys' ! -path './etc/host*' ! -path './etc/resolv.conf' -printf '%p %y %m %U:%G %l %T@ ' -exec sh -c 'test -f "$1" -a ! -L "$1" && sha256sum < "$1" || echo' _ {} \\; | sed '/^.\\/etc d/s/ [0-9.]* *$//' | sort`,
-        ],
-        { encoding: 'utf8' },
-      )
-    assert.is(list(path.join(at('n-bundle'), 'rootfs')), list(at('n-export')))
+    assert.is(treeList(path.join(at('n-bundle'), 'rootfs')), treeList(at('n-export')))
     const short = mkdtempSync('/run/sw-')
     const podman = (...args: readonly string[]) =>
       execFileSync(
@@ -336,7 +328,7 @@ withTools(
       podman('load', '-q', '-i', at('n-docker.tar'))
       assert.is(podman('image', 'inspect', '-f', '{{.Id}}', 'me/n:1').trim(), id.slice(7))
       const tree = podman('image', 'mount', 'me/n:1').trim()
-      assert.is(list(tree), list(at('n-export')))
+      assert.is(treeList(tree), treeList(at('n-export')))
       podman('image', 'umount', 'me/n:1')
     } finally {
       execFileSync('sh', ['-c', `umount ${at('podman')}/* 2>/dev/null || true`])
