@@ -432,7 +432,8 @@ struct ChangesJob {
   }
 };
 
-// listChanges(trees, userNamespace?): the kind and the path of each change as one text, e.g. `A/etc/new`.
+// listChanges(trees, userNamespace?): the kind and the path of each change as one text, e.g.
+// `A/etc/new`.
 Napi::Value list_changes(const Napi::CallbackInfo& info) {
   auto job = std::make_shared<ChangesJob>();
   job->trees = read_trees(info[0].As<Napi::Object>());

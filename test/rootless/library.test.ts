@@ -312,4 +312,29 @@ test('the supplementary groups of the user are not those of its containers', () 
   assert.is(output(['run', '--rm', 'host', 'id', '-G'], { groups: [4242] }), '0\n')
 })
 
+test('what a container changed becomes an image, whoever owns it, and the store stays sound', () => {
+  output(['load', '-i', archives.many])
+  const make =
+    'cd /home; echo new > app/new; chown 1000:1000 app/new; rm last; rm -r opaque; mkdir opaque; chown 5:6 opaque; echo o > opaque/o; chmod 4755 app/new'
+  output(['run', '--name', 'maker', 'many:1', 'sh', '-c', make])
+  const changes = output(['diff', 'maker']).trim().split('\n')
+  for (const line of ['A /home/app/new', 'D /home/last', 'C /home/opaque', 'A /home/opaque/o'])
+    assert.ok(changes.includes(line), changes.join('; '))
+  assert.not.ok(
+    changes.some((line) => /^. \/(proc|sys|dev)/.test(line)),
+    changes.join('; '),
+  )
+  output(['commit', 'maker', 'many:2'])
+  const look =
+    'cd /home; stat -c "%n %u %g %a" app/new opaque opaque/o closed/inside; ls opaque; test -e last || echo gone'
+  assert.is(
+    output(['run', '--rm', 'many:2', 'sh', '-c', look]),
+    'app/new 1000 1000 4755\nopaque 5 6 755\nopaque/o 0 0 644\nclosed/inside 8 8 0\no\ngone\n',
+  )
+  assert.match(output(['system', 'check']), /all sound/)
+  assert.match(output(['system', 'df']), /^TYPE/)
+  output(['rm', 'maker'])
+  output(['rmi', 'many:2'])
+})
+
 Rootless.run()
