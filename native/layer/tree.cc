@@ -82,8 +82,10 @@ bool read_names(int directory, std::vector<std::string>* names) {
   const int copy = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   DIR* stream = copy < 0 ? nullptr : fdopendir(copy);
   if (stream == nullptr) {
+    const int error = errno;
     if (copy >= 0) (void)close(copy);
-    return false;
+    errno = error;
+    return error == ENOENT;  // it was removed since it was opened, so there is nothing in it
   }
   errno = 0;
   for (const dirent* entry = readdir(stream); entry != nullptr; entry = readdir(stream)) {

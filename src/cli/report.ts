@@ -36,6 +36,7 @@ const FLAG_OF_OPTION = {
   // -v, --mount or --tmpfs: the target tells which.
   mounts: 'mount',
   image: 'IMAGE',
+  source: 'FILE',
   argv: 'COMMAND',
   command: 'COMMAND',
   noNewPrivileges: '--security-opt',

@@ -150,7 +150,8 @@ test('changes of a second generation lie over those of the first', async () => {
 })
 
 test('a running container is held still while it is committed, and goes on afterwards', async () => {
-  const script = 'i=0; while :; do i=$((i+1)); echo $i > /a; echo $i > /b; done'
+  const script =
+    'i=0; while :; do i=$((i+1)); echo $i > /n; busybox mv /n /a; echo $i > /n; busybox mv /n /b; done'
   await using container = await box.engine.start('base:1', ['sh', '-c', script], {
     name: 'cf',
     memory: '64MiB',
@@ -160,15 +161,12 @@ test('a running container is held still while it is committed, and goes on after
     await box.engine.commit('cf', { name: 'f:1' })
     const { stdout } = await box.engine.run('f:1', ['sh', '-c', 'cat /a /b'])
     const [a = 0, b = 0] = stdout.trim().split('\n').map(Number)
-    assert.ok(a - b === 0 || a - b === 1 || stdout.trim().split('\n').length < 2, stdout)
+    // The first of two files is never more than one ahead of the second.
+    assert.ok(a > 0 && (a - b === 0 || a - b === 1), stdout)
   }
-  // Read as it goes, a file may just be empty.
   const count = async () => {
-    for (;;) {
-      await box.engine.commit('cf', { name: 'f:1', pause: false })
-      const { stdout } = await box.engine.run('f:1', ['cat', '/a'])
-      if (stdout !== '') return Number(stdout)
-    }
+    await box.engine.commit('cf', { name: 'f:1', pause: false })
+    return Number((await box.engine.run('f:1', ['cat', '/a'])).stdout)
   }
   const first = await count()
   assert.ok((await count()) > first, 'it goes on')
@@ -326,10 +324,10 @@ withTools(
     try {
       await box.engine.save('me/n:1', { path: at('n-docker.tar') })
       podman('load', '-q', '-i', at('n-docker.tar'))
-      assert.is(podman('image', 'inspect', '-f', '{{.Id}}', 'me/n:1').trim(), id.slice(7))
-      const tree = podman('image', 'mount', 'me/n:1').trim()
+      assert.is(podman('image', 'inspect', '-f', '{{.Id}}', id.slice(7)).trim(), id.slice(7))
+      const tree = podman('image', 'mount', id.slice(7)).trim()
       assert.is(treeList(tree), treeList(at('n-export')))
-      podman('image', 'umount', 'me/n:1')
+      podman('image', 'umount', id.slice(7))
     } finally {
       execFileSync('sh', ['-c', `umount ${at('podman')}/* 2>/dev/null || true`])
       rmSync(short, { recursive: true, force: true })
