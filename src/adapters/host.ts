@@ -31,7 +31,7 @@ import { makeBindSources } from './bind-sources.ts'
 import { killAtOnce } from './cgroup-kill.ts'
 import type { CgroupParents } from './cgroup-parents.ts'
 import { filterStore } from './filter-store.ts'
-import { freezer, thawAbandoned } from './freezer.ts'
+import type { FreezerParts } from './freezer.ts'
 import type { Guardian } from './guardian.ts'
 import { textOf, USUAL_USER_DB_BYTES } from './read-in-root.ts'
 import { randomHex, type StateDir } from './state-dir.ts'
@@ -71,7 +71,7 @@ export const realHost = (parts: HostParts): HostPort => {
     openTrees: openTrees(addon, facts),
     devices: (options) => attempt(() => lookUpDevices(options)),
     killGroup,
-    freeze: freezer({ addon, facts, runtime: state.runtime, groupName: parts.groupName }),
+    freeze: freezeLater({ addon, facts, runtime: state.runtime, groupName: parts.groupName }),
     ranOutOfMemory,
     firstProcess,
     overlaysOf: (id) => overlaysOf(state, id),
@@ -84,6 +84,13 @@ export const realHost = (parts: HostParts): HostPort => {
     prepareImage: parts.prepareImage,
   }
 }
+
+/** Loaded with its first use: no start needs it. */
+const freezeLater =
+  (parts: FreezerParts): HostPort['freeze'] =>
+  (id, groups) =>
+  async () =>
+    (await import('./freezer.ts')).freezer(parts)(id, groups)()
 
 const attempt = <A>(make: () => A): E.Either<EngineError, A> => {
   try {
@@ -401,6 +408,7 @@ const killProcess = async ({ process: first, bootId }: ContainerRecord, now: str
 const sweep = async (parts: HostParts, cleanUp: HostPort['cleanUp']): Promise<void> => {
   const dead = parts.state.deadEngines()
   if (dead.length === 0) return
+  const { thawAbandoned } = await import('./freezer.ts')
   thawAbandoned({ addon: parts.addon, runtime: parts.state.runtime })
   const engines = new Set(dead.map(({ engine }) => engine))
   const left = parts.state
