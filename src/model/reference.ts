@@ -52,7 +52,9 @@ export const familiarName = (reference: ImageReference): string =>
 
 /** The short form without tag and digest, e.g. `debian`, `localhost:5000/app`. */
 export const familiarRepository = ({ registry, repository }: ImageReference): string => {
-  if (registry !== HUB) return `${registry}/${repository}`
+  // Without the host its first part could be read as one.
+  const first = repository.split('/', 1)[0] ?? ''
+  if (registry !== HUB || (first !== repository && isHost(first))) return `${registry}/${repository}`
   return repository.startsWith('library/') && !repository.slice(8).includes('/')
     ? repository.slice(8)
     : repository

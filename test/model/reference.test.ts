@@ -1,4 +1,5 @@
 // Image references: which texts are names, and what they mean.
+import fc from 'fast-check'
 import * as E from '#fp/Either'
 import {
   familiarName,
@@ -102,6 +103,40 @@ Reference('hex digits can be the beginning of an image id, other words cannot', 
   assert.not(looksLikeId('coffee:latest'))
   assert.not(looksLikeId('xyz'))
   assert.not(looksLikeId(''))
+})
+
+Reference('whatever the text, an answer: a reference that reads back as itself, or why it is none', () => {
+  const word = fc.oneof(
+    { weight: 5, arbitrary: fc.stringMatching(/^[a-z0-9]{1,6}([._-][a-z0-9]{1,3})?$/) },
+    { weight: 1, arbitrary: fc.stringMatching(/^[A-Za-z0-9._-]{0,12}$/) },
+  )
+  const like = fc
+    .tuple(
+      fc.constantFrom('', 'localhost/', 'h.x:5000/', '[::1]:5000/', 'docker.io/', 'index.docker.io/', 'A/'),
+      fc.array(word, { maxLength: 3 }),
+      fc.constantFrom('', ':', ':1', ':latest', ':x:y'),
+      fc.constantFrom('', '@', `@sha256:${HEX}`, '@sha256:00'),
+    )
+    .map(([host, path, tag, digest]) => `${host}${path.join('/')}${tag}${digest}`)
+  let good = 0
+  fc.assert(
+    fc.property(fc.oneof(like, fc.string(), fc.string({ unit: 'binary' })), (text) => {
+      const parsed = parseReference(text)
+      if (E.isLeft(parsed)) return parsed.left.reference === text && parsed.left.why !== ''
+      good++
+      const { registry, repository, tag, digest } = parsed.right
+      // Nothing of it can leave its place in an address.
+      if (!/^[A-Za-z0-9.:[\]-]+$/.test(registry) || !/^[a-z0-9._/-]+$/.test(repository)) return false
+      if (repository.includes('..') || repository.startsWith('/') || repository.endsWith('/')) return false
+      if (tag === undefined && digest === undefined) return false
+      return [fullName(parsed.right), familiarName(parsed.right)].every((form) => {
+        const again = parseReference(form)
+        return E.isRight(again) && fullName(again.right) === fullName(parsed.right)
+      })
+    }),
+    { numRuns: 3000 },
+  )
+  assert.ok(good > 100, `only ${good} references`)
 })
 
 Reference.run()
