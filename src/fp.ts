@@ -29,6 +29,7 @@ import type {
   SaveTarget,
 } from './model/image-verbs.ts'
 import {
+  decodeAskOptions,
   decodeCheckOptions,
   decodeCommitOptions,
   decodeExportOptions,
@@ -36,13 +37,17 @@ import {
   decodeInspectOptions,
   decodeLoadOptions,
   decodeLoadSource,
+  decodeLoginOptions,
   decodePruneOptions,
   decodePullOptions,
+  decodePushOptions,
   decodeReference,
   decodeReferences,
+  decodeReferrersOptions,
   decodeRemoveOptions,
   decodeSaveOptions,
   decodeSaveTarget,
+  decodeSearchOptions,
 } from './model/image-verbs-decode.ts'
 import type { ImageSource, RunOptions, StartOptions } from './model/options.ts'
 import {
@@ -71,6 +76,7 @@ export type * from './model/image-verbs.ts'
 export type * from './model/options.ts'
 export type * from './model/pool.ts'
 export type { ContainerRecord } from './model/record.ts'
+export type { Registries, RegistrySettings } from './model/registry-settings.ts'
 export { Container }
 
 export interface ExtraStartOptions {
@@ -159,6 +165,18 @@ export interface ImageVerbs {
   readonly diff: (...args: Parameters<Images['compare']>) => ReturnType<Images['compare']>
   /** The steps it was made in, newest first. */
   readonly history: (...args: Parameters<Images['history']>) => ReturnType<Images['history']>
+  /** To the registry of its name: what is there already is not sent. One result for each tag. */
+  readonly push: (...args: Parameters<Images['push']>) => ReturnType<Images['push']>
+  /** All tags of a repository in its registry. */
+  readonly tags: (...args: Parameters<Images['tags']>) => ReturnType<Images['tags']>
+  /** What points at an image in its registry: signatures and the like. */
+  readonly referrers: (...args: Parameters<Images['referrers']>) => ReturnType<Images['referrers']>
+  /** Repositories by `word`, on Docker Hub, or `host/word`. */
+  readonly search: (...args: Parameters<Images['search']>) => ReturnType<Images['search']>
+  /** Proves a password to a registry and keeps it where Docker does. */
+  readonly login: (...args: Parameters<Images['login']>) => ReturnType<Images['login']>
+  /** False when nothing was kept for it. */
+  readonly logout: (...args: Parameters<Images['logout']>) => ReturnType<Images['logout']>
 }
 
 /** Sandboxes made ahead, each up to the moment before its program is executed; see `Engine.pool`. */
@@ -422,6 +440,13 @@ export const createEngine = (options: EngineOptions = {}): Engine => {
             TE.flatMap(([names, [to, options]]) => save(names, to, options)),
           ),
         ),
+      push: (reference, wanted) =>
+        withImages('push', ({ push }) =>
+          pipe(
+            both(decodeReference(reference), decodePushOptions(wanted)),
+            TE.flatMap(([name, options]) => push(name, options)),
+          ),
+        ),
       tag: (source, name) =>
         withImages('tag', ({ tag }) =>
           pipe(
@@ -441,6 +466,41 @@ export const createEngine = (options: EngineOptions = {}): Engine => {
           pipe(
             both(decodeReference(reference), decodeInspectOptions(wanted)),
             TE.flatMap(([name, options]) => history(name, options)),
+          ),
+        ),
+      tags: (repository, wanted) =>
+        withImages('list of tags', ({ tags }) =>
+          pipe(
+            both(decodeReference(repository), decodeAskOptions(wanted)),
+            TE.flatMap(([name, options]) => tags(name, options)),
+          ),
+        ),
+      referrers: (reference, wanted) =>
+        withImages('list of referrers', ({ referrers }) =>
+          pipe(
+            both(decodeReference(reference), decodeReferrersOptions(wanted)),
+            TE.flatMap(([name, options]) => referrers(name, options)),
+          ),
+        ),
+      search: (term, wanted) =>
+        withImages('search', ({ search }) =>
+          pipe(
+            both(decodeReference(term, 'term'), decodeSearchOptions(wanted)),
+            TE.flatMap(([word, options]) => search(word, options)),
+          ),
+        ),
+      login: (registry, wanted) =>
+        withImages('login', ({ login }) =>
+          pipe(
+            both(decodeReference(registry, 'registry'), decodeLoginOptions(wanted)),
+            TE.flatMap(([host, options]) => login(host, options)),
+          ),
+        ),
+      logout: (registry) =>
+        withImages('logout', ({ logout }) =>
+          pipe(
+            TE.fromEither(decodeReference(registry, 'registry')),
+            TE.flatMap((host) => logout(host)),
           ),
         ),
     },

@@ -1,6 +1,7 @@
 // The library as Promises: a thin skin over fp.ts. A failure is thrown as a SlipwayError that carries the tagged error.
 import type { TaskEither } from '#fp/TaskEither'
 import {
+  type AskOptions,
   type CheckOptions,
   type CommitOptions,
   type Container,
@@ -12,6 +13,7 @@ import {
   type ExportOptions,
   type ExtraStartOptions,
   type FileChange,
+  type FoundRepositories,
   type Pool as FpPool,
   type HostFacts,
   type ImageHistoryEntry,
@@ -24,6 +26,8 @@ import {
   type LoadedImage,
   type LoadOptions,
   type LoadSource,
+  type LoggedIn,
+  type LoginOptions,
   type MadeImage,
   type PoolOptions,
   type PoolRunOptionsFor,
@@ -35,6 +39,10 @@ import {
   type PruneOptions,
   type PulledImage,
   type PullOptions,
+  type PushedImage,
+  type PushOptions,
+  type Referrer,
+  type ReferrersOptions,
   type RemovedImage,
   type RemoveOptions,
   type ResultFor,
@@ -42,6 +50,7 @@ import {
   type RunOptionsFor,
   type SaveOptions,
   type SaveTarget,
+  type SearchOptions,
   SlipwayError,
   type StartOptions,
   type StoreReport,
@@ -58,6 +67,8 @@ export type {
   OutputOf,
   OutputStream,
   Prepared,
+  Registries,
+  RegistrySettings,
   ResultFor,
   ResultOf,
   RunOptionsFor,
@@ -135,6 +146,18 @@ export interface Engine {
   save(references: string | readonly string[], target: SaveTarget, options?: SaveOptions): Promise<void>
   /** The steps an image was made in, newest first. */
   imageHistory(reference: string, options?: InspectOptions): Promise<readonly ImageHistoryEntry[]>
+  /** Pushes an image to the registry of its name; one result for each tag, which is one but for `allTags`. */
+  push(reference: string, options?: PushOptions): Promise<readonly PushedImage[]>
+  /** All tags of a repository in its registry. */
+  tags(repository: string, options?: AskOptions): Promise<readonly string[]>
+  /** What points at an image in its registry: signatures and the like. */
+  referrers(reference: string, options?: ReferrersOptions): Promise<readonly Referrer[]>
+  /** Repositories by `word`, on Docker Hub, or `host/word`. */
+  search(term: string, options?: SearchOptions): Promise<FoundRepositories>
+  /** Proves a password to a registry and keeps it where Docker does. */
+  login(registry: string, options: LoginOptions): Promise<LoggedIn>
+  /** False when nothing was kept for it. */
+  logout(registry: string): Promise<boolean>
   facts(): Promise<HostFacts>
   /** The open engine itself, for tools that look inside. */
   open(): Promise<LiveEngine>
@@ -182,6 +205,12 @@ export const createEngine = (options: EngineOptions = {}): Engine => {
     tag: (source, name) => promised(engine.images.tag(source, name)),
     inspectImage: (reference, wanted) => promised(engine.images.inspect(reference, wanted)),
     imageHistory: (reference, wanted) => promised(engine.images.history(reference, wanted)),
+    push: (reference, wanted) => promised(engine.images.push(reference, wanted)),
+    tags: (repository, wanted) => promised(engine.images.tags(repository, wanted)),
+    referrers: (reference, wanted) => promised(engine.images.referrers(reference, wanted)),
+    search: (term, wanted) => promised(engine.images.search(term, wanted)),
+    login: (registry, wanted) => promised(engine.images.login(registry, wanted)),
+    logout: (registry) => promised(engine.images.logout(registry)),
     facts: () => promised(engine.facts),
     open: () => promised(engine.open),
     close: engine.close,

@@ -9,12 +9,15 @@ export interface StorePaths {
   /** Blobs on their way in, each locked by its writer. */
   readonly ingest: string
   readonly records: string
+  readonly origins: string
   /** Held while index.json is replaced. */
   readonly indexLock: string
   /** Shared: content is being added or read. Exclusive: unreferenced content is being removed. */
   readonly contentLock: string
   readonly blob: (digest: Digest) => string
   readonly record: (target: Digest, platform: string) => string
+  /** A folder with an empty file for each repository that has the blob. */
+  readonly originsOf: (digest: Digest) => string
 }
 
 export const storePaths = (root: string): StorePaths => {
@@ -25,10 +28,12 @@ export const storePaths = (root: string): StorePaths => {
     blobs: at('oci', 'blobs'),
     ingest: at('ingest'),
     records: at('prepared'),
+    origins: at('origins'),
     indexLock: at('locks', 'index'),
     contentLock: at('locks', 'content'),
     blob: (digest) => at('oci', 'blobs', algorithmOf(digest), hexOf(digest)),
     record: (target, platform) =>
       at('prepared', `${algorithmOf(target)}-${hexOf(target)}.${platform.replaceAll('/', '-')}.json`),
+    originsOf: (digest) => at('origins', `${algorithmOf(digest)}-${hexOf(digest)}`),
   }
 }

@@ -12,7 +12,9 @@ import { decodeRecord, type PreparedRecord } from '../model/image-record.ts'
 import { attempt, attemptEither, orThrow, thrown } from './attempt.ts'
 import { replaceFile, UNFINISHED } from './content-store-files.ts'
 import { type Flock, lockFile, tryLockFile } from './content-store-lock.ts'
+import { noteOrigin, readOrigins, removeOrigins, removeOriginsExcept } from './content-store-origins.ts'
 import { type StorePaths, storePaths } from './content-store-paths.ts'
+import { blobReader } from './content-store-reader.ts'
 import { readThrough, storeStream, storeThrough, verifiedChunks, verifier } from './content-store-stream.ts'
 
 /** Manifests and configs are read whole; none is anywhere near this size in bytes. */
@@ -49,6 +51,12 @@ export const openContentStore = (root: string, flock: Flock): ContentStore => {
     stream: (blob) => verifiedStream(paths, blob),
     read: (blob) =>
       attempt(`read blob ${blob.digest}`, () => whenMissing(blob.digest, readWhole(paths, blob))),
+    reader: (blob) => blobReader(paths, blob),
+    origins: (digest) => attempt('read where a blob came from', () => readOrigins(paths, digest)),
+    removeOriginsExcept: (repositories) =>
+      attempt('forget where blobs came from', () => removeOriginsExcept(paths, repositories)),
+    noteOrigin: (repository, digests) =>
+      attempt('note where blobs came from', () => noteOrigin(paths, repository, digests)),
     entries: attempt('read the image index', () => readEntries(paths)),
     update: (change) =>
       attempt('change the image index', () =>
@@ -175,6 +183,7 @@ const removeBlobs = async (paths: StorePaths, keep: ReadonlySet<string>): Promis
       removed.push(digest.right)
     }
   }
+  await removeOrigins(paths, keep)
   await removeUnfinished(paths)
   return removed
 }

@@ -13,6 +13,7 @@ import { type HostFacts, isOrdinary } from '../model/host-facts.ts'
 import type { ImageSource } from '../model/options.ts'
 import { decodeEngineOptions } from '../model/options-decode.ts'
 import type { PreparedImage } from '../model/prepared-image.ts'
+import type { Registries, RegistriesRules } from '../model/registry-settings.ts'
 import type { Addon } from '../native/addon.ts'
 import { jsHost } from '../native/js-host.ts'
 import type { LayerAddon } from '../native/layer-addon.ts'
@@ -52,7 +53,7 @@ interface Places {
 }
 
 /** Root's are the system's; everybody else's are where the XDG base directory specification has them. Throws an EngineError. */
-const placesOf = (options: EngineOptions, env: PlaceVariables, isOrdinary: boolean): Places => {
+const placesOf = (options: DecodedOptions, env: PlaceVariables, isOrdinary: boolean): Places => {
   const usual = (): Omit<Places, 'isDefault'> =>
     isOrdinary ? placesOfUser(env) : { root: DEFAULT_ROOT, runtime: DEFAULT_RUNTIME }
   const chosen = options.root ?? env.SLIPWAY_ROOT
@@ -95,6 +96,11 @@ export interface EngineOptions {
    * start on. Default: 1.
    */
   readonly networksAhead?: number
+  /**
+   * Mirrors, certificates and the like of registries, by host. Default: the file `SLIPWAY_REGISTRIES`, else
+   * `/etc/slipway/registries.json`, of the same form.
+   */
+  readonly registries?: Registries
 }
 
 export interface LiveEngine {
@@ -118,16 +124,20 @@ export const openEngine = (
 ): E.Either<EngineError, LiveEngine> =>
   pipe(
     E.tryCatch(demandPermissions, asError),
-    E.flatMap(() => decodeEngineOptions<EngineOptions>(options)),
+    E.flatMap(() => decodeEngineOptions<DecodedOptions>(options)),
     E.flatMap((decoded) =>
-      E.tryCatch(
-        () => assemble(placesOf(decoded, environment, isOrdinaryUser()), decoded.networksAhead ?? 1),
-        asError,
-      ),
+      E.tryCatch(() => assemble(placesOf(decoded, environment, isOrdinaryUser()), decoded), asError),
     ),
   )
 
-const assemble = ({ root, runtime, isDefault }: Places, networksAhead: number): LiveEngine => {
+interface DecodedOptions extends Omit<EngineOptions, 'registries'> {
+  readonly registries?: RegistriesRules
+}
+
+const assemble = (
+  { root, runtime, isDefault }: Places,
+  { networksAhead = 1, registries }: DecodedOptions,
+): LiveEngine => {
   makeRuntime(runtime)
   const probed = hostFacts(runtime)
   demandRights(probed)
@@ -142,7 +152,7 @@ const assemble = ({ root, runtime, isDefault }: Places, networksAhead: number): 
   const nothing = new Nothing(addon)
   let loaded: Promise<Images> | undefined
   const images = (): Promise<Images> => {
-    loaded ??= openImages(root, addon, state)
+    loaded ??= openImages(root, addon, state, registries)
     return loaded
   }
   const host = realHost({
@@ -241,7 +251,12 @@ export const cgroupNameOf = (root: string): string => {
   return `slipway-${fnv1a(root)}`
 }
 
-const openImages = async (root: string, addon: Addon & LayerAddon, state: StateDir): Promise<Images> => {
+const openImages = async (
+  root: string,
+  addon: Addon & LayerAddon,
+  state: StateDir,
+  registries: RegistriesRules | undefined,
+): Promise<Images> => {
   const [{ imagePorts }, { createSnapshotter }, { imageVerbs }] = await Promise.all([
     import('./images-live.ts'),
     import('./snapshotter.ts'),
@@ -253,6 +268,7 @@ const openImages = async (root: string, addon: Addon & LayerAddon, state: StateD
     snapshotter: createSnapshotter({ root, native: addon }),
     native: addon,
     flock: addon.flock,
+    ...(registries === undefined ? {} : { registry: { registries } }),
     inUse: (imageId) =>
       pipe(
         inUse,

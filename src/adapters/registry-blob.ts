@@ -1,9 +1,9 @@
-// A blob as one unbroken stream: where a connection breaks, the next request goes on from there.
+// A blob as one unbroken stream: where a connection breaks, the next request goes on from there, if need be at another place.
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Digest } from '../model/digest.ts'
 import { type EngineError, SlipwayError } from '../model/errors.ts'
 import type { ImageReference } from '../model/reference.ts'
-import { failed, networkError, Transient } from './registry-http.ts'
+import { cancelledTransfer, failed, networkError, Transient } from './registry-errors.ts'
 import type { Answer, Session } from './registry-session.ts'
 
 interface Blob {
@@ -12,16 +12,43 @@ interface Blob {
   readonly size: number
 }
 /** Breaks in a row, without a byte in between, before giving up. */
-const BREAKS = 4
+export const BREAKS = 4
 
+/** `places`: where to ask, in order; the next one goes on where the one before gave up. */
 export async function* blobStream(
   session: Session,
   retryMs: number,
-  reference: ImageReference,
+  places: readonly ImageReference[],
   blob: Blob,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array> {
   let received = 0
+  for (const [at, reference] of places.entries()) {
+    try {
+      for await (const chunk of blobFrom(session, retryMs, reference, blob, received, signal)) {
+        received += chunk.byteLength
+        yield chunk
+      }
+      return
+    } catch (error) {
+      if (at === places.length - 1 || !isOfPlace(error)) throw error
+    }
+  }
+}
+
+/** Another place may do better: anything but an abort. */
+export const isOfPlace = (error: unknown): boolean =>
+  error instanceof SlipwayError && ['RegistryFailed', 'ImageNotFound', 'DigestMismatch'].includes(error._tag)
+
+async function* blobFrom(
+  session: Session,
+  retryMs: number,
+  reference: ImageReference,
+  blob: Blob,
+  from: number,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array> {
+  let received = from
   for (let breaks = 0; ; ) {
     const before = received
     try {
@@ -34,7 +61,7 @@ export async function* blobStream(
       if (!(error instanceof Transient)) throw error
       breaks = received > before ? 1 : breaks + 1
       if (breaks >= BREAKS) throw new SlipwayError(error.error)
-      await pause(error.afterMs ?? retryMs * 2 ** (breaks - 1), reference, signal)
+      await pause(error.afterMs ?? retryMs * 2 ** (breaks - 1), reference.registry, signal)
     }
   }
 }
@@ -47,14 +74,16 @@ async function* chunksFrom(
   from: number,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array> {
-  const answer = await session.get(reference, `blobs/${blob.digest}`, {
-    accept: '*/*',
-    from,
+  const answer = await session.send(reference.registry, {
+    to: `${reference.repository}/blobs/${blob.digest}`,
+    scopes: [`repository:${reference.repository}:pull`],
+    headers: { accept: '*/*', ...(from > 0 ? { range: `bytes=${from}-` } : {}) },
+    statuses: [200, 206],
     signal,
     notFound: missing(reference, blob),
   })
   // A server may ignore the range and start over: then what we have is skipped.
-  let position = answer.response.statusCode === 206 ? from : 0
+  let position = answer.status === 206 ? from : 0
   checkLength(answer, blob, position)
   try {
     for await (const chunk of answer.response as AsyncIterable<Buffer>) {
@@ -93,14 +122,11 @@ const checkLength = ({ response, url }: Answer, blob: Blob, position: number): v
   })
 }
 
-const pause = async (
-  ms: number,
-  reference: ImageReference,
-  signal: AbortSignal | undefined,
-): Promise<void> => {
+/** Waits before another try. Throws Cancelled. */
+export const pause = async (ms: number, registry: string, signal: AbortSignal | undefined): Promise<void> => {
   try {
     await sleep(ms, undefined, signal === undefined ? {} : { signal })
   } catch {
-    throw new SlipwayError({ _tag: 'Cancelled', what: `download from ${reference.registry}`, why: 'aborted' })
+    throw cancelledTransfer(registry)
   }
 }

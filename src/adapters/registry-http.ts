@@ -1,55 +1,66 @@
-// One HTTP exchange with a registry: which scheme, redirects, time limits, and errors in plain words.
+// One HTTP exchange with a registry: redirects, bodies, time limits.
 import * as http from 'node:http'
 import * as https from 'node:https'
-import { isIP } from 'node:net'
-import type { EngineError, RegistryFailed } from '../model/errors.ts'
 import { version } from '../model/version.ts'
-import { thrown } from './attempt.ts'
+import { type Connections, mayBePlain, type Route } from './registry-connections.ts'
+import { cancelledTransfer, failed, networkError } from './registry-errors.ts'
 
 export interface HttpOptions {
-  /** Longest silence on a connection, in milliseconds. Default 30 000. */
+  /** Longest silence on a connection, in milliseconds. Default 30 000; ten times as long for the answer to an upload. */
   readonly idleMs?: number
   /** Pause before the second try of something that may pass, in milliseconds; doubled for each further one. Default 250. */
   readonly retryMs?: number
 }
 export interface HttpClient {
   readonly options: Required<HttpOptions>
-  readonly get: (request: GetRequest) => Promise<http.IncomingMessage>
+  readonly connections: () => Promise<Connections>
+  readonly send: (request: HttpRequest) => Promise<http.IncomingMessage>
   /** Closes idle connections. */
   readonly close: () => void
 }
-export interface GetRequest {
+export interface HttpRequest {
   readonly url: URL
+  /** Default: GET. */
+  readonly method?: Method
   readonly headers: http.OutgoingHttpHeaders
+  readonly body?: Body | undefined
   readonly signal?: AbortSignal | undefined
+}
+export type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+/** `chunks` is called once for every time the body is sent, a redirect included. */
+export interface Body {
+  /** Bytes. */
+  readonly length: number
+  readonly chunks: () => AsyncIterable<Uint8Array>
 }
 
 const MAX_REDIRECTS = 8
-/** Errors that mean "not now": worth another try. */
-const TRANSIENT = new Set(['ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'EAI_AGAIN', 'ECONNABORTED', 'EHOSTUNREACH'])
+/** A registry moves and hashes a blob before it answers. */
+const ANSWER_IDLES = 10
 
 /** `fetch` knows neither plain-HTTP rules nor per-hop credentials, so the redirects are followed here. */
-export const openHttpClient = (options: HttpOptions = {}): HttpClient => {
+export const openHttpClient = (options: HttpOptions, open: () => Promise<Connections>): HttpClient => {
   const full = { idleMs: options.idleMs ?? 30_000, retryMs: options.retryMs ?? 250 }
   // Made when they are asked for: a start from the store opens this client and asks nothing of it.
-  let agents: { readonly 'http:': http.Agent; readonly 'https:': http.Agent } | undefined
-  const get = async (request: GetRequest): Promise<http.IncomingMessage> => {
+  let opened: Promise<Connections> | undefined
+  const connections = (): Promise<Connections> => {
+    opened ??= open().catch((error: unknown) => {
+      opened = undefined
+      throw error
+    })
+    return opened
+  }
+  const send = async (request: HttpRequest): Promise<http.IncomingMessage> => {
+    const known = await connections()
     let { url, headers } = request
     for (let hops = 0; ; hops++) {
-      refuseInsecure(url)
-      agents ??= {
-        'http:': new http.Agent({ keepAlive: true }),
-        'https:': new https.Agent({ keepAlive: true }),
-      }
-      const agent = url.protocol === 'http:' ? agents['http:'] : agents['https:']
-      const response = await exchange(url, headers, agent, full.idleMs, request.signal)
-      const location = redirectOf(response)
+      refuseInsecure(url, known)
+      const response = await exchange({ ...request, url, headers }, await known.routeTo(url), full.idleMs)
+      const location = redirectOf(request.method ?? 'GET', response)
       if (location === undefined) return response
       response.resume()
       if (hops >= MAX_REDIRECTS) throw failed(url, { why: `more than ${MAX_REDIRECTS} redirects` })
-      const next = new URL(location, url)
-      if (url.protocol === 'https:' && next.protocol !== 'https:')
-        throw failed(url, { why: `redirected from TLS to ${next.protocol}//${next.host}` })
+      const next = resolveLocation(location, url)
       // A blob store must never see the registry's credentials: RFC 9110 §15.4 leaves this to the client.
       if (next.origin !== url.origin) headers = withoutCredentials(headers)
       url = next
@@ -57,12 +68,21 @@ export const openHttpClient = (options: HttpOptions = {}): HttpClient => {
   }
   return {
     options: full,
-    get,
-    close: () => {
-      agents?.['http:'].destroy()
-      agents?.['https:'].destroy()
-    },
+    connections,
+    send,
+    close: () => void opened?.then((known) => known.close()).catch(() => {}),
   }
+}
+
+/** Where a Location header leads. Throws where it leads from TLS to something weaker. */
+export const resolveLocation = (location: string, from: URL): URL => {
+  if (!URL.canParse(location, from.href)) throw failed(from, { why: 'it sends us to what is no address' })
+  const next = new URL(location, from)
+  if (from.protocol !== 'https:' || next.protocol === 'https:') return next
+  throw failed(from, {
+    why: `redirected from TLS to ${next.protocol}//${next.host}`,
+    hint: 'a registry behind a proxy has to be told its own address, e.g. by X-Forwarded-Proto',
+  })
 }
 
 /** Reads a body of at most `limit` bytes. */
@@ -81,101 +101,92 @@ export const readBody = async (response: http.IncomingMessage, url: URL, limit: 
   return Buffer.concat(chunks)
 }
 
-/** 127.0.0.0/8, ::1 and localhost: where plain HTTP is allowed. */
-export const isLoopback = (hostname: string): boolean => {
-  const bare = hostname.replace(/^\[|\]$/g, '').toLowerCase()
-  if (bare === 'localhost' || bare === '::1') return true
-  return isIP(bare) === 4 && bare.startsWith('127.')
-}
-
-export const failed = (url: URL, what: Omit<RegistryFailed, '_tag' | 'registry'>) =>
-  thrown({ _tag: 'RegistryFailed', registry: url.host, ...what })
-
-/** Marks failures after which the same request may succeed. */
-export class Transient extends Error {
-  override readonly name = 'Transient'
-  readonly error: EngineError
-  /** Pause the server asked for, in milliseconds. */
-  readonly afterMs: number | undefined
-  constructor(error: EngineError, afterMs?: number) {
-    super('transient')
-    this.error = error
-    this.afterMs = afterMs
-  }
-}
-
-export const UNTRUSTED = 'its certificate is not trusted'
-
-/** What a broken connection, a failed lookup or an abort is called. */
-export const networkError = (url: URL, error: unknown): Error => {
-  if (!(error instanceof Error) || error.name === 'SlipwayError' || error instanceof Transient)
-    return error as Error
-  if (error.name === 'AbortError')
-    return thrown({ _tag: 'Cancelled', what: `download from ${url.host}`, why: 'aborted' })
-  const code = (error as NodeJS.ErrnoException).code ?? ''
-  const problem = failed(url, explain(url, code, error))
-  return TRANSIENT.has(code) ? new Transient(problem.error) : problem
-}
-
-const explain = (url: URL, code: string, error: Error): { why: string; hint?: string } => {
-  switch (code) {
-    case 'ECONNREFUSED':
-      return { why: 'connection refused', hint: `nothing listens on ${url.host}` }
-    case 'ENOTFOUND':
-      return {
-        why: 'no such host',
-        hint: `check the name ${url.hostname}, and that this machine has a network`,
-      }
-    case 'ECONNRESET':
-      return { why: 'the connection was closed' }
-    case 'ETIMEDOUT':
-      return { why: error.message.includes('silent') ? error.message : 'timed out' }
-    case 'DEPTH_ZERO_SELF_SIGNED_CERT':
-    case 'SELF_SIGNED_CERT_IN_CHAIN':
-    case 'UNABLE_TO_VERIFY_LEAF_SIGNATURE':
-      return {
-        why: UNTRUSTED,
-        hint: 'name the authority in a file and set NODE_EXTRA_CA_CERTS',
-      }
-    default:
-      return { why: error.message === '' ? code : error.message }
-  }
-}
-
-const refuseInsecure = (url: URL): void => {
-  if (url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url.hostname))) return
+const refuseInsecure = (url: URL, known: Connections): void => {
+  if (url.protocol === 'https:' || (url.protocol === 'http:' && mayBePlain(url, known))) return
   throw failed(url, {
     why: `refusing ${url.protocol}//${url.host}`,
-    hint: 'plain HTTP is allowed on loopback only',
+    hint: 'plain HTTP is allowed on loopback, and where the settings of the registry say insecure',
   })
 }
 
-const redirectOf = ({ statusCode = 0, headers }: http.IncomingMessage): string | undefined =>
-  [301, 302, 303, 307, 308].includes(statusCode) ? headers.location : undefined
+/** Only 307 and 308 ask for the same method again (RFC 9110 §15.4.8, §15.4.9). */
+const redirectOf = (method: Method, response: http.IncomingMessage): string | undefined => {
+  const isReading = method === 'GET' || method === 'HEAD'
+  const codes = isReading ? [301, 302, 303, 307, 308] : [307, 308]
+  return codes.includes(response.statusCode ?? 0) ? response.headers.location : undefined
+}
 
 const withoutCredentials = (headers: http.OutgoingHttpHeaders): http.OutgoingHttpHeaders =>
   Object.fromEntries(Object.entries(headers).filter(([name]) => name.toLowerCase() !== 'authorization'))
 
 const exchange = (
-  url: URL,
-  headers: http.OutgoingHttpHeaders,
-  agent: http.Agent,
+  { url, method = 'GET', headers, body, signal }: HttpRequest,
+  { agent, options }: Route,
   idleMs: number,
-  signal: AbortSignal | undefined,
 ): Promise<http.IncomingMessage> =>
   new Promise((resolve, reject) => {
-    const { request } = url.protocol === 'http:' ? http : https
-    const outgoing = request(url, {
+    if (signal?.aborted) return reject(cancelledTransfer(url.host))
+    const viaProxy = options.hostname !== undefined
+    const { request } = (viaProxy ? options.protocol : url.protocol) === 'http:' ? http : https
+    const outgoing = request(viaProxy ? new URL(`${options.protocol}//${options.hostname}`) : url, {
       agent,
-      headers: { 'user-agent': `slipway/${version}`, ...headers },
+      ...options,
+      ...(viaProxy ? { path: url.href } : {}),
+      method,
+      headers: {
+        'user-agent': `slipway/${version}`,
+        ...(viaProxy ? { host: url.host, ...(options.headers as http.OutgoingHttpHeaders) } : {}),
+        ...(body === undefined ? lengthOf(method) : { 'content-length': body.length }),
+        ...headers,
+      },
       ...(signal === undefined ? {} : { signal }),
     })
     // Also fires while the body stalls: the timer belongs to the socket.
     outgoing.setTimeout(idleMs, () => outgoing.destroy(silence(idleMs)))
     outgoing.on('error', (error) => reject(networkError(url, error)))
-    outgoing.on('response', resolve)
-    outgoing.end()
+    outgoing.on('response', (response) => {
+      // An answer that comes before the whole body was sent is the last thing this connection can be used for.
+      if (!outgoing.writableEnded) response.once('close', () => outgoing.destroy())
+      resolve(response)
+    })
+    if (body === undefined) outgoing.end()
+    else
+      sendBody(outgoing, body).then(
+        () =>
+          outgoing.setTimeout(idleMs * ANSWER_IDLES, () => outgoing.destroy(silence(idleMs * ANSWER_IDLES))),
+        (error: Error) => {
+          reject(error)
+          outgoing.destroy()
+        },
+      )
   })
+
+/** Without a body Node would announce a chunked one for some methods. */
+const lengthOf = (method: Method): http.OutgoingHttpHeaders =>
+  method === 'POST' || method === 'PUT' || method === 'PATCH' ? { 'content-length': 0 } : {}
+
+/** Ends early, without an error of its own, when an answer came or the connection broke. */
+const sendBody = async (outgoing: http.ClientRequest, { chunks }: Body): Promise<void> => {
+  let answered = false
+  outgoing.once('response', () => {
+    answered = true
+  })
+  for await (const chunk of chunks()) {
+    if (answered || outgoing.destroyed) return
+    if (!outgoing.write(chunk)) await roomIn(outgoing)
+  }
+  if (!answered && !outgoing.destroyed) outgoing.end()
+}
+
+const roomIn = (outgoing: http.ClientRequest): Promise<void> =>
+  new Promise((resolve) => {
+    const done = (): void => {
+      for (const event of ROOM) outgoing.off(event, done)
+      resolve()
+    }
+    for (const event of ROOM) outgoing.on(event, done)
+  })
+const ROOM = ['drain', 'close', 'response'] as const
 
 const silence = (idleMs: number): Error =>
   Object.assign(new Error(`silent for ${idleMs / 1000} s`), { code: 'ETIMEDOUT' })

@@ -1,69 +1,134 @@
-// The registry client: manifests and blobs over HTTP. Sources: OCI distribution-spec 1.1, "Pull".
-import { setTimeout as sleep } from 'node:timers/promises'
+// The registry client: OCI distribution-spec 1.1 over HTTP, and the habits of Docker it leaves open.
 import * as E from '#fp/Either'
 import type { FetchedManifest, Registry } from '../engine/ports/registry.ts'
 import { algorithmOf, type Digest, digestOf, parseDigest } from '../model/digest.ts'
-import { type EngineError, SlipwayError } from '../model/errors.ts'
+import type { EngineError } from '../model/errors.ts'
 import { ACCEPTED_MANIFESTS, bareMediaType } from '../model/media-type.ts'
 import { familiarName, type ImageReference } from '../model/reference.ts'
+import { placesOf, type RegistriesRules, rulesOf } from '../model/registry-settings.ts'
 import { attempt, thrown } from './attempt.ts'
-import { type Credentials, dockerCredentials } from './registry-auth.ts'
-import { blobStream } from './registry-blob.ts'
-import { failed, type HttpOptions, openHttpClient, readBody, Transient } from './registry-http.ts'
+import { blobStream, isOfPlace } from './registry-blob.ts'
+import { certificateFolders } from './registry-certificates.ts'
+import { openConnections } from './registry-connections.ts'
+import { type CredentialStore, type Credentials, dockerCredentials } from './registry-credentials.ts'
+import { failed } from './registry-errors.ts'
+import { type HttpOptions, openHttpClient, readBody } from './registry-http.ts'
+import { listReferrers, listTags, searchRepositories } from './registry-lists.ts'
+import { login } from './registry-login.ts'
+import { retrying } from './registry-retry.ts'
 import { openSession, type Session } from './registry-session.ts'
+import { readRegistries } from './registry-settings.ts'
+import { checkDigest, DEFAULT_CHUNK, hasBlob, pushBlob, pushScope } from './registry-upload.ts'
 
 /** Bytes; what distribution-spec asks registries to accept at most. */
 export const MAX_MANIFEST = 4 * 1024 * 1024
-/** Tries of one request, the first included. */
-const TRIES = 4
 
 export interface RegistryOptions extends HttpOptions {
   /** Default: Docker's config file. */
   readonly credentials?: Credentials
+  /** Default: those of the machine's file (docs/images.md, Registries). */
+  readonly registries?: RegistriesRules
+  /** Default: those of Docker and of the containers tools. */
+  readonly certificateFolders?: readonly string[]
+  /** Default: this process's. */
+  readonly env?: Readonly<Record<string, string | undefined>>
 }
 
 export const openRegistry = (options: RegistryOptions = {}): Registry => {
-  const client = openHttpClient(options)
-  const session = openSession(client, options.credentials ?? dockerCredentials())
+  const env = options.env ?? process.env
+  const client = openHttpClient(options, async () =>
+    openConnections({
+      idleMs: options.idleMs ?? 30_000,
+      rules: options.registries ?? (await readRegistries(env)),
+      certificateFolders: options.certificateFolders ?? certificateFolders(env),
+      env,
+    }),
+  )
+  const store = dockerCredentials(env)
+  const credentials: CredentialStore = { ...store, find: options.credentials ?? store.find }
+  const session = openSession(client, credentials.find)
+  const pauseMs = client.options.retryMs
+  const rules = async (): Promise<RegistriesRules> => (await client.connections()).rules
+  const tried = <A>(
+    { registry }: Pick<ImageReference, 'registry'>,
+    signal: AbortSignal | undefined,
+    body: () => Promise<A>,
+  ) => retrying({ pauseMs, registry, signal }, body)
+  const listing = (signal: AbortSignal | undefined) => ({ session, retry: { pauseMs, signal } })
+
   return {
     manifest: (reference, signal) =>
-      attempt(`pull ${familiarName(reference)}`, () =>
-        retrying(client.options.retryMs, signal, () => fetchManifest(session, reference, signal)),
+      attempt(`pull ${familiarName(reference)}`, async () =>
+        firstOf(placesOf(await rules(), reference), (place) =>
+          tried(place, signal, () => fetchManifest(session, place, signal)),
+        ),
       ),
-    blob: (reference, blob, signal) => blobStream(session, client.options.retryMs, reference, blob, signal),
+    blob: async function* (reference, blob, signal) {
+      yield* blobStream(session, pauseMs, placesOf(await rules(), reference), blob, signal)
+    },
+    find: (reference, signal) =>
+      attempt(`look for ${familiarName(reference)}`, () =>
+        tried(reference, signal, () => findManifest(session, reference, signal)),
+      ),
+    hasBlob: (reference, digest, signal) =>
+      attempt(`look for ${digest}`, () =>
+        tried(reference, signal, () => hasBlob(session, reference, digest, signal)),
+      ),
+    pushBlob: (reference, blob, signal) =>
+      attempt(`push ${blob.digest}`, async () => {
+        const { chunkSize = DEFAULT_CHUNK } = rulesOf(await rules(), reference.registry)
+        return pushBlob({ session, retryMs: pauseMs, chunkSize }, reference, blob, signal)
+      }),
+    pushManifest: (reference, manifest, signal) =>
+      attempt(`push ${familiarName(reference)}`, () =>
+        tried(reference, signal, () => putManifest(session, reference, manifest, signal)),
+      ),
+    tags: (reference, signal) => attempt('list tags', () => listTags(listing(signal), reference)),
+    referrers: (reference, artifactType, signal) =>
+      attempt('list referrers', () => listReferrers(listing(signal), reference, artifactType)),
+    search: (registry, term, limit, signal) =>
+      attempt('search', () => searchRepositories(listing(signal), registry, term, limit)),
+    login: (registry, password, signal) =>
+      attempt(`log in to ${registry}`, () =>
+        tried({ registry }, signal, () => login(session, credentials, registry, password, signal)),
+      ),
+    logout: (registry) =>
+      attempt(`log out of ${registry}`, async () => {
+        session.forget(registry)
+        return credentials.erase(registry)
+      }),
     close: client.close,
   }
 }
 
-/** Repeats what may pass, with growing pauses; the last failure is the answer. */
-export const retrying = async <A>(
-  pauseMs: number,
-  signal: AbortSignal | undefined,
-  body: () => Promise<A>,
+/** The first place that answers; of failures that of the last one, which is the registry itself. */
+const firstOf = async <A>(
+  places: readonly ImageReference[],
+  ask: (place: ImageReference) => Promise<A>,
 ): Promise<A> => {
-  for (let tries = 1; ; tries++) {
+  for (const place of places.slice(0, -1)) {
     try {
-      return await body()
+      return await ask(place)
     } catch (error) {
-      if (!(error instanceof Transient)) throw error
-      if (tries >= TRIES) throw new SlipwayError(error.error)
-      await sleep(
-        error.afterMs ?? pauseMs * 2 ** (tries - 1),
-        undefined,
-        signal === undefined ? {} : { signal },
-      )
+      if (!isOfPlace(error)) throw error
     }
   }
+  const last = places.at(-1)
+  if (last === undefined) throw new Error('no place to ask')
+  return ask(last)
 }
+
+const nameOf = (reference: ImageReference): string => reference.digest ?? reference.tag ?? 'latest'
 
 const fetchManifest = async (
   session: Session,
   reference: ImageReference,
   signal: AbortSignal | undefined,
 ): Promise<FetchedManifest> => {
-  const name = reference.digest ?? reference.tag ?? 'latest'
-  const { response, url } = await session.get(reference, `manifests/${name}`, {
-    accept: ACCEPTED_MANIFESTS.join(', '),
+  const { response, url } = await session.send(reference.registry, {
+    to: `${reference.repository}/manifests/${nameOf(reference)}`,
+    scopes: [`repository:${reference.repository}:pull`],
+    headers: { accept: ACCEPTED_MANIFESTS.join(', ') },
     signal,
     notFound: notFound(reference),
   })
@@ -83,6 +148,46 @@ const fetchManifest = async (
       actual: digest,
     })
   return { bytes, digest, mediaType: mediaTypeOf(response.headers['content-type'], bytes) }
+}
+
+/** Without a digest in the answer the name says nothing that could be relied on. */
+const findManifest = async (
+  session: Session,
+  reference: ImageReference,
+  signal: AbortSignal | undefined,
+): Promise<Digest | undefined> => {
+  const { response, status } = await session.send(reference.registry, {
+    to: `${reference.repository}/manifests/${nameOf(reference)}`,
+    method: 'HEAD',
+    scopes: [pushScope(reference.repository)],
+    headers: { accept: ACCEPTED_MANIFESTS.join(', ') },
+    statuses: [200, 404],
+    signal,
+  })
+  response.resume()
+  return status === 404 ? undefined : promisedDigest(response.headers['docker-content-digest'])
+}
+
+const putManifest = async (
+  session: Session,
+  reference: ImageReference,
+  { bytes, mediaType, digest }: FetchedManifest,
+  signal: AbortSignal | undefined,
+): Promise<void> => {
+  async function* whole(): AsyncGenerator<Uint8Array> {
+    yield bytes
+  }
+  const answer = await session.send(reference.registry, {
+    to: `${reference.repository}/manifests/${nameOf(reference)}`,
+    method: 'PUT',
+    scopes: [pushScope(reference.repository)],
+    statuses: [200, 201, 202],
+    headers: { 'content-type': mediaType },
+    body: { length: bytes.length, chunks: whole },
+    signal,
+  })
+  answer.response.resume()
+  checkDigest(answer, `manifest of ${familiarName(reference)}`, digest)
 }
 
 const notFound = (reference: ImageReference): EngineError => ({

@@ -5,8 +5,16 @@ import * as O from '#fp/Option'
 import * as TE from '#fp/TaskEither'
 import { chainIds } from '../model/digest.ts'
 import type { EngineError } from '../model/errors.ts'
-import { type Descriptor, decodeConfig, decodeIndex, decodeManifest, diffIdsOf } from '../model/image.ts'
+import {
+  type Descriptor,
+  decodeConfig,
+  decodeIndex,
+  decodeManifest,
+  diffIdsOf,
+  nameOf,
+} from '../model/image.ts'
 import { isConfig, isIndex, isManifest } from '../model/media-type.ts'
+import { parseReference } from '../model/reference.ts'
 import type { ContentStore } from './ports/content-store.ts'
 import type { ImagePorts } from './ports/images.ts'
 
@@ -25,9 +33,19 @@ export const sweep = (ports: ImagePorts): TE.TaskEither<EngineError, O.Option<Sw
       TE.bind('marked', ({ entries }) => mark(ports.store, entries)),
       TE.bind('trees', ({ marked }) => removeSnapshots(ports, marked)),
       TE.tap(({ entries }) => ports.store.removeRecordsExcept(new Set(entries.map(({ digest }) => digest)))),
+      TE.tap(({ entries }) => ports.store.removeOriginsExcept(repositoriesOf(entries))),
       TE.bind('blobs', ({ marked }) => ports.store.removeBlobsExcept(marked.blobs)),
       TE.map(({ trees, blobs }) => [...blobs, ...trees]),
     ),
+  )
+
+/** `registry/repository` of every name. */
+const repositoriesOf = (entries: readonly Descriptor[]): ReadonlySet<string> =>
+  new Set(
+    entries.flatMap((entry) => {
+      const reference = parseReference(nameOf(entry) ?? '')
+      return E.isRight(reference) ? [`${reference.right.registry}/${reference.right.repository}`] : []
+    }),
   )
 
 /** A refused image leaves nothing behind. What a broken download or an abort left stays, for the next try to use. */

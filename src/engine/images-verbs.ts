@@ -2,11 +2,13 @@
 import type { TaskEither } from '#fp/TaskEither'
 import type { EngineError } from '../model/errors.ts'
 import type {
+  AskOptions,
   CheckOptions,
   CommitOptions,
   DiskUsage,
   ExportOptions,
   FileChange,
+  FoundRepositories,
   ImageHistoryEntry,
   ImageInspect,
   ImageSummary,
@@ -15,15 +17,22 @@ import type {
   LoadedImage,
   LoadOptions,
   LoadSource,
+  LoggedIn,
+  LoginOptions,
   MadeImage,
   PrunedImages,
   PruneOptions,
   PulledImage,
   PullOptions,
+  PushedImage,
+  PushOptions,
+  Referrer,
+  ReferrersOptions,
   RemovedImage,
   RemoveOptions,
   SaveOptions,
   SaveTarget,
+  SearchOptions,
   StoreReport,
 } from '../model/image-verbs.ts'
 import { checkStore } from './check.ts'
@@ -37,6 +46,8 @@ import { load } from './load.ts'
 import type { ImagePorts, ResolveImage } from './ports/images.ts'
 import { pruneImages } from './prune.ts'
 import { pull } from './pull.ts'
+import { push } from './push.ts'
+import { listReferrers, listTags, login, logout, search } from './registry-verbs.ts'
 import { imageResolver } from './resolve-image.ts'
 import { removeImage } from './rmi.ts'
 import { save } from './save.ts'
@@ -74,6 +85,15 @@ export interface Images {
   readonly prune: (options?: PruneOptions) => TaskEither<EngineError, PrunedImages>
   readonly usage: (containers: readonly UsingContainer[]) => TaskEither<EngineError, DiskUsage>
   readonly check: (options?: CheckOptions) => TaskEither<EngineError, StoreReport>
+  readonly push: (reference: string, options?: PushOptions) => TaskEither<EngineError, readonly PushedImage[]>
+  readonly tags: (repository: string, options?: AskOptions) => TaskEither<EngineError, readonly string[]>
+  readonly referrers: (
+    reference: string,
+    options?: ReferrersOptions,
+  ) => TaskEither<EngineError, readonly Referrer[]>
+  readonly search: (term: string, options?: SearchOptions) => TaskEither<EngineError, FoundRepositories>
+  readonly login: (registry: string, options: LoginOptions) => TaskEither<EngineError, LoggedIn>
+  readonly logout: (registry: string) => TaskEither<EngineError, boolean>
   readonly resolve: ResolveImage
   /** Drops idle connections. */
   readonly close: () => void
@@ -97,6 +117,12 @@ export const imageVerbs = (ports: ImagePorts): Images => ({
   prune: (options) => pruneImages(options)(ports),
   usage: (containers) => imageUsage(containers)(ports),
   check: (options) => checkStore(options)(ports),
+  push: (reference, options) => push(reference, options)(ports),
+  tags: (repository, options) => listTags(repository, options)(ports),
+  referrers: (reference, options) => listReferrers(reference, options)(ports),
+  search: (term, options) => search(term, options)(ports),
+  login: (registry, options) => login(registry, options)(ports),
+  logout: (registry) => logout(registry)(ports),
   resolve: imageResolver(ports),
   close: () => ports.registry.close(),
 })

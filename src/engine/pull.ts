@@ -9,7 +9,7 @@ import type { OnProgress, PulledImage, PullOptions } from '../model/image-verbs.
 import { isIndex, isManifest } from '../model/media-type.ts'
 import { formatPlatform, type Platform } from '../model/platform.ts'
 import { familiarName, type ImageReference, parseReference, withDigest } from '../model/reference.ts'
-import { type FetchDocument, readDocuments } from './images-documents.ts'
+import { type FetchDocument, type ImageDocuments, readDocuments } from './images-documents.ts'
 import { type AcquireLayer, announce, install } from './images-install.ts'
 import { storedName, withName } from './images-names.ts'
 import { sweepAfterFailure } from './images-sweep.ts'
@@ -107,9 +107,22 @@ const pullTarget = (
   pipe(
     readDocuments(familiarName(reference), target, wanted, fetchDocument(ports, reference, options.signal)),
     TE.tapIO((image) => () => announce(image, options.onProgress)),
-    TE.flatMap((image) => install(ports, image, acquireLayer(ports, reference, options), options.signal)),
+    TE.bindTo('image'),
+    TE.bind('record', ({ image }) =>
+      install(ports, image, acquireLayer(ports, reference, options), options.signal),
+    ),
+    TE.tap(({ image }) => noteOrigin(ports, reference, image)),
     TE.tap(() => ports.store.update((entries) => E.right(withName(entries, storedName(reference), target)))),
+    TE.map(({ record }) => record),
   )
+
+/** A later push to the same registry need not send what this repository has. */
+const noteOrigin = (
+  { store }: ImagePorts,
+  { registry, repository }: ImageReference,
+  { layers, imageId }: ImageDocuments,
+): TE.TaskEither<EngineError, void> =>
+  store.noteOrigin(`${registry}/${repository}`, [imageId, ...layers.map(({ blob }) => blob.digest)])
 
 /** A document is read from the store, and fetched into it first when it is not there. */
 const fetchDocument =

@@ -39,6 +39,14 @@ export interface ImageNotFound {
   readonly reference: string
   readonly hint?: string
 }
+/** Parts of an image that an operation needs are not in the store. */
+export interface ImageIncomplete {
+  readonly _tag: 'ImageIncomplete'
+  readonly reference: string
+  /** Each by what it is, e.g. `linux/arm64 (manifest sha256:…)`, `layer sha256:…`. */
+  readonly missing: readonly string[]
+  readonly hint?: string
+}
 /** Containers were made from the image, so it stays. */
 export interface ImageInUse {
   readonly _tag: 'ImageInUse'
@@ -175,6 +183,7 @@ export type EngineError =
   | InvalidOption
   | InvalidReference
   | ImageNotFound
+  | ImageIncomplete
   | ImageInUse
   | PlatformMismatch
   | DigestMismatch
@@ -208,6 +217,8 @@ export const message = (error: EngineError): string => {
       return `invalid reference ${quote(error.reference)}: ${error.why}`
     case 'ImageNotFound':
       return `no such image: ${error.reference}`
+    case 'ImageIncomplete':
+      return `${error.reference}: not here: ${error.missing.join(', ')}`
     case 'ImageInUse':
       return `${error.reference}: in use by ${error.by.join(', ')}`
     case 'PlatformMismatch':

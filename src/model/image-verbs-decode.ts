@@ -17,6 +17,7 @@ import {
 } from './decode.ts'
 import type { EngineError } from './errors.ts'
 import type {
+  AskOptions,
   CheckOptions,
   CommitOptions,
   ExportOptions,
@@ -24,11 +25,15 @@ import type {
   InspectOptions,
   LoadOptions,
   LoadSource,
+  LoginOptions,
   PruneOptions,
   PullOptions,
+  PushOptions,
+  ReferrersOptions,
   RemoveOptions,
   SaveOptions,
   SaveTarget,
+  SearchOptions,
 } from './image-verbs.ts'
 import { named, problem, type Table } from './options-decode.ts'
 import { abortSignal } from './options-decode-streams.ts'
@@ -66,6 +71,11 @@ const labelled: Decoder<unknown> = object({ key: text, value: optional(text), no
 const PRUNE: Table = { all: flag, untilMs: integer(0, MAX_TIME_MS), labels: array(labelled) }
 const CHECK: Table = { heal: flag, trees: flag, signal: abortSignal }
 const INSPECT: Table = { platform }
+const PUSH: Table = { ...PULL, allTags: flag }
+const ASK: Table = { signal: abortSignal }
+const REFERRERS: Table = { ...ASK, artifactType: text }
+const SEARCH: Table = { ...ASK, limit: integer(1, 1000) }
+const LOGIN: Table = { ...ASK, username: text, password: text }
 
 const options =
   <A>(table: Table) =>
@@ -87,10 +97,25 @@ export const decodeExportOptions = options<ExportOptions>(EXPORT)
 export const decodePruneOptions = options<PruneOptions>(PRUNE)
 export const decodeCheckOptions = options<CheckOptions>(CHECK)
 export const decodeRemoveOptions = options<RemoveOptions>(REMOVE)
+export const decodePushOptions = options<PushOptions>(PUSH)
+export const decodeAskOptions = options<AskOptions>(ASK)
+export const decodeReferrersOptions = options<ReferrersOptions>(REFERRERS)
+export const decodeSearchOptions = options<SearchOptions>(SEARCH)
+
+/** Both must be there. A password is in no error. */
+export const decodeLoginOptions = (value: unknown): Either<EngineError, LoginOptions> => {
+  const given = isObject(value) ? value : {}
+  for (const option of ['username', 'password'])
+    if (typeof given[option] !== 'string')
+      return E.left({ _tag: 'InvalidOption', option, value: '', why: 'expected a string' })
+  return E.mapLeft((error: EngineError) =>
+    error._tag === 'InvalidOption' ? { ...error, value: '' } : error,
+  )(options<LoginOptions>(LOGIN)(given))
+}
 
 /** What a reference may look like is decided where it is read. */
-export const decodeReference = (value: unknown): Either<EngineError, string> =>
-  E.mapLeft((found: Mismatch) => problem('reference', found))(text(value))
+export const decodeReference = (value: unknown, option = 'reference'): Either<EngineError, string> =>
+  E.mapLeft((found: Mismatch) => problem(option, found))(text(value))
 
 export const decodeLoadSource = (value: unknown): Either<EngineError, LoadSource> => {
   const isPath = isObject(value) && typeof value.path === 'string' && value.path !== ''

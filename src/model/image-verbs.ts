@@ -268,3 +268,88 @@ export interface StoreProblem {
   /** What was done about it, or what can be. */
   readonly remedy: string
 }
+
+export interface PushOptions {
+  /** Of a multi-platform image only this one. Default: the whole index. */
+  readonly platform?: Platform
+  /** Every tag of the repository that is here. The reference then has none. */
+  readonly allTags?: boolean
+  readonly onProgress?: OnPushProgress
+  readonly signal?: AbortSignal
+}
+
+/** What a push reports while it works. Sizes count bytes as sent. */
+export type PushProgress =
+  /** The blobs are known: comes once per tag, before any of the others. */
+  | {
+      readonly kind: 'layers'
+      readonly layers: readonly { readonly digest: string; readonly sizeBytes: number }[]
+    }
+  | {
+      readonly kind: 'layer'
+      readonly digest: string
+      /** `exists`: the registry had it. `mounted`: it took it from its repository `from`. `done`: sent and verified. */
+      readonly status: 'uploading' | 'exists' | 'mounted' | 'done'
+      readonly sentBytes: number
+      readonly sizeBytes: number
+      readonly from?: string
+    }
+export type OnPushProgress = (progress: PushProgress) => void
+
+export interface PushedImage {
+  /** As Docker prints it, e.g. `registry.lan/app:1`. */
+  readonly reference: string
+  readonly tag: string
+  /** Of the manifest or index that the tag now means. */
+  readonly digest: Digest
+  /** Of that document, in bytes. */
+  readonly sizeBytes: number
+}
+
+export interface AskOptions {
+  readonly signal?: AbortSignal
+}
+
+export interface ReferrersOptions extends AskOptions {
+  /** Only what is of this type, e.g. `application/spdx+json`. */
+  readonly artifactType?: string
+}
+
+/** A document that points at an image: a signature, a list of what is in it. image-spec manifest.md, `subject`. */
+export interface Referrer {
+  readonly digest: Digest
+  readonly mediaType: string
+  readonly artifactType?: string
+  readonly sizeBytes: number
+  readonly annotations: Readonly<Record<string, string>>
+}
+
+export interface SearchOptions extends AskOptions {
+  /** Default: 25. */
+  readonly limit?: number
+}
+
+export interface FoundRepositories {
+  /** `search`: the registry's own, by relevance. `catalog`: its list of repositories, of which those with the word in the name. */
+  readonly by: 'search' | 'catalog'
+  readonly repositories: readonly FoundRepository[]
+}
+export interface FoundRepository {
+  /** As a reference without a tag, e.g. `debian`, `registry.lan/app`. */
+  readonly name: string
+  readonly description?: string
+  readonly stars?: number
+  readonly official?: boolean
+}
+
+export interface LoginOptions extends AskOptions {
+  readonly username: string
+  readonly password: string
+}
+export interface LoggedIn {
+  readonly registry: string
+  /** Where the password or token is: a file, or the name of a credential helper. */
+  readonly where: string
+  /** Whoever can read that file can read the password. */
+  readonly plain: boolean
+}

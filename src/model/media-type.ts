@@ -40,6 +40,11 @@ const LAYERS: ReadonlyMap<string, Compression> = new Map<string, Compression>([
 /** How a layer is compressed; undefined when the type is not a file system layer at all. */
 export const layerCompression = (mediaType: string): Compression | undefined => LAYERS.get(mediaType)
 
+/** Not to be given away, says whoever made it; a registry need not have it. */
+export const isNondistributable = (mediaType: string): boolean =>
+  mediaType.startsWith('application/vnd.oci.image.layer.nondistributable.') ||
+  mediaType === 'application/vnd.docker.image.rootfs.foreign.diff.tar.gzip'
+
 /** By the first bytes (RFC 1952 §2.3.1; RFC 8878 §3.1.1), whatever the label says: tools mislabel uncompressed layers. */
 export const sniffCompression = (start: Uint8Array): Compression => {
   if (start[0] === 0x1f && start[1] === 0x8b) return 'gzip'

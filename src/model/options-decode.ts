@@ -26,6 +26,7 @@ import { abortSignal, errorOutput, output, stdin } from './options-decode-stream
 import * as value from './options-decode-values.ts'
 import type { DecodedOptions, DecodedRunOptions, DecodedStartOptions } from './options-decoded.ts'
 import { POOL_CHOICES, type PoolSize } from './pool.ts'
+import { registries } from './registry-settings.ts'
 import { MAX_ID } from './user-db.ts'
 
 export type { OptionLimits } from './options-decode-conflicts.ts'
@@ -131,7 +132,7 @@ const POOL: Table = { ...POOLED, lateMounts: value.flag }
 
 const folder: Decoder<string> = check(text, (path) => (path === '' ? 'is empty' : undefined))
 const MAX_AHEAD = 64
-const ENGINE: Table = { root: folder, runtime: folder, networksAhead: integer(0, MAX_AHEAD) }
+const ENGINE: Table = { root: folder, runtime: folder, networksAhead: integer(0, MAX_AHEAD), registries }
 
 /** Fails: InvalidOption naming the option, its value and what is wrong with it. */
 export const decodeContainerOptions = (

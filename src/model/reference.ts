@@ -67,6 +67,16 @@ export const withDigest = (reference: ImageReference, digest: Digest): ImageRefe
   digest,
 })
 
+export const isTag = (text: string): boolean => TAG.test(text)
+
+/** The host a user names, e.g. for a login; Docker's address of the Hub is one, too. Undefined for what is no host. */
+export const parseRegistry = (text: string): string | undefined => {
+  const host = text.replace(/^https?:\/\//, '').replace(/\/(?:v[12]\/?)?$/, '')
+  if (host === HUB || host === HUB_ALIAS) return HUB
+  const parsed = parseReference(`${host}/x`)
+  return E.isRight(parsed) && parsed.right.registry === host ? host : undefined
+}
+
 /** True for text that can be the beginning of an image id: hex digits, with or without `sha256:`. */
 export const looksLikeId = (text: string): boolean => /^(?:sha256:)?[a-f0-9]{1,64}$/.test(text)
 

@@ -1,10 +1,9 @@
 // Credentials: which are sent, to whom, and to whom never.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
-import { tmpdir } from 'node:os'
-import path from 'node:path'
-import { dockerCredentials, parseChallenges } from '../../src/adapters/registry-auth.ts'
-import { isLoopback } from '../../src/adapters/registry-http.ts'
+import fc from 'fast-check'
+import { parseChallenges } from '../../src/adapters/registry-auth.ts'
+import type { Credential } from '../../src/adapters/registry-credentials.ts'
+import { isLoopback } from '../../src/adapters/registry-errors.ts'
 import { hint } from '../../src/model/errors.ts'
 import { type FaultRegistry, startFaultRegistry } from '../support/fault-registry.ts'
 import { buildImage } from '../support/image-builder.ts'
@@ -14,6 +13,7 @@ import { assert, suite } from '../support/suite.ts'
 const Auth = suite('adapters/registry-auth')
 const image = buildImage()
 const USER = `Basic ${Buffer.from('me:secret').toString('base64')}`
+const ME: Credential = { kind: 'password', username: 'me', password: 'secret' }
 
 const opened: (() => void | Promise<void>)[] = []
 Auth.afterEach(async () => {
@@ -24,8 +24,8 @@ const serve = async (): Promise<FaultRegistry> => {
   opened.push(registry.stop)
   return registry
 }
-const openStore = (authorization?: string): TestStore => {
-  const store = testStore({ registry: { retryMs: 1, credentials: async () => authorization } })
+const openStore = (credential?: Credential): TestStore => {
+  const store = testStore({ registry: { retryMs: 1, credentials: async () => credential, env: {} } })
   opened.push(store.remove)
   return store
 }
@@ -63,6 +63,38 @@ Auth('a challenge is read with its parameters, quoted or not', () => {
   )
 })
 
+Auth('whatever the header, the answer is a list; what was written in it is read from it', () => {
+  const name = fc.stringMatching(/^[a-zA-Z][\w-]{0,10}$/)
+  const value = fc.string({ maxLength: 20 })
+  const quote = (text: string): string => `"${text.replace(/["\\]/g, (char) => `\\${char}`)}"`
+  fc.assert(
+    fc.property(
+      name,
+      fc.uniqueArray(fc.tuple(name, value), { selector: ([key]) => key.toLowerCase() }),
+      (scheme, pairs) => {
+        const header = `${scheme} ${pairs.map(([key, text]) => `${key}=${quote(text)}`).join(', ')}`
+        const [only, ...more] = parseChallenges(header)
+        assert.equal(more, [])
+        assert.is(only?.scheme, scheme.toLowerCase())
+        assert.equal(
+          { ...only?.parameters },
+          Object.fromEntries(pairs.map(([key, text]) => [key.toLowerCase(), text])),
+        )
+      },
+    ),
+    { numRuns: 500 },
+  )
+  fc.assert(
+    fc.property(fc.oneof(fc.string(), fc.string({ unit: 'binary' })), (header) => {
+      const started = performance.now()
+      for (const { scheme, parameters } of parseChallenges(header.repeat(50)))
+        assert.ok(scheme === scheme.toLowerCase() && Object.getPrototypeOf(parameters) === null)
+      assert.ok(performance.now() - started < 1000)
+    }),
+    { numRuns: 500 },
+  )
+})
+
 const challenge = (registry: FaultRegistry, header: string, accepted: string): void => {
   registry.fault = (request, response) => {
     if (request.headers.authorization === accepted) return false
@@ -84,14 +116,14 @@ Auth('credentials go to the token server, and the token to the registry', async 
   const registry = await serve()
   const tokens = await other(() => ({ status: 200, body: '{"access_token":"t0k"}' }))
   challenge(registry, `Bearer realm="${tokens.origin}/token",scope="repository:app:pull"`, 'Bearer t0k')
-  await right(openStore(USER).images.pull(`${registry.host}/app:1`))
+  await right(openStore(ME).images.pull(`${registry.host}/app:1`))
   assert.is(tokens.seen[0]?.authorization, USER)
   assert.not(registry.requests.some(({ headers }) => headers.authorization === USER))
 })
 Auth('basic credentials are sent only after they were asked for', async () => {
   const registry = await serve()
   challenge(registry, 'Basic realm="x"', USER)
-  await right(openStore(USER).images.pull(`${registry.host}/app:1`))
+  await right(openStore(ME).images.pull(`${registry.host}/app:1`))
   assert.is(registry.requests[0]?.headers.authorization, undefined)
 })
 Auth('without credentials a private image is access denied, with advice', async () => {
@@ -104,7 +136,7 @@ Auth('without credentials a private image is access denied, with advice', async 
 Auth('wrong credentials are access denied, not an endless loop', async () => {
   const registry = await serve()
   challenge(registry, 'Basic realm="x"', 'Basic other')
-  assert.is((await left('RegistryFailed', openStore(USER).images.pull(`${registry.host}/app:1`))).status, 401)
+  assert.is((await left('RegistryFailed', openStore(ME).images.pull(`${registry.host}/app:1`))).status, 401)
   assert.is(registry.requests.length, 2)
 })
 for (const [what, answer] of [
@@ -129,10 +161,7 @@ for (const [realm, why] of [
   Auth(`the realm ${JSON.stringify(realm)} is refused`, async () => {
     const registry = await serve()
     challenge(registry, `Bearer realm="${realm}"`, 'Bearer x')
-    assert.match(
-      (await left('RegistryFailed', openStore(USER).images.pull(`${registry.host}/app:1`))).why,
-      why,
-    )
+    assert.match((await left('RegistryFailed', openStore(ME).images.pull(`${registry.host}/app:1`))).why, why)
   })
 }
 
@@ -152,7 +181,7 @@ Auth('a redirect to another server takes no credentials along', async () => {
     response.writeHead(307, { location: `${blobs.origin}/elsewhere?signature=1` }).end()
     return true
   }
-  await right(openStore(USER).images.pull(`${registry.host}/app:1`))
+  await right(openStore(ME).images.pull(`${registry.host}/app:1`))
   assert.equal(blobs.seen, [{ url: '/elsewhere?signature=1', authorization: undefined }])
 })
 Auth('a redirect on the same server keeps them', async () => {
@@ -167,29 +196,8 @@ Auth('a redirect on the same server keeps them', async () => {
     response.writeHead(302, { location: `/v2/moved/blobs/${layer}` }).end()
     return true
   }
-  await right(openStore(USER).images.pull(`${registry.host}/app:1`))
+  await right(openStore(ME).images.pull(`${registry.host}/app:1`))
   assert.is(registry.count(/moved/), 1)
-})
-
-Auth("passwords are read from Docker's config file, by registry", async () => {
-  const folder = mkdtempSync(path.join(tmpdir(), 'slipway-docker-'))
-  opened.push(() => rmSync(folder, { recursive: true }))
-  const auths = {
-    'reg.example:5000': { auth: 'YTpi' },
-    'https://other.example': { auth: 'Yzpk' },
-    'https://index.docker.io/v1/': { auth: 'ZTpm' },
-    'empty.example': {},
-  }
-  writeFileSync(path.join(folder, 'config.json'), JSON.stringify({ auths, credsStore: 'x' }))
-  const find = dockerCredentials({ DOCKER_CONFIG: folder })
-  assert.is(await find('reg.example:5000'), 'Basic YTpi')
-  assert.is(await find('other.example'), 'Basic Yzpk')
-  assert.is(await find('docker.io'), 'Basic ZTpm')
-  assert.is(await find('empty.example'), undefined)
-  assert.is(await find('unknown.example'), undefined)
-  writeFileSync(path.join(folder, 'config.json'), '{')
-  assert.is(await find('reg.example:5000'), undefined)
-  assert.is(await dockerCredentials({ DOCKER_CONFIG: `${folder}/nope` })('reg.example:5000'), undefined)
 })
 
 for (const [host, expected] of [

@@ -149,6 +149,12 @@ const noImages: ImageVerbs = {
   history: notHere,
   prune: () => TE.right({ untagged: [], deleted: [], reclaimedBytes: 0, postponed: false }),
   check: () => TE.right({ checked: { blobs: 0, records: 0, layers: 0, stacks: 0 }, problems: [] }),
+  push: notHere,
+  tags: notHere,
+  referrers: notHere,
+  search: () => TE.right({ by: 'search', repositories: [] }),
+  login: (registry) => TE.right({ registry, where: '/config.json', plain: true }),
+  logout: () => TE.right(false),
 }
 
 const isError = (value: object): value is EngineError => '_tag' in value

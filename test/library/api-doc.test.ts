@@ -60,7 +60,7 @@ Doc('the page has examples, and each that is run prints something', () => {
     blocks.filter((block) => !isCompiledOnly(block) && promised(block).length === 0).map(({ line }) => line),
     [],
   )
-  assert.equal(blocks.filter(isCompiledOnly).length, 1)
+  assert.equal(blocks.filter(isCompiledOnly).length, 2)
 })
 
 test('every example compiles', () => assert.is(compile(folder), ''), compiling)

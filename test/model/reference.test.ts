@@ -7,6 +7,7 @@ import {
   fullName,
   looksLikeId,
   parseReference,
+  parseRegistry,
 } from '../../src/model/reference.ts'
 import { assert, suite } from '../support/suite.ts'
 
@@ -138,5 +139,23 @@ Reference('whatever the text, an answer: a reference that reads back as itself, 
   )
   assert.ok(good > 100, `only ${good} references`)
 })
+
+for (const [text, expected] of [
+  ['docker.io', 'docker.io'],
+  ['index.docker.io', 'docker.io'],
+  ['https://index.docker.io/v1/', 'docker.io'],
+  ['reg.example:5000', 'reg.example:5000'],
+  ['https://reg.example/', 'reg.example'],
+  ['localhost', 'localhost'],
+  ['[::1]:5000', '[::1]:5000'],
+  ['debian', undefined],
+  ['reg.example/app', undefined],
+  ['', undefined],
+  ['a b.c', undefined],
+] as const) {
+  Reference(`${JSON.stringify(text)} names ${expected === undefined ? 'no registry' : expected}`, () => {
+    assert.is(parseRegistry(text), expected)
+  })
+}
 
 Reference.run()

@@ -33,7 +33,7 @@ export const testStore = (config: Partial<ImagesConfig> = {}): TestStore => {
       snapshotter,
       flock: (fd, operation) => loadAddon().flock(fd, operation),
       platform: { os: 'linux', architecture: 'amd64' },
-      registry: { retryMs: 1, idleMs: 2000, credentials: async () => undefined },
+      registry: { retryMs: 1, idleMs: 2000, credentials: async () => undefined, registries: {}, env: {} },
       ...config,
       ...more,
     })

@@ -1,6 +1,6 @@
 // A real registry (the program docker-registry) on a free loopback port, with a directory of its own.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -9,6 +9,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 export interface RunningRegistry {
   /** `127.0.0.1:<port>` */
   readonly host: string
+  /** Where it keeps what it has. */
+  readonly folder: string
+  /** Uploads that were begun and neither finished nor taken back. The registry itself leaves an empty state of the latter. */
+  readonly unfinished: () => readonly string[]
+  /** Removes all it has. */
+  readonly clear: () => void
   /** Copies an image into it, e.g. `oci:/dir:latest` to `debian:bookworm`. */
   readonly push: (from: string, to: string, ...flags: readonly string[]) => void
   readonly stop: () => Promise<void>
@@ -16,18 +22,38 @@ export interface RunningRegistry {
 
 const TRIES = 200
 
-export const startRegistry = async (): Promise<RunningRegistry> => {
+/** Further parts of its configuration: `http` and `auth` (distribution, docs/configuration.md). */
+export interface RegistryConfig {
+  readonly http?: object
+  readonly auth?: object
+  readonly storage?: object
+}
+
+export const startRegistry = async (extra: RegistryConfig = {}): Promise<RunningRegistry> => {
   const folder = mkdtempSync(path.join(tmpdir(), 'slipway-registry-'))
   const host = `127.0.0.1:${await freePort()}`
   const config = path.join(folder, 'config.yml')
-  writeFileSync(
-    config,
-    `version: 0.1\nlog: {level: error}\nstorage: {filesystem: {rootdirectory: ${folder}/data}}\nhttp: {addr: "${host}"}\n`,
-  )
+  // JSON is YAML, too.
+  const settings = {
+    version: '0.1',
+    log: { level: 'error' },
+    ...extra,
+    storage: { filesystem: { rootdirectory: `${folder}/data` }, ...extra.storage },
+    http: { addr: host, ...extra.http },
+  }
+  writeFileSync(config, JSON.stringify(settings))
   const child = spawn('docker-registry', ['serve', config], { stdio: 'ignore' })
   await listening(host, child)
   return {
     host,
+    folder,
+    unfinished: () =>
+      existsSync(`${folder}/data`)
+        ? readdirSync(`${folder}/data`, { recursive: true })
+            .map(String)
+            .filter((file) => /\/_uploads\/[^/]+\/(startedat|data)$/.test(file))
+        : [],
+    clear: () => rmSync(`${folder}/data`, { recursive: true, force: true }),
     push: (from, to, ...flags) => {
       execFileSync(
         'skopeo',

@@ -57,6 +57,18 @@ export interface ContentStore {
     readonly size?: number
   }) => TaskEither<EngineError, Buffer>
 
+  /**
+   * A stored blob to be sent: gives its bytes from an offset to the end, any number of times. All of them are verified, those before
+   * the offset too, before the last one is given; while iterating it throws SlipwayError (StateDamaged, DigestMismatch).
+   */
+  readonly reader: (blob: Stored) => (from: number) => AsyncIterable<Uint8Array>
+  /** Repositories (`registry/repository`) that have a blob, as far as they were noted. */
+  readonly origins: (digest: Digest) => TaskEither<EngineError, readonly string[]>
+  /** Forgets repositories that are not in the set. Only inside `alone`. */
+  readonly removeOriginsExcept: (repositories: ReadonlySet<string>) => TaskEither<EngineError, void>
+  /** Notes that a repository has these blobs. A hint: it may be lost. */
+  readonly noteOrigin: (repository: string, digests: readonly Digest[]) => TaskEither<EngineError, void>
+
   /** The entries of index.json. */
   readonly entries: TaskEither<EngineError, readonly Descriptor[]>
   /** Changes index.json; one writer at a time across processes, readers never wait. Gives the new entries. */
