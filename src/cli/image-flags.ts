@@ -1,9 +1,9 @@
-// What pull and load share: the platform flag, progress, and what a signal in the middle means.
+// What pull, push and load share: the platform flag, progress, and what a signal in the middle means.
 import { constants } from 'node:os'
 import * as E from '#fp/Either'
 import type { TaskEither } from '#fp/TaskEither'
 import type { EngineError, InvalidOption } from '../model/errors.ts'
-import type { OnProgress } from '../model/image-verbs.ts'
+import type { ImageProgress, PushProgress } from '../model/image-verbs.ts'
 import { type Platform, parsePlatform } from '../model/platform.ts'
 import type { Context } from './command.ts'
 import { invalidPlatform } from './platform-flag.ts'
@@ -16,7 +16,7 @@ const SIGNAL_BASE = 128
 
 export interface TransferOptions {
   readonly platform?: Platform
-  readonly onProgress?: OnProgress
+  readonly onProgress?: (progress: ImageProgress | PushProgress) => void
   readonly signal: AbortSignal
 }
 

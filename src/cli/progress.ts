@@ -1,10 +1,10 @@
-// Progress of a pull or load: one live line per layer on a terminal, plain lines elsewhere.
-import type { ImageProgress } from '../model/image-verbs.ts'
+// Progress of a pull, push or load: one live line per layer on a terminal, plain lines elsewhere.
+import type { ImageProgress, PushProgress } from '../model/image-verbs.ts'
 import type { Output } from './command.ts'
 import { humanBytes } from './human.ts'
 
 export interface ProgressDisplay {
-  readonly update: (progress: ImageProgress) => void
+  readonly update: (progress: ImageProgress | PushProgress) => void
   /** Draws the last state, once; later updates are ignored. */
   readonly finish: () => void
 }
@@ -18,8 +18,11 @@ const FIGURES_COLUMNS = 34
 interface LayerState {
   readonly name: string
   readonly sizeBytes: number
-  status: 'waiting' | 'downloading' | 'exists' | 'done'
-  receivedBytes: number
+  status: keyof typeof WORDS
+  /** Those that came, or went. */
+  movedBytes: number
+  /** Of a mounted layer: the repository that had it. */
+  from?: string
   /** When its first bytes came. */
   startedMs?: number
 }
@@ -46,7 +49,7 @@ const liveDisplay = (output: Output, nowMs: () => number): ProgressDisplay => {
       if (finished) return
       apply(layers, progress, nowMs())
       const isTurn = nowMs() - drawnMs >= FRAME_MS
-      if (isTurn || (progress.kind === 'layer' && progress.status !== 'downloading')) draw()
+      if (isTurn || (progress.kind === 'layer' && !isMoving(progress))) draw()
     },
     finish: () => {
       if (!finished && layers.size > 0) draw()
@@ -58,7 +61,7 @@ const liveDisplay = (output: Output, nowMs: () => number): ProgressDisplay => {
 /** A line when a layer begins and one when it ends, as Docker prints into a pipe. */
 const plainDisplay = (output: Output): ProgressDisplay => {
   const layers = new Map<string, LayerState>()
-  const print = ({ name, status }: LayerState): void => output.write(`${name}: ${WORDS[status]}\n`)
+  const print = (layer: LayerState): void => output.write(`${layer.name}: ${wordsFor(layer)}\n`)
   return {
     update: (progress) => {
       const before = new Map([...layers].map(([digest, { status }]) => [digest, status]))
@@ -70,32 +73,55 @@ const plainDisplay = (output: Output): ProgressDisplay => {
   }
 }
 
+/** Docker's words. */
 const WORDS = {
   waiting: 'Waiting',
   downloading: 'Pulling fs layer',
   exists: 'Already exists',
   done: 'Pull complete',
+  uploading: 'Pushing',
+  present: 'Layer already exists',
+  mounted: 'Mounted from',
+  pushed: 'Pushed',
 } as const
 
-const apply = (layers: Map<string, LayerState>, progress: ImageProgress, nowMs: number): void => {
+const wordsFor = ({ status, from }: LayerState): string =>
+  from === undefined ? WORDS[status] : `${WORDS[status]} ${from}`
+
+const isMoving = ({ status }: { readonly status: string }): boolean =>
+  status === 'downloading' || status === 'uploading'
+
+const apply = (
+  layers: Map<string, LayerState>,
+  progress: ImageProgress | PushProgress,
+  nowMs: number,
+): void => {
   if (progress.kind === 'layers') {
     for (const { digest, sizeBytes } of progress.layers)
       if (!layers.has(digest)) layers.set(digest, waiting(digest, sizeBytes))
     return
   }
-  const { digest, sizeBytes, status, receivedBytes } = progress
+  const { digest, sizeBytes } = progress
   const layer = layers.get(digest) ?? waiting(digest, sizeBytes)
   layers.set(digest, layer)
-  layer.status = status
-  layer.receivedBytes = receivedBytes
+  if ('sentBytes' in progress) {
+    layer.status = OF_PUSH[progress.status]
+    layer.movedBytes = progress.sentBytes
+    if (progress.from !== undefined) layer.from = progress.from
+  } else {
+    layer.status = progress.status
+    layer.movedBytes = progress.receivedBytes
+  }
   layer.startedMs ??= nowMs
 }
+
+const OF_PUSH = { uploading: 'uploading', exists: 'present', mounted: 'mounted', done: 'pushed' } as const
 
 const waiting = (digest: string, sizeBytes: number): LayerState => ({
   name: digest.slice(digest.indexOf(':') + 1).slice(0, SHORT_DIGEST),
   sizeBytes,
   status: 'waiting',
-  receivedBytes: 0,
+  movedBytes: 0,
 })
 
 /** What is drawn, at most `rows` lines of at most `columns` characters. */
@@ -106,7 +132,7 @@ export const layerLines = (
   nowMs: number,
 ): readonly string[] => {
   const fits = layers.length <= Math.max(rows, 1)
-  const active = layers.filter(({ status }) => status === 'downloading')
+  const active = layers.filter(isMoving)
   const shown = fits ? layers : active.slice(0, Math.max(rows - 1, 0))
   const lines = shown.map((layer) => layerLine(layer, columns, nowMs))
   if (!fits) lines.push(summaryLine(layers))
@@ -114,20 +140,20 @@ export const layerLines = (
 }
 
 const summaryLine = (layers: readonly LayerState[]): string => {
-  const isOver = ({ status }: LayerState) => status === 'done' || status === 'exists'
+  const isOver = (layer: LayerState) => layer.status !== 'waiting' && !isMoving(layer)
   return `${layers.filter(isOver).length} of ${layers.length} layers complete`
 }
 
 const layerLine = (layer: LayerState, columns: number, nowMs: number): string => {
-  const { name, status, receivedBytes, sizeBytes, startedMs = nowMs } = layer
-  if (status !== 'downloading') return `${name}: ${WORDS[status]}`
+  const { name, movedBytes, sizeBytes, startedMs = nowMs } = layer
+  if (!isMoving(layer)) return `${name}: ${wordsFor(layer)}`
   const seconds = (nowMs - startedMs) / 1000
-  const rate = seconds > 0 ? `  ${humanBytes(receivedBytes / seconds)}/s` : ''
-  const left = remaining(sizeBytes - receivedBytes, seconds > 0 ? receivedBytes / seconds : 0)
-  const figures = `${humanBytes(receivedBytes)}/${humanBytes(sizeBytes)}${rate}${left}`
+  const rate = seconds > 0 ? `  ${humanBytes(movedBytes / seconds)}/s` : ''
+  const left = remaining(sizeBytes - movedBytes, seconds > 0 ? movedBytes / seconds : 0)
+  const figures = `${humanBytes(movedBytes)}/${humanBytes(sizeBytes)}${rate}${left}`
   // All bars are of one length, whatever the figures beside them.
   const room = columns - name.length - Math.max(figures.length, FIGURES_COLUMNS) - 5
-  return `${name}: ${room >= 10 ? `${bar(receivedBytes / Math.max(sizeBytes, 1), Math.min(room, 50))} ` : ''}${figures}`
+  return `${name}: ${room >= 10 ? `${bar(movedBytes / Math.max(sizeBytes, 1), Math.min(room, 50))} ` : ''}${figures}`
 }
 
 /** At the rate there was so far; nothing while that says little. */

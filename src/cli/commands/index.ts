@@ -45,6 +45,7 @@ export const commandGroups: readonly CommandGroup[] = [
     title: 'Images',
     commands: [
       { name: 'pull', aliases: ['image pull'], load: async () => (await import('./pull.ts')).pull },
+      { name: 'push', aliases: ['image push'], load: async () => (await import('./push.ts')).push },
       { name: 'load', aliases: ['image load'], load: async () => (await import('./load.ts')).load },
       {
         name: 'import',
@@ -72,6 +73,16 @@ export const commandGroups: readonly CommandGroup[] = [
         aliases: ['image rm', 'image remove'],
         load: async () => (await import('./rmi.ts')).rmi,
       },
+    ],
+  },
+  {
+    title: 'Registries',
+    commands: [
+      { name: 'login', load: async () => (await import('./login.ts')).login },
+      { name: 'logout', load: async () => (await import('./logout.ts')).logout },
+      { name: 'search', load: async () => (await import('./search.ts')).search },
+      { name: 'tags', load: async () => (await import('./tags.ts')).tags },
+      { name: 'referrers', load: async () => (await import('./referrers.ts')).referrers },
     ],
   },
   {

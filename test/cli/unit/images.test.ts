@@ -221,7 +221,7 @@ Images('a line shows share, bytes, rate and the time that is left, and fits the 
     name: 'abcdef123456',
     sizeBytes: 2_000_000,
     status: 'downloading',
-    receivedBytes: 1_000_000,
+    movedBytes: 1_000_000,
     startedMs: 0,
   } as const
   const [line = ''] = layerLines([layer], 80, 24, 500)
@@ -272,7 +272,7 @@ Images('more layers than rows are summed up', () => {
     name: `l${at}`,
     sizeBytes: 10,
     status: at < 20 ? ('done' as const) : ('downloading' as const),
-    receivedBytes: 5,
+    movedBytes: 5,
   }))
   const lines = layerLines(layers, 80, 5, 0)
   assert.is(lines.length, 5)
