@@ -7,7 +7,9 @@ export interface Prompt {
   readonly ask: (question: string) => Promise<string | undefined>
   /** The same without an echo. */
   readonly askSecret: (question: string) => Promise<string | undefined>
-  /** Lets go of the input. */
+  /** The signal that ended the questions, if one did. */
+  readonly cancelledBy: () => NodeJS.Signals | undefined
+  /** Lets go of the input and the signals. */
   readonly close: () => void
 }
 
@@ -17,7 +19,11 @@ const CTRL_U = '\x15'
 const ERASE = new Set(['\x7f', '\b'])
 
 /** Standard input is read for the questions alone, one character after the other: more than one line may come at once. */
-export const openPrompt = ({ stdin, stderr }: Pick<Context, 'stdin' | 'stderr'>): Prompt => {
+export const openPrompt = ({
+  stdin,
+  stderr,
+  onSignal,
+}: Pick<Context, 'stdin' | 'stderr' | 'onSignal'>): Prompt => {
   const source: Readable = stdin.stream()
   const waiting: string[] = []
   let ended = false
@@ -30,6 +36,13 @@ export const openPrompt = ({ stdin, stderr }: Pick<Context, 'stdin' | 'stderr'>)
     ended = true
     wake()
   }
+  let cancelledBy: NodeJS.Signals | undefined
+  // A signal must not leave the terminal without its echo.
+  const undoSignals = onSignal(['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'], (name) => {
+    cancelledBy ??= name
+    waiting.length = 0
+    onEnd()
+  })
   source.on('data', onData)
   source.on('end', onEnd)
   source.on('close', onEnd)
@@ -49,7 +62,7 @@ export const openPrompt = ({ stdin, stderr }: Pick<Context, 'stdin' | 'stderr'>)
       else if (ERASE.has(key)) text = [...text].slice(0, -1).join('')
       else text += key
     }
-    return text === '' ? undefined : text
+    return text === '' || cancelledBy !== undefined ? undefined : text
   }
   return {
     ask: (question) => {
@@ -66,7 +79,9 @@ export const openPrompt = ({ stdin, stderr }: Pick<Context, 'stdin' | 'stderr'>)
         stderr.write('\n')
       }
     },
+    cancelledBy: () => cancelledBy,
     close: () => {
+      undoSignals()
       source.off('data', onData)
       source.off('end', onEnd)
       source.off('close', onEnd)

@@ -1,6 +1,7 @@
 // A command line for the terminal tests: real descriptors, real signals, and an engine whose container echoes its keys.
 import { execFileSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
+import * as TE from '#fp/TaskEither'
 import { commandGroups } from '../../src/cli/commands/index.ts'
 import { dispatch } from '../../src/cli/dispatch.ts'
 import { input, output } from '../../src/cli/streams.ts'
@@ -59,6 +60,12 @@ dispatch(
         start: async ({ options }) => {
           note('size', JSON.stringify(options.tty))
           return echo()
+        },
+        images: {
+          login: (registry, { username, password }) => {
+            note('login', JSON.stringify([registry, username, password]))
+            return TE.right({ registry, where: 'box', plain: false })
+          },
         },
       }).engine,
   },

@@ -12,6 +12,7 @@ let cli: Bundle
 const notes = mkdtempSync(path.join(tmpdir(), 'slipway-terminal-'))
 test.before(async () => {
   cli = await bundle('test/cli/terminal-entry.ts')
+  writeFileSync(path.join(notes, 'during'), '')
 })
 test.after(() => {
   cli.remove()
@@ -123,6 +124,37 @@ terminalTest('even a bug leaves the terminal as it was', async () => {
 terminalTest('-t without -i leaves our terminal alone', async () => {
   const talk = dialogue(['ready', () => process.kill(Number(noted('pid')), 'SIGTERM')])
   const got = await session('run -t img', talk)
+  assert.is(got.code, 143)
+  assert.is(got.after, got.before)
+})
+
+terminalTest('login shows the name and not the password, and the terminal is restored', async () => {
+  const talk = dialogue(['Username: ', typing('me\r')], ['Password: ', typing('secreX\x7ft\r')])
+  const got = await session('login reg.lan', talk)
+  assert.is(got.code, 0)
+  assert.match(got.seen, /Username: me\r\nPassword: \r\nLogin Succeeded/)
+  assert.is(noted('login'), '["reg.lan","me","secret"]')
+  assert.is(got.after, got.before)
+})
+terminalTest('Ctrl-C at the password of a login ends it with 130, and the terminal is restored', async () => {
+  const talk = dialogue(['Password: ', typing('sec\x03')])
+  const got = await session('login -u me reg.lan', talk)
+  assert.is(got.code, 130)
+  assert.not.match(got.seen, /sec/)
+  assert.is(got.after, got.before)
+})
+terminalTest('a signal from outside at the password of a login restores the terminal', async () => {
+  const talk = dialogue([
+    'Password: ',
+    () => {
+      const found = spawnSync('ps', ['-t', noted('tty').replace('/dev/', ''), '-o', 'pid=,args='], {
+        encoding: 'utf8',
+      })
+      const [, pid] = /(\d+) \S*node\S* .*login/.exec(found.stdout) ?? []
+      process.kill(Number(pid), 'SIGTERM')
+    },
+  ])
+  const got = await session('login -u me reg.lan', talk)
   assert.is(got.code, 143)
   assert.is(got.after, got.before)
 })

@@ -1,4 +1,5 @@
 // slipway login: proves a password to a registry and keeps it where Docker does.
+import { constants } from 'node:os'
 import * as E from '#fp/Either'
 import type { LoggedIn } from '../../model/image-verbs.ts'
 import type { UsageError } from '../args.ts'
@@ -22,7 +23,8 @@ type LoginContext = Context<typeof loginFlags>
 
 /** A password is no longer than this, in bytes. */
 const MAX_PASSWORD = 1024 * 1024
-const INTERRUPTED = 130
+/** Added to the number of a signal that ended a program. */
+const SIGNAL_BASE = 128
 const HUB = 'docker.io'
 
 export const login = command({
@@ -38,7 +40,7 @@ export const login = command({
     if (context.args.flags.password !== undefined)
       context.stderr.write('slipway: --password can be seen by others; --password-stdin cannot\n')
     const given = await credentials(context)
-    if (given === undefined) return INTERRUPTED
+    if (typeof given === 'number') return given
     if ('_tag' in given) return refused(context, given)
     const done = await transfer(context, { quiet: true, platform: undefined }, async ({ signal }) =>
       (await context.engine()).images.login(registry, { ...given, signal }),
@@ -71,8 +73,8 @@ interface Given {
   readonly password: string
 }
 
-/** Undefined when the user gave up. */
-const credentials = async (context: LoginContext): Promise<Given | UsageError | undefined> => {
+/** A number is the exit code of who gave up. */
+const credentials = async (context: LoginContext): Promise<Given | UsageError | number> => {
   const { username, password, 'password-stdin': fromStdin } = context.args.flags
   if (fromStdin) return fromInput(context, username ?? '')
   if (username !== undefined && password !== undefined) return { username, password }
@@ -82,7 +84,8 @@ const credentials = async (context: LoginContext): Promise<Given | UsageError | 
   try {
     const name = username ?? (await prompt.ask('Username: '))
     const secret = name === undefined ? undefined : (password ?? (await prompt.askSecret('Password: ')))
-    if (name === undefined || secret === undefined) return undefined
+    if (name === undefined || secret === undefined)
+      return SIGNAL_BASE + constants.signals[prompt.cancelledBy() ?? 'SIGINT']
     if (name.trim() === '') return usage('a user name is needed')
     return secret === '' ? usage('a password is needed') : { username: name.trim(), password: secret }
   } finally {
