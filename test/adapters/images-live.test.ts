@@ -142,6 +142,35 @@ test('what we save is what skopeo, umoci and podman read, with the digests it ha
   }
 })
 
+test('the command line carries an image to another repository, and a new root runs it from there', async () => {
+  const slipway = (root: string, ...words: readonly string[]): string =>
+    execFileSync(process.execPath, [CLI, '--root', path.join(folder, root), ...words], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+  try {
+    slipway('one', 'pull', '-q', `${host()}/busybox:1`)
+    slipway('one', 'tag', `${host()}/busybox:1`, `${host()}/carried:1`)
+    const said = slipway('one', 'push', `${host()}/carried:1`)
+    assert.match(said, /^[0-9a-f]{12}: Mounted from busybox$/m)
+    const raw = execFileSync('skopeo', [
+      'inspect',
+      '--raw',
+      '--tls-verify=false',
+      `docker://${host()}/carried:1`,
+    ])
+    assert.ok(said.endsWith(`1: digest: ${digestOf(raw)} size: ${raw.length}\n`), said)
+    assert.is(slipway('two', 'tags', `${host()}/carried`), '1\n')
+    assert.match(slipway('two', 'search', `${host()}/carr`), new RegExp(`^${host()}/carried$`, 'm'))
+    assert.is(
+      slipway('two', 'run', '--rm', '-q', `${host()}/carried:1`, '/bin/busybox', 'echo', 'there'),
+      'there\n',
+    )
+  } finally {
+    for (const root of ['one', 'two']) rmSync(path.join(folder, root), { recursive: true, force: true })
+  }
+})
+
 /** Type, mode, owner, size, link target and name of everything below a folder. */
 const census = (root: string): string =>
   execFileSync(

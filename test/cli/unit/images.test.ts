@@ -242,7 +242,7 @@ for (const [receivedBytes, nowMs, left] of [
       name: 'l',
       sizeBytes: 2_000_000,
       status: 'downloading',
-      receivedBytes,
+      movedBytes: receivedBytes,
       startedMs: 0,
     } as const
     const [line = ''] = layerLines([layer], 80, 24, nowMs)

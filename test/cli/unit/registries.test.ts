@@ -89,7 +89,7 @@ Registries('tag, tags and logout say what was done', async () => {
   const images = {
     tag: (source: string, name: string) => {
       assert.equal([source, name], ['a', 'b:2'])
-      return TE.right(name)
+      return TE.right(undefined)
     },
     tags: () => TE.right(['1', 'latest']),
     logout: (registry: string) => TE.right(registry === 'reg.lan'),
