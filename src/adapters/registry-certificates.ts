@@ -12,6 +12,7 @@ type Environment = Readonly<Record<string, string | undefined>>
 /** Each has a folder `HOST` or `HOST:PORT` with `*.crt` (authorities), `*.cert` and `*.key` (a certificate to show). */
 export const certificateFolders = (env: Environment): readonly string[] => [
   path.join(env.HOME ?? homedir(), '.config/containers/certs.d'),
+  path.join(env.HOME ?? homedir(), '.config/docker/certs.d'),
   '/etc/containers/certs.d',
   '/etc/docker/certs.d',
 ]

@@ -526,6 +526,44 @@ Push('a location that leads from TLS to plain HTTP, or nowhere, is refused', asy
   assert.match((await left('RegistryFailed', store.images.push(name('app:1')))).why, /does not say where/)
 })
 
+/** What may happen to any request. */
+const MISHAPS: readonly Spoiled[] = [
+  { dropAfter: 0 },
+  { dropAfter: 200_000 },
+  { loseAnswer: true },
+  { status: 500 },
+  { status: 503 },
+  { status: 429, headers: { 'retry-after': '0' } },
+  { status: 404 },
+  { status: 401, headers: { 'www-authenticate': 'Basic realm="x"' } },
+]
+for (const seed of [1, 2, 3, 4, 5, 6, 7, 8]) {
+  Push(
+    `mishaps at random, ${seed}: every push ends whole or with what was wrong, and the last one is whole`,
+    async () => {
+      await loadInto(image, name('app:1'))
+      let state = seed
+      const draw = (below: number): number => {
+        state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+        return Math.floor((state / 2 ** 32) * below)
+      }
+      proxy.fault = () => (draw(seed + 3) === 0 ? MISHAPS[draw(MISHAPS.length)] : undefined)
+      const images = seed % 2 === 0 ? store.images : inParts(MiB)
+      for (let turn = 0; turn < 4; turn++) {
+        const result = await images.push(name('app:1'))()
+        if (result._tag === 'Right') {
+          proxy.fault = () => undefined
+          return arrived('app', image)
+        }
+        assert.ok(['RegistryFailed', 'ImageIncomplete'].includes(result.left._tag), message(result.left))
+      }
+      proxy.fault = () => undefined
+      await right(images.push(name('app:1')))
+      arrived('app', image)
+    },
+  )
+}
+
 Push('a round trip through skopeo loses nothing', async () => {
   const layout = path.join(folder, 'layout')
   writeFiles(layout, layoutFiles([[index, 'x']]))
