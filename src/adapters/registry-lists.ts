@@ -1,9 +1,8 @@
 // What a registry lists: tags, referrers, and repositories by a word.
 import * as E from '#fp/Either'
 import type { Digest } from '../model/digest.ts'
-import { algorithmOf, hexOf } from '../model/digest.ts'
 import { SlipwayError } from '../model/errors.ts'
-import { type Descriptor, decodeIndex } from '../model/image.ts'
+import { type Descriptor, decodeIndex, referrersTag } from '../model/image.ts'
 import type { FoundRepositories, FoundRepository } from '../model/image-verbs.ts'
 import { OCI_INDEX } from '../model/media-type.ts'
 import { familiarRepository, type ImageReference, isTag, parseReference } from '../model/reference.ts'
@@ -54,8 +53,10 @@ export const listReferrers = async (
   const scopes: readonly Scope[] = [`repository:${repository}:pull`]
   const query = artifactType === undefined ? '' : `?${new URLSearchParams({ artifactType })}`
   const found = await readIndexes(listing, registry, `${repository}/referrers/${digest}${query}`, scopes)
-  const tag = `${algorithmOf(digest)}-${hexOf(digest).slice(0, 64)}`
-  const all = found ?? (await readIndexes(listing, registry, `${repository}/manifests/${tag}`, scopes)) ?? []
+  const all =
+    found ??
+    (await readIndexes(listing, registry, `${repository}/manifests/${referrersTag(digest)}`, scopes)) ??
+    []
   // A registry need not filter.
   return all.filter((descriptor) => artifactType === undefined || descriptor.artifactType === artifactType)
 }

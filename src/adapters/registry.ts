@@ -1,27 +1,20 @@
 // The registry client: OCI distribution-spec 1.1 over HTTP, and the habits of Docker it leaves open.
-import * as E from '#fp/Either'
-import type { FetchedManifest, Registry } from '../engine/ports/registry.ts'
-import { algorithmOf, type Digest, digestOf, parseDigest } from '../model/digest.ts'
-import type { EngineError } from '../model/errors.ts'
-import { ACCEPTED_MANIFESTS, bareMediaType } from '../model/media-type.ts'
+import type { Registry } from '../engine/ports/registry.ts'
 import { familiarName, type ImageReference } from '../model/reference.ts'
 import { placesOf, type RegistriesRules, rulesOf } from '../model/registry-settings.ts'
-import { attempt, thrown } from './attempt.ts'
+import { attempt } from './attempt.ts'
 import { blobStream, isOfPlace } from './registry-blob.ts'
 import { certificateFolders } from './registry-certificates.ts'
 import { openConnections } from './registry-connections.ts'
 import { type CredentialStore, type Credentials, dockerCredentials } from './registry-credentials.ts'
-import { failed } from './registry-errors.ts'
-import { type HttpOptions, openHttpClient, readBody } from './registry-http.ts'
+import { type HttpOptions, openHttpClient } from './registry-http.ts'
 import { listReferrers, listTags, searchRepositories } from './registry-lists.ts'
 import { login } from './registry-login.ts'
+import { fetchManifest, findManifest, putManifest } from './registry-manifests.ts'
 import { retrying } from './registry-retry.ts'
-import { openSession, type Session } from './registry-session.ts'
+import { openSession } from './registry-session.ts'
 import { readRegistries } from './registry-settings.ts'
-import { checkDigest, DEFAULT_CHUNK, hasBlob, pushBlob, pushScope } from './registry-upload.ts'
-
-/** Bytes; what distribution-spec asks registries to accept at most. */
-export const MAX_MANIFEST = 4 * 1024 * 1024
+import { DEFAULT_CHUNK, hasBlob, pushBlob } from './registry-upload.ts'
 
 export interface RegistryOptions extends HttpOptions {
   /** Default: Docker's config file. */
@@ -116,99 +109,4 @@ const firstOf = async <A>(
   const last = places.at(-1)
   if (last === undefined) throw new Error('no place to ask')
   return ask(last)
-}
-
-const nameOf = (reference: ImageReference): string => reference.digest ?? reference.tag ?? 'latest'
-
-const fetchManifest = async (
-  session: Session,
-  reference: ImageReference,
-  signal: AbortSignal | undefined,
-): Promise<FetchedManifest> => {
-  const { response, url } = await session.send(reference.registry, {
-    to: `${reference.repository}/manifests/${nameOf(reference)}`,
-    scopes: [`repository:${reference.repository}:pull`],
-    headers: { accept: ACCEPTED_MANIFESTS.join(', ') },
-    signal,
-    notFound: notFound(reference),
-  })
-  const length = Number(response.headers['content-length'] ?? 0)
-  if (length > MAX_MANIFEST) {
-    response.destroy()
-    throw failed(url, { why: `the manifest is larger than ${MAX_MANIFEST} bytes` })
-  }
-  const bytes = await readBody(response, url, MAX_MANIFEST)
-  const promised = reference.digest ?? promisedDigest(response.headers['docker-content-digest'])
-  const digest = digestOf(bytes, promised === undefined ? 'sha256' : algorithmOf(promised))
-  if (promised !== undefined && promised !== digest)
-    throw thrown({
-      _tag: 'DigestMismatch',
-      what: `manifest of ${familiarName(reference)}`,
-      expected: promised,
-      actual: digest,
-    })
-  return { bytes, digest, mediaType: mediaTypeOf(response.headers['content-type'], bytes) }
-}
-
-/** Without a digest in the answer the name says nothing that could be relied on. */
-const findManifest = async (
-  session: Session,
-  reference: ImageReference,
-  signal: AbortSignal | undefined,
-): Promise<Digest | undefined> => {
-  const { response, status } = await session.send(reference.registry, {
-    to: `${reference.repository}/manifests/${nameOf(reference)}`,
-    method: 'HEAD',
-    scopes: [pushScope(reference.repository)],
-    headers: { accept: ACCEPTED_MANIFESTS.join(', ') },
-    statuses: [200, 404],
-    signal,
-  })
-  response.resume()
-  return status === 404 ? undefined : promisedDigest(response.headers['docker-content-digest'])
-}
-
-const putManifest = async (
-  session: Session,
-  reference: ImageReference,
-  { bytes, mediaType, digest }: FetchedManifest,
-  signal: AbortSignal | undefined,
-): Promise<void> => {
-  async function* whole(): AsyncGenerator<Uint8Array> {
-    yield bytes
-  }
-  const answer = await session.send(reference.registry, {
-    to: `${reference.repository}/manifests/${nameOf(reference)}`,
-    method: 'PUT',
-    scopes: [pushScope(reference.repository)],
-    statuses: [200, 201, 202],
-    headers: { 'content-type': mediaType },
-    body: { length: bytes.length, chunks: whole },
-    signal,
-  })
-  answer.response.resume()
-  checkDigest(answer, `manifest of ${familiarName(reference)}`, digest)
-}
-
-const notFound = (reference: ImageReference): EngineError => ({
-  _tag: 'ImageNotFound',
-  reference: familiarName(reference),
-  hint: `${reference.registry} has no such tag or digest in ${reference.repository}`,
-})
-
-const promisedDigest = (header: string | string[] | undefined): Digest | undefined => {
-  const digest = typeof header === 'string' ? parseDigest(header) : undefined
-  return digest !== undefined && E.isRight(digest) ? digest.right : undefined
-}
-
-/** Some servers label documents as plain JSON; then the document's own mediaType counts. */
-const mediaTypeOf = (header: string | undefined, bytes: Buffer): string => {
-  const labelled = bareMediaType(header ?? '')
-  if (labelled.includes('manifest') || labelled.includes('index')) return labelled
-  try {
-    const { mediaType } = JSON.parse(bytes.toString('utf8')) as { mediaType?: unknown }
-    return typeof mediaType === 'string' ? mediaType : labelled
-  } catch {
-    return labelled
-  }
 }

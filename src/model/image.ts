@@ -1,6 +1,6 @@
 // The documents of an image: index, manifest, config, descriptor, layout. image-spec 1.1, and Docker's equal forms.
 import type * as E from '#fp/Either'
-import type { Digest } from './digest.ts'
+import { algorithmOf, type Digest, hexOf } from './digest.ts'
 import type { InvalidSpec } from './errors.ts'
 import {
   anything,
@@ -61,6 +61,14 @@ const manifestFields = {
 } as const
 /** image-spec manifest.md. Layers are in order, the lowest first. */
 export type ImageManifest = Decoded<typeof manifestFields>
+
+const referrerFields = {
+  subject: optional(descriptor),
+  artifactType: optional(text),
+  config: optional(struct({ mediaType: text })),
+  annotations: optional(record(text)),
+} as const
+export type ReferrerFields = Decoded<typeof referrerFields>
 
 const configFields = {
   architecture: text,
@@ -132,6 +140,9 @@ type Decode<A> = (bytes: string | Uint8Array, document: string) => E.Either<Inva
 export const decodeIndex: Decode<ImageIndex> = (bytes, document) => decodeJson(index, bytes, document)
 export const decodeManifest: Decode<ImageManifest> = (bytes, document) =>
   decodeJson(manifest, bytes, document)
+/** What a document that points at another one says of both; of an index, too. image-spec manifest.md, `subject`. */
+export const decodeReferrer: Decode<ReferrerFields> = (bytes, document) =>
+  decodeJson(struct(referrerFields), bytes, document)
 export const decodeConfig: Decode<ImageConfig> = (bytes, document) =>
   decodeJson(struct(configFields), bytes, document)
 export const decodeLayout: Decode<{ readonly imageLayoutVersion: '1.0.0' }> = (bytes, document) =>
@@ -159,6 +170,10 @@ export const runtimeConfigOf = ({ config = {} }: ImageConfig): ImageRuntimeConfi
 /** The name an index entry goes by: the full one where there is one. */
 export const nameOf = ({ annotations = {} }: Descriptor): string | undefined =>
   annotations[CONTAINERD_NAME] ?? annotations[REF_NAME]
+
+/** Where the list of referrers lies in a registry without the API for it. distribution-spec, "Referrers Tag Schema". */
+export const referrersTag = (subject: Digest): string =>
+  `${algorithmOf(subject)}-${hexOf(subject).slice(0, 64)}`
 
 /** The bytes of an index.json with these entries. */
 export const encodeIndex = (manifests: readonly Descriptor[]): string =>

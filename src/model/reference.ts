@@ -61,7 +61,10 @@ export const familiarRepository = ({ registry, repository }: ImageReference): st
 }
 
 /** The same repository by digest, e.g. `docker.io/library/debian@sha256:…`. */
-export const withDigest = (reference: ImageReference, digest: Digest): ImageReference => ({
+export const withDigest = (
+  reference: ImageReference,
+  digest: Digest,
+): ImageReference & { readonly digest: Digest } => ({
   registry: reference.registry,
   repository: reference.repository,
   digest,

@@ -526,6 +526,45 @@ Push('a location that leads from TLS to plain HTTP, or nowhere, is refused', asy
   assert.match((await left('RegistryFailed', store.images.push(name('app:1')))).why, /does not say where/)
 })
 
+Push('what points at another document is in the list of its referrers, once', async () => {
+  await loadInto(image, name('app:1'))
+  await right(store.images.push(name('app:1')))
+  const pointing = (annotation: string): BuiltImage => {
+    const manifest = JSON.parse(image.blobs.get(image.target.digest)?.toString() ?? '')
+    const bytes = Buffer.from(
+      JSON.stringify({
+        ...manifest,
+        artifactType: 'application/test',
+        subject: image.target,
+        annotations: { annotation },
+      }),
+    )
+    const target = { ...image.target, digest: digestOf(bytes), size: bytes.length }
+    return { ...image, target, blobs: new Map(image.blobs).set(target.digest, bytes) }
+  }
+  const [one, two] = [pointing('one'), pointing('two')]
+  await loadInto(one, name('app:one'))
+  await loadInto(two, name('app:two'))
+  for (const tag of ['one', 'two', 'one']) await right(store.images.push(name(`app:${tag}`)))
+  const found = await right(store.images.referrers(name('app:1')))
+  assert.equal(
+    found.map(({ digest, artifactType, annotations }) => [digest, artifactType, annotations.annotation]),
+    [
+      [one.target.digest, 'application/test', 'one'],
+      [two.target.digest, 'application/test', 'two'],
+    ],
+  )
+  // A registry that says it has seen the subject keeps the list itself.
+  const puts = proxy.count('PUT', /manifests/)
+  proxy.fault = ({ method, url }) =>
+    method === 'PUT' && url.includes('/manifests/')
+      ? { answerHeaders: { 'oci-subject': image.target.digest } }
+      : undefined
+  await loadInto(pointing('three'), name('app:three'))
+  await right(store.images.push(name('app:three')))
+  assert.is(proxy.count('PUT', /manifests/), puts + 1)
+})
+
 /** What may happen to any request. */
 const MISHAPS: readonly Spoiled[] = [
   { dropAfter: 0 },
