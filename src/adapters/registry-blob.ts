@@ -4,6 +4,7 @@ import type { Digest } from '../model/digest.ts'
 import { type EngineError, SlipwayError } from '../model/errors.ts'
 import type { ImageReference } from '../model/reference.ts'
 import { cancelledTransfer, failed, networkError, Transient } from './registry-errors.ts'
+import type { Places } from './registry-places.ts'
 import type { Answer, Session } from './registry-session.ts'
 
 interface Blob {
@@ -14,39 +15,45 @@ interface Blob {
 /** Breaks in a row, without a byte in between, before giving up. */
 export const BREAKS = 4
 
-/** `places`: where to ask, in order; the next one goes on where the one before gave up. */
+/** The next place goes on where the one before gave up. */
 export async function* blobStream(
   session: Session,
   retryMs: number,
-  places: readonly ImageReference[],
+  places: Places,
+  wanted: ImageReference,
   blob: Blob,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array> {
   let received = 0
-  for (const [at, reference] of places.entries()) {
+  const all = await places.of(wanted)
+  for (const [at, place] of all.entries()) {
+    const isLast = at === all.length - 1
     try {
-      for await (const chunk of blobFrom(session, retryMs, reference, blob, received, signal)) {
+      const breaks = isLast ? BREAKS : 1
+      for await (const chunk of blobFrom(session, { retryMs, breaks, signal }, place, blob, received)) {
         received += chunk.byteLength
         yield chunk
       }
       return
     } catch (error) {
-      if (at === places.length - 1 || !isOfPlace(error)) throw error
+      if (isLast || !places.gaveUp(place, error)) throw error
     }
   }
 }
 
-/** Another place may do better: anything but an abort. */
-export const isOfPlace = (error: unknown): boolean =>
-  error instanceof SlipwayError && ['RegistryFailed', 'ImageNotFound', 'DigestMismatch'].includes(error._tag)
+interface Patience {
+  readonly retryMs: number
+  /** In a row, without a byte in between, before giving up. */
+  readonly breaks: number
+  readonly signal: AbortSignal | undefined
+}
 
 async function* blobFrom(
   session: Session,
-  retryMs: number,
+  { retryMs, breaks: most, signal }: Patience,
   reference: ImageReference,
   blob: Blob,
   from: number,
-  signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array> {
   let received = from
   for (let breaks = 0; ; ) {
@@ -60,7 +67,7 @@ async function* blobFrom(
     } catch (error) {
       if (!(error instanceof Transient)) throw error
       breaks = received > before ? 1 : breaks + 1
-      if (breaks >= BREAKS) throw new SlipwayError(error.error)
+      if (breaks >= most) throw new SlipwayError(error.error)
       await pause(error.afterMs ?? retryMs * 2 ** (breaks - 1), reference.registry, signal)
     }
   }

@@ -11,11 +11,13 @@ export interface Retrying {
   readonly pauseMs: number
   readonly registry: string
   readonly signal?: AbortSignal | undefined
+  /** The first included. Default: 4. */
+  readonly tries?: number
 }
 
 /** Repeats what may pass, with growing pauses; the last failure is the answer. */
 export const retrying = async <A>(
-  { pauseMs, registry, signal }: Retrying,
+  { pauseMs, registry, signal, tries: most = TRIES }: Retrying,
   body: () => Promise<A>,
 ): Promise<A> => {
   for (let tries = 1; ; tries++) {
@@ -23,7 +25,7 @@ export const retrying = async <A>(
       return await body()
     } catch (error) {
       if (!(error instanceof Transient)) throw error
-      if (tries >= TRIES) throw new SlipwayError(error.error)
+      if (tries >= most) throw new SlipwayError(error.error)
       await pause(error.afterMs ?? pauseMs * 2 ** (tries - 1), registry, signal)
     }
   }

@@ -1,9 +1,9 @@
 // The registry client: OCI distribution-spec 1.1 over HTTP, and the habits of Docker it leaves open.
 import type { Registry } from '../engine/ports/registry.ts'
 import { familiarName, type ImageReference } from '../model/reference.ts'
-import { placesOf, type RegistriesRules, rulesOf } from '../model/registry-settings.ts'
+import { type RegistriesRules, rulesOf } from '../model/registry-settings.ts'
 import { attempt } from './attempt.ts'
-import { blobStream, isOfPlace } from './registry-blob.ts'
+import { blobStream } from './registry-blob.ts'
 import { certificateFolders } from './registry-certificates.ts'
 import { openConnections } from './registry-connections.ts'
 import { type CredentialStore, type Credentials, dockerCredentials } from './registry-credentials.ts'
@@ -11,6 +11,7 @@ import { type HttpOptions, openHttpClient } from './registry-http.ts'
 import { listReferrers, listTags, searchRepositories } from './registry-lists.ts'
 import { login } from './registry-login.ts'
 import { fetchManifest, findManifest, putManifest } from './registry-manifests.ts'
+import { openPlaces, type Places } from './registry-places.ts'
 import { retrying } from './registry-retry.ts'
 import { openSession } from './registry-session.ts'
 import { readRegistries } from './registry-settings.ts'
@@ -42,6 +43,7 @@ export const openRegistry = (options: RegistryOptions = {}): Registry => {
   const session = openSession(client, credentials.find)
   const pauseMs = client.options.retryMs
   const rules = async (): Promise<RegistriesRules> => (await client.connections()).rules
+  const places = openPlaces(rules)
   const tried = <A>(
     { registry }: Pick<ImageReference, 'registry'>,
     signal: AbortSignal | undefined,
@@ -51,14 +53,15 @@ export const openRegistry = (options: RegistryOptions = {}): Registry => {
 
   return {
     manifest: (reference, signal) =>
-      attempt(`pull ${familiarName(reference)}`, async () =>
-        firstOf(placesOf(await rules(), reference), (place) =>
-          tried(place, signal, () => fetchManifest(session, place, signal)),
+      attempt(`pull ${familiarName(reference)}`, () =>
+        firstOf(places, reference, (place, tries) =>
+          retrying(
+            { pauseMs, registry: place.registry, signal, ...(tries === undefined ? {} : { tries }) },
+            () => fetchManifest(session, place, signal),
+          ),
         ),
       ),
-    blob: async function* (reference, blob, signal) {
-      yield* blobStream(session, pauseMs, placesOf(await rules(), reference), blob, signal)
-    },
+    blob: (reference, blob, signal) => blobStream(session, pauseMs, places, reference, blob, signal),
     find: (reference, signal) =>
       attempt(`look for ${familiarName(reference)}`, () =>
         tried(reference, signal, () => findManifest(session, reference, signal)),
@@ -94,19 +97,19 @@ export const openRegistry = (options: RegistryOptions = {}): Registry => {
   }
 }
 
-/** The first place that answers; of failures that of the last one, which is the registry itself. */
+/** The first place that answers; of failures that of the last one, which is the registry itself. A mirror is asked once. */
 const firstOf = async <A>(
-  places: readonly ImageReference[],
-  ask: (place: ImageReference) => Promise<A>,
+  places: Places,
+  reference: ImageReference,
+  ask: (place: ImageReference, tries: number | undefined) => Promise<A>,
 ): Promise<A> => {
-  for (const place of places.slice(0, -1)) {
+  const all = await places.of(reference)
+  for (const place of all.slice(0, -1)) {
     try {
-      return await ask(place)
+      return await ask(place, 1)
     } catch (error) {
-      if (!isOfPlace(error)) throw error
+      if (!places.gaveUp(place, error)) throw error
     }
   }
-  const last = places.at(-1)
-  if (last === undefined) throw new Error('no place to ask')
-  return ask(last)
+  return ask(all.at(-1) ?? reference, undefined)
 }

@@ -4,10 +4,11 @@ import { createServer, type IncomingMessage } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import path from 'node:path'
 import type { RegistryOptions } from '../../src/adapters/registry.ts'
+import { openPlaces } from '../../src/adapters/registry-places.ts'
 import { proxyFor } from '../../src/adapters/registry-proxy.ts'
 import { readRegistries } from '../../src/adapters/registry-settings.ts'
 import type { Images } from '../../src/engine/images-verbs.ts'
-import { message } from '../../src/model/errors.ts'
+import { message, SlipwayError } from '../../src/model/errors.ts'
 import { decodeRegistriesFile } from '../../src/model/registry-settings.ts'
 import { type Authority, makeAuthority } from '../support/certificates.ts'
 import { expectMessage, expectRight } from '../support/either.ts'
@@ -375,6 +376,25 @@ Places('a blob that breaks off at the mirror goes on at the registry', async () 
   await right(mirrored(own, mirror.host).pull(`${own.host}/app:1`))
   const [asked] = own.requests.filter(({ url }) => url.endsWith(digest))
   assert.match(asked?.headers.range ?? '', /^bytes=[1-9]/)
+})
+Places('a mirror that is away is left alone for a minute, and then asked again', async () => {
+  let now = 0
+  const rules = { 'reg.lan': { mirrors: [{ registry: 'mirror.lan', prefix: '' }] } }
+  const places = openPlaces(
+    async () => rules,
+    () => now,
+  )
+  const reference = { registry: 'reg.lan', repository: 'app', tag: '1' }
+  const asked = async () => (await places.of(reference)).map(({ registry: host }) => host)
+  const [mirror = reference] = await places.of(reference)
+  const problem = { _tag: 'RegistryFailed', registry: 'mirror.lan', why: 'x' } as const
+  assert.is(places.gaveUp(mirror, new SlipwayError({ ...problem, status: 500 })), true)
+  assert.equal(await asked(), ['mirror.lan', 'reg.lan'])
+  assert.is(places.gaveUp(mirror, new SlipwayError(problem)), true)
+  assert.equal(await asked(), ['reg.lan'])
+  now = 60_000
+  assert.equal(await asked(), ['mirror.lan', 'reg.lan'])
+  assert.is(places.gaveUp(mirror, new SlipwayError({ _tag: 'Cancelled', what: 'x', why: 'y' })), false)
 })
 Places('what no place has is no such image, as its registry says it', async () => {
   const own = await serve({})
