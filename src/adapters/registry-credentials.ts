@@ -1,6 +1,6 @@
 // Docker's config.json: the passwords and tokens it holds, the helpers it names, and how both are changed.
 import { randomBytes } from 'node:crypto'
-import { mkdir, open, readFile, realpath, rename, rm } from 'node:fs/promises'
+import { mkdir, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import path from 'node:path'
 import { isObject } from '../model/decode.ts'
@@ -208,9 +208,12 @@ const changeAuth = async (file: string, key: string, entry: Config | undefined):
   // Where the file is a link, what it leads to is replaced.
   const target = await realpath(file).catch(() => file)
   const temporary = `${target}.${randomBytes(6).toString('hex')}`
+  const owner = await stat(target).catch(() => undefined)
   try {
     const handle = await open(temporary, 'wx', 0o600)
     try {
+      // With sudo and the user's own HOME the file must stay the user's.
+      if (owner !== undefined && owner.uid !== process.geteuid?.()) await handle.chown(owner.uid, owner.gid)
       await handle.writeFile(`${JSON.stringify({ ...config, auths }, undefined, '\t')}\n`)
       await handle.sync()
     } finally {

@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process'
 import {
   chmodSync,
+  chownSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -120,6 +121,15 @@ Credentials('a login makes the folder and the file where there are none', async 
     auths: { 'https://index.docker.io/v1/': { auth: base64('me:'), identitytoken: 't' } },
   })
 })
+if (process.getuid?.() === 0)
+  Credentials('the file of another user stays theirs when root logs in with their HOME', async () => {
+    write({})
+    chownSync(file, 12_345, 12_346)
+    await store().save('reg.example', { kind: 'password', username: 'a', password: 'b' })
+    const { uid, gid, mode } = statSync(file)
+    assert.equal([uid, gid, mode & 0o777], [12_345, 12_346, 0o600])
+  })
+else Credentials.skip('the file of another user stays theirs when root logs in with their HOME', 'needs root')
 Credentials('a file that is a link stays one', async () => {
   mkdirSync(path.join(folder, 'real'))
   writeFileSync(path.join(folder, 'real/x'), '{}')
