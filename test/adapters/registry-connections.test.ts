@@ -187,6 +187,16 @@ Tls('an authority of the settings is trusted, in one registry alone', async () =
   await roundTrip(images, `${registry.host}/app:1`)
   await left('RegistryFailed', images.pull(`${guarded.host}/app:1`))
 })
+Tls('a further authority does not take the place of those of NODE_EXTRA_CA_CERTS', async () => {
+  const other = makeAuthority()
+  try {
+    put(registry.host, { 'other.crt': other.ca })
+    await left('RegistryFailed', as().pull(`${registry.host}/app:1`))
+    await roundTrip(as({ env: { NODE_EXTRA_CA_CERTS: authority.ca } }), `${registry.host}/app:1`)
+  } finally {
+    rmSync(other.folder, { recursive: true, force: true })
+  }
+})
 Tls('an insecure registry need not be trusted', async () => {
   await roundTrip(as({ registries: { [registry.host]: { insecure: true } } }), `${registry.host}/app:1`)
 })
