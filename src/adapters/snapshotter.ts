@@ -174,8 +174,9 @@ class Store {
   record(kind: 'stack', digest: string): Promise<StackRecord | undefined>
   record(kind: SnapshotKind, digest: string): Promise<object | undefined>
   async record(kind: SnapshotKind, digest: string): Promise<object | undefined> {
-    const text = await readFile(this.#paths.record(kind, digest), 'utf8').catch(unlessCode('ENOENT'))
-    return text === undefined ? undefined : JSON.parse(text)
+    const path = this.#paths.record(kind, digest)
+    const text = await readFile(path, 'utf8').catch(unlessCode('ENOENT'))
+    return text === undefined ? undefined : parseRecord(path, text)
   }
 
   async #unpackInto(
@@ -265,6 +266,14 @@ const unpacked = ({ diffId, sizeBytes, entries }: LayerRecord, reused: boolean):
   entries,
   reused,
 })
+
+const parseRecord = (path: string, text: string): object => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw thrown({ _tag: 'StateDamaged', path, why: 'it is not JSON; slipway system check makes it again' })
+  }
+}
 
 const isThere = async (file: string): Promise<boolean> =>
   (await lstat(file).catch(unlessCode('ENOENT'))) !== undefined

@@ -216,7 +216,11 @@ test('check drops records that are none, makes wrong ones again, and unpacks wha
   assert.equal(JSON.parse(readFileSync(at('prepared', second), 'utf8')), record)
   rmSync(at('layers', layers.at(-1) ?? ''), { recursive: true })
   writeFileSync(at('layers', layers[0] ?? '', 'layer.json'), 'x')
-  await box.engine.run('app:1', ['true'])
+  const { message } = await box.engine.run('base:1', ['true']).then(
+    () => ({ message: 'it started' }),
+    (error: Error) => error,
+  )
+  assert.match(message, /layer\.json: damaged: it is not JSON; slipway system check makes it again$/)
   const healed = told(await box.engine.check())
   assert.ok(healed.length > 0 && healed.every((line) => line.startsWith('healed')), healed.join('\n'))
   assert.equal(told(await box.engine.check()), [])
