@@ -6,6 +6,7 @@ import { gzipSync } from 'node:zlib'
 import { digestOf, hexOf } from '../../src/model/digest.ts'
 import { message } from '../../src/model/errors.ts'
 import { encodeIndex, encodeManifest } from '../../src/model/image.ts'
+import type { ImageProgress } from '../../src/model/image-verbs.ts'
 import {
   buildImage,
   buildIndex,
@@ -70,6 +71,29 @@ Load('an OCI layout in a tar', async () => {
   await right(store.images.load(file(tarOf(layout))))
   await isRunnable('me/app:1')
 })
+for (const [form, source] of [
+  ['a directory', () => directory(layout)],
+  ['a tar', () => file(tarOf(layout))],
+] as const)
+  Load(`of ${form} it is told which layers there are, and how far each is`, async () => {
+    const told: ImageProgress[] = []
+    await right(store.images.load(source(), { onProgress: (progress) => told.push(progress) }))
+    assert.is(told[0]?.kind, 'layers')
+    for (const { digest, size } of image.layers) {
+      const own = told.flatMap((each) => (each.kind === 'layer' && each.digest === digest ? [each] : []))
+      assert.equal(
+        own.map(({ status }) => status),
+        ['downloading', 'done'],
+      )
+      assert.equal(
+        own.map(({ receivedBytes, sizeBytes }) => [receivedBytes, sizeBytes]),
+        [
+          [size, size],
+          [size, size],
+        ],
+      )
+    }
+  })
 Load('an OCI layout in a gzip-compressed tar', async () => {
   await right(store.images.load(file(gzipSync(tarOf(layout)))))
   await isRunnable('me/app:1')
