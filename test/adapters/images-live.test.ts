@@ -171,6 +171,15 @@ test('the command line carries an image to another repository, and a new root ru
   }
 })
 
+test('an imported image, whose layer is not compressed, is pushed and pulled as the same image', async () => {
+  execFileSync('tar', ['c', '-C', '/bin', '-f', path.join(folder, 'import.tar'), 'busybox'])
+  const name = `${host()}/imported:1`
+  const { id, digest } = await right(images.import({ path: path.join(folder, 'import.tar') }, { name }))
+  await right(images.push(name))
+  await right(images.remove(name))
+  assert.equal(await right(images.pull(name)), { reference: name, digest, id, status: 'downloaded' })
+})
+
 /** Type, mode, owner, size, link target and name of everything below a folder. */
 const census = (root: string): string =>
   execFileSync(
