@@ -5,7 +5,7 @@ import { mkdirSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 
 const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex')
-const shell = (script, ...args) => execFileSync('bash', ['-euo', 'pipefail', '-c', script, 'bash', ...args])
+const shell = (script, ...args) => execFileSync('bash', ['--norc', '-eo', 'pipefail', '-c', script, 'bash', ...args])
 
 const MANIFEST = 'application/vnd.oci.image.manifest.v1+json'
 const CONFIG = 'application/vnd.oci.image.config.v1+json'
@@ -31,7 +31,7 @@ const addLayer = (layout, rootfs, list, prefix) => {
   const file = path.join(layout, 'layer.new')
   const diffId = String(
     shell(
-      'tar -C "$1" --no-recursion --null -T "$2" --transform "flags=r;s,^\\./,./$3," --numeric-owner -c | tee >(gzip -1 >"$4") | sha256sum',
+      'tar -C "$1" --no-recursion --null -T "$2" --transform "flags=rhS;s,^\\./,./$3," --numeric-owner -c | tee >(gzip -1 >"$4") | sha256sum',
       rootfs,
       list,
       prefix,
