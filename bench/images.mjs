@@ -5,7 +5,8 @@ import { mkdirSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 
 const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex')
-const shell = (script, ...args) => execFileSync('bash', ['--norc', '-eo', 'pipefail', '-c', script, 'bash', ...args])
+const shell = (script, ...args) =>
+  execFileSync('bash', ['--norc', '-eo', 'pipefail', '-c', script, 'bash', ...args])
 
 const MANIFEST = 'application/vnd.oci.image.manifest.v1+json'
 const CONFIG = 'application/vnd.oci.image.config.v1+json'
