@@ -41,7 +41,7 @@ import { deleteRest } from './oci/delete-rest.ts'
 import { processOfFlags } from './oci/exec-process.ts'
 import { features } from './oci/features.ts'
 import { defaultRoot } from './oci/globals.ts'
-import { shownState } from './oci/list-table.ts'
+import { stateDocument } from './oci/list-table.ts'
 import { configOf } from './oci/live/config.ts'
 import { create, isCreating, type Made } from './oci/live/create.ts'
 import { join } from './oci/live/exec.ts'
@@ -232,7 +232,7 @@ const runtimeOn = (open: Open, close: () => void): Runtime => {
       })
       return E.map(() => told[0] as OciStats)(events)
     },
-    state: (id) => async () => E.map(documentOf)(containerOf(parts, id, undefined)),
+    state: (id) => async () => E.map(stateDocument)(containerOf(parts, id, undefined)),
     list: async () => listAll(parts),
     features,
     close,
@@ -253,11 +253,6 @@ const containerOf = (
     E.flatMap((found) => (operation === undefined ? E.right(found) : allow(operation, found))),
   )
 
-const documentOf = (container: OciContainer): OciStateDocument => {
-  const { owner: _, ...document } = shownState(container)
-  return document
-}
-
 const ENOENT = 2
 
 /** A root that is not there yet has no containers; what is no container is told, and left out. */
@@ -268,7 +263,7 @@ const listAll = ({ state, log }: Parts): E.Either<EngineError, readonly OciState
     return left._tag === 'SyscallFailed' && left.errno === ENOENT ? E.right([]) : listed
   }
   for (const { name, error } of listed.right.bad) log.warn(`load container ${name}: ${message(error)}`)
-  return E.right(listed.right.found.map(({ container }) => documentOf(container)))
+  return E.right(listed.right.found.map(({ container }) => stateDocument(container)))
 }
 
 const signalOf = (signal: number | string): E.Either<EngineError, number> =>

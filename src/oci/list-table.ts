@@ -1,21 +1,20 @@
 // What `state` and `list` print, in runc's form.
+import type { OciStateDocument } from '../model/oci-options.ts'
 import type { OciContainer } from '../model/oci-status.ts'
 
-/** The JSON of one container. A stopped one has no process any more. */
-export interface ShownState {
-  readonly ociVersion: string
-  readonly id: string
-  readonly pid: number
-  readonly status: string
-  readonly bundle: string
-  readonly rootfs: string
-  readonly created: string
-  readonly annotations?: Readonly<Record<string, string>>
+/** The JSON of one container. */
+export interface ShownState extends OciStateDocument {
   /** Name of the user whose container it is; `state` leaves it empty. */
   readonly owner: string
 }
 
-export const shownState = ({ record, status }: OciContainer, owner = ''): ShownState => {
+export const shownState = (container: OciContainer, owner = ''): ShownState => ({
+  ...stateDocument(container),
+  owner,
+})
+
+/** A stopped one has no process any more. */
+export const stateDocument = ({ record, status }: OciContainer): OciStateDocument => {
   const { ociVersion, id, init, bundle, rootfs, created, annotations = {} } = record
   return {
     ociVersion,
@@ -26,7 +25,6 @@ export const shownState = ({ record, status }: OciContainer, owner = ''): ShownS
     rootfs,
     created,
     ...(Object.keys(annotations).length === 0 ? {} : { annotations }),
-    owner,
   }
 }
 
