@@ -1,8 +1,9 @@
 // Where systemd's manager listens: the system's for root, the user's own for everybody else.
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import * as E from '#fp/Either'
 import { socketsOf } from '../../../dbus/address.ts'
 import type { EngineError } from '../../../model/errors.ts'
+import { inUserNamespace } from '../../user-namespace.ts'
 
 export interface ManagerSocket {
   readonly address: string
@@ -13,16 +14,12 @@ export interface ManagerSocket {
 type Env = Readonly<Record<string, string | undefined>>
 
 /** There where systemd is the first process. sd_booted(3). */
-export const BOOTED = '/run/systemd/system'
+const BOOTED = '/run/systemd/system'
 
 /** The manager of the caller, not of the system. */
 export const isUsers = (env: Env): boolean =>
   process.geteuid?.() !== 0 ||
   (inUserNamespace() && (env.XDG_RUNTIME_DIR ?? env.DBUS_SESSION_BUS_ADDRESS ?? '') !== '')
-
-/** All ids are mapped to themselves in the first user namespace alone. user_namespaces(7). */
-const inUserNamespace = (): boolean =>
-  !/^\s*0\s+0\s+4294967295\s*$/.test(readFileSync('/proc/self/uid_map', 'latin1'))
 
 /** `booted`: what is there where systemd runs. Fails: HostUnfit. */
 export const managerSocket = (env: Env, booted = BOOTED): E.Either<EngineError, ManagerSocket> => {
