@@ -1,9 +1,7 @@
 // The state directory: <root>/<id>/ with state.json and a copy of config.json. Every file is replaced as a whole.
 import {
   chmodSync,
-  closeSync,
   mkdirSync,
-  openSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -11,7 +9,7 @@ import {
   rmSync,
   statSync,
   unlinkSync,
-  writeSync,
+  writeFileSync,
 } from 'node:fs'
 import type { Either } from '#fp/Either'
 import * as E from '#fp/Either'
@@ -152,22 +150,12 @@ const reserve = (root: string, id: OciId): Either<EngineError, string> =>
 export const replaceFile = (directory: string, name: string, text: string): void => {
   const temporary = `${directory}/.${name}.new`
   try {
-    const fd = openSync(temporary, 'w', 0o600)
-    try {
-      writeAll(fd, text)
-    } finally {
-      closeSync(fd)
-    }
+    writeFileSync(temporary, text, { mode: 0o600 })
     renameSync(temporary, `${directory}/${name}`)
   } catch (error) {
     unless(['ENOENT'], () => unlinkSync(temporary))
     throw error
   }
-}
-
-const writeAll = (fd: number, text: string): void => {
-  const bytes = Buffer.from(text)
-  for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at)
 }
 
 /** It holds files and one empty directory. Who waits for the lock may make its file anew meanwhile: that goes the long way. */
