@@ -14,7 +14,7 @@ import {
 import type { Parts } from './parts.ts'
 
 /** A short name for a file whose own may be too long for an address. unix(7). */
-export const withShortPath = <A>(file: string, use: (short: string) => A): A => {
+const withShortPath = <A>(file: string, use: (short: string) => A): A => {
   const directory = openSync(path.dirname(file), constants.O_RDONLY | constants.O_DIRECTORY)
   try {
     return use(`/proc/self/fd/${directory}/${path.basename(file)}`)
@@ -23,21 +23,20 @@ export const withShortPath = <A>(file: string, use: (short: string) => A): A => 
   }
 }
 
+const socketBy =
+  (planOf: typeof planListen) =>
+  ({ addon, facts }: Parts, file: string): E.Either<EngineError, number> =>
+    withShortPath(file, (short) => {
+      const plan = planOf(facts.arch, short)
+      const { ok, op, errno, slots } = addon.execute(plan.bytes, new Int32Array(0))
+      return ok ? E.right(slots[0] ?? -1) : failed(plan, op, errno, file)
+    })
+
 /** A socket that listens there. Fails: SyscallFailed. */
-export const listenAt = ({ addon, facts }: Parts, file: string): E.Either<EngineError, number> =>
-  withShortPath(file, (short) => {
-    const plan = planListen(facts.arch, short)
-    const { ok, op, errno, slots } = addon.execute(plan.bytes, new Int32Array(0))
-    return ok ? E.right(slots[0] ?? -1) : failed(plan, op, errno, file)
-  })
+export const listenAt = socketBy(planListen)
 
 /** A non-blocking socket that is connected to whoever listens there. Fails: SyscallFailed. */
-export const connectTo = ({ addon, facts }: Parts, file: string): E.Either<EngineError, number> =>
-  withShortPath(file, (short) => {
-    const plan = planConnect(facts.arch, short)
-    const { ok, op, errno, slots } = addon.execute(plan.bytes, new Int32Array(0))
-    return ok ? E.right(slots[0] ?? -1) : failed(plan, op, errno, file)
-  })
+export const connectTo = socketBy(planConnect)
 
 const EAGAIN = 11
 
