@@ -6,6 +6,7 @@ import type { EngineError } from '../model/errors.ts'
 import type { HostFacts } from '../model/host-facts.ts'
 import type { LinuxSeccomp, Spec } from '../model/oci-spec.ts'
 import type { DecodedOptions } from '../model/options-decoded.ts'
+import type { Arch } from '../plan/arch.ts'
 import { notifies } from '../plan/seccomp/actions.ts'
 import { compileSeccomp, seccompKey } from '../plan/seccomp/compile.ts'
 import type { ProfileFacts } from '../plan/seccomp/conditional.ts'
@@ -13,6 +14,7 @@ import { defaultFilterKey, defaultProfile } from '../plan/seccomp/default-profil
 import { dockerProfileToOci } from '../plan/seccomp/docker-profile.ts'
 import { firstRefused } from '../plan/seccomp/evaluate.ts'
 import { syscallName, syscallNumber } from '../plan/syscalls/index.ts'
+import type { HostPort } from './ports/host.ts'
 import type { Ports } from './ports.ts'
 
 export interface CompiledFilter {
@@ -73,14 +75,7 @@ export const filterFor = (
   if (notifies(profile)) return E.left(NO_AGENT)
   return pipe(
     compiled(ports, profile),
-    E.filterOrElse(
-      (filter) => refusedCall(filter, ports.host.facts, spec, init) === undefined,
-      (filter): EngineError => ({
-        _tag: 'Unsupported',
-        feature: 'this seccomp profile',
-        why: `it refuses ${refusedCall(filter, ports.host.facts, spec, init)}, which the start needs after the filter is loaded`,
-      }),
-    ),
+    E.flatMap((filter) => letsStart(filter, ports.host.facts, spec, init)),
   )
 }
 
@@ -99,28 +94,54 @@ const defaultKeyOf = ({ profiles, host }: Ports, profile: LinuxSeccomp): string 
   return undefined
 }
 
-/**
- * By identity: the same options give the same profile again, and its text is long. A new process finds what an earlier one
- * compiled by the hash of everything that went into it.
- */
+/** By identity: the same options give the same profile again, and its text is long. */
 const compiled = (ports: Ports, profile: LinuxSeccomp): E.Either<EngineError, CompiledFilter> => {
   const { filters, host } = ports
   const known = filters.get(profile)
   if (known !== undefined) return E.right(known)
-  const key = defaultKeyOf(ports, profile) ?? seccompKey(profile, host.facts.arch)
-  const saved = host.filters.read(key)
-  const made = saved === undefined ? compileSeccomp(profile, host.facts.arch) : E.right(saved)
-  if (E.isLeft(made)) return made
-  filters.set(profile, made.right)
-  if (saved === undefined) host.filters.write(key, made.right)
+  const { arch } = host.facts
+  const key = defaultKeyOf(ports, profile) ?? seccompKey(profile, arch)
+  const made = storedFilter(host.filters, key, profile, arch)
+  if (E.isRight(made)) filters.set(profile, made.right)
   return made
+}
+
+/** A new process finds what an earlier one compiled by everything that went into it. Fails: InvalidSpec, Unsupported. */
+export const storedFilter = (
+  store: HostPort['filters'],
+  key: string,
+  profile: LinuxSeccomp,
+  arch: Arch,
+): E.Either<EngineError, CompiledFilter> => {
+  const saved = store.read(key)
+  if (saved !== undefined) return E.right(saved)
+  const made = compileSeccomp(profile, arch)
+  if (E.isRight(made)) store.write(key, made.right)
+  return made
+}
+
+/** The filter, unless it would stop the start itself. Fails: Unsupported. */
+export const letsStart = (
+  filter: CompiledFilter,
+  facts: HostFacts,
+  spec: Spec,
+  init: boolean,
+): E.Either<EngineError, CompiledFilter> => {
+  const refused = refusedCall(filter, facts, spec, init)
+  return refused === undefined
+    ? E.right(filter)
+    : E.left({
+        _tag: 'Unsupported',
+        feature: 'this seccomp profile',
+        why: `it refuses ${refused}, which the start needs after the filter is loaded`,
+      })
 }
 
 /** `--init` goes on under the filter, too. */
 const INIT_CALLS = ['clone', 'wait4', 'rt_sigtimedwait', 'kill', 'close_range', 'rt_sigprocmask']
 
 /** A call that is yet to come once the filter is loaded, and that it refuses. */
-export const refusedCall = (
+const refusedCall = (
   filter: CompiledFilter,
   { arch }: HostFacts,
   spec: Spec,

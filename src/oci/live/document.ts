@@ -3,14 +3,14 @@ import path from 'node:path'
 import * as E from '#fp/Either'
 import { pipe } from '#fp/function'
 import { netDevices } from '../../adapters/net-devices.ts'
-import { refusedCall } from '../../engine/seccomp.ts'
+import { letsStart, storedFilter } from '../../engine/seccomp.ts'
 import type { EngineError } from '../../model/errors.ts'
 import type { LinuxSeccomp, Spec } from '../../model/oci-spec.ts'
 import { remember } from '../../model/remember.ts'
 import { planDocument } from '../../plan/launch/checked.ts'
 import type { CgroupParent, LaunchInput, LaunchPlan } from '../../plan/launch/index.ts'
 import type { Lasting } from '../../plan/launch/lasting.ts'
-import { type CompiledFilter, compileSeccomp, seccompKey } from '../../plan/seccomp/compile.ts'
+import { type CompiledFilter, seccompKey } from '../../plan/seccomp/compile.ts'
 import type { Parts } from './parts.ts'
 
 export interface Document {
@@ -57,19 +57,11 @@ export const planOf = (parts: Parts, document: Document): E.Either<EngineError, 
 
 /** Fails: InvalidSpec, Unsupported. */
 const filterOf = (parts: Parts, spec: Spec): E.Either<EngineError, CompiledFilter | undefined> => {
-  const { facts } = parts
   const profile = spec.linux?.seccomp
   if (profile === undefined) return E.right(undefined)
   return pipe(
     compiled(parts, profile),
-    E.filterOrElse(
-      (filter) => refusedCall(filter, facts, spec, false) === undefined,
-      (filter): EngineError => ({
-        _tag: 'Unsupported',
-        feature: 'this seccomp profile',
-        why: `it refuses ${refusedCall(filter, facts, spec, false)}, which the start needs after the filter is loaded`,
-      }),
-    ),
+    E.flatMap((filter) => letsStart(filter, parts.facts, spec, false)),
   )
 }
 
@@ -79,15 +71,9 @@ const compiled = (
   profile: LinuxSeccomp,
 ): E.Either<EngineError, CompiledFilter> => {
   const key = seccompKey(profile, facts.arch)
-  const known = filters.known.get(key) ?? filters.store.read(key)
-  if (known !== undefined) {
-    remember(filters.known, key, known)
-    return E.right(known)
-  }
-  const filter = compileSeccomp(profile, facts.arch)
-  if (E.isRight(filter)) {
-    remember(filters.known, key, filter.right)
-    filters.store.write(key, filter.right)
-  }
-  return filter
+  const known = filters.known.get(key)
+  if (known !== undefined) return E.right(known)
+  const made = storedFilter(filters.store, key, profile, facts.arch)
+  if (E.isRight(made)) remember(filters.known, key, made.right)
+  return made
 }
