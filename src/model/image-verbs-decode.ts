@@ -35,12 +35,10 @@ import type {
   SaveTarget,
   SearchOptions,
 } from './image-verbs.ts'
-import { named, problem, type Table } from './options-decode.ts'
+import { optionsOf, problem, type Table } from './options-decode.ts'
 import { abortSignal } from './options-decode-streams.ts'
-import { flag } from './options-decode-values.ts'
+import { called, flag } from './options-decode-values.ts'
 
-const called: Decoder<unknown> = (value) =>
-  typeof value === 'function' ? E.right(value) : mismatch('expected a function', value)
 const platform: Decoder<unknown> = (value) =>
   isObject(value) && typeof value.os === 'string' && typeof value.architecture === 'string'
     ? E.right(value)
@@ -77,30 +75,20 @@ const REFERRERS: Table = { ...ASK, artifactType: text }
 const SEARCH: Table = { ...ASK, limit: integer(1, 1000) }
 const LOGIN: Table = { ...ASK, username: text, password: text }
 
-const options =
-  <A>(table: Table) =>
-  (value: unknown): Either<EngineError, A> =>
-    pipe(
-      named(table, value ?? {}),
-      E.bimap(
-        (found) => problem('', found),
-        (decoded) => decoded as A,
-      ),
-    )
-export const decodePullOptions = options<PullOptions>(PULL)
-export const decodeLoadOptions = options<LoadOptions>(LOAD)
-export const decodeInspectOptions = options<InspectOptions>(INSPECT)
-export const decodeSaveOptions = options<SaveOptions>(SAVE)
-export const decodeCommitOptions = options<CommitOptions>(COMMIT)
-export const decodeImportOptions = options<ImportOptions>(IMPORT)
-export const decodeExportOptions = options<ExportOptions>(EXPORT)
-export const decodePruneOptions = options<PruneOptions>(PRUNE)
-export const decodeCheckOptions = options<CheckOptions>(CHECK)
-export const decodeRemoveOptions = options<RemoveOptions>(REMOVE)
-export const decodePushOptions = options<PushOptions>(PUSH)
-export const decodeAskOptions = options<AskOptions>(ASK)
-export const decodeReferrersOptions = options<ReferrersOptions>(REFERRERS)
-export const decodeSearchOptions = options<SearchOptions>(SEARCH)
+export const decodePullOptions = optionsOf<PullOptions>(PULL)
+export const decodeLoadOptions = optionsOf<LoadOptions>(LOAD)
+export const decodeInspectOptions = optionsOf<InspectOptions>(INSPECT)
+export const decodeSaveOptions = optionsOf<SaveOptions>(SAVE)
+export const decodeCommitOptions = optionsOf<CommitOptions>(COMMIT)
+export const decodeImportOptions = optionsOf<ImportOptions>(IMPORT)
+export const decodeExportOptions = optionsOf<ExportOptions>(EXPORT)
+export const decodePruneOptions = optionsOf<PruneOptions>(PRUNE)
+export const decodeCheckOptions = optionsOf<CheckOptions>(CHECK)
+export const decodeRemoveOptions = optionsOf<RemoveOptions>(REMOVE)
+export const decodePushOptions = optionsOf<PushOptions>(PUSH)
+export const decodeAskOptions = optionsOf<AskOptions>(ASK)
+export const decodeReferrersOptions = optionsOf<ReferrersOptions>(REFERRERS)
+export const decodeSearchOptions = optionsOf<SearchOptions>(SEARCH)
 
 /** Both must be there. A password is in no error. */
 export const decodeLoginOptions = (value: unknown): Either<EngineError, LoginOptions> => {
@@ -110,7 +98,7 @@ export const decodeLoginOptions = (value: unknown): Either<EngineError, LoginOpt
       return E.left({ _tag: 'InvalidOption', option, value: '', why: 'expected a string' })
   return E.mapLeft((error: EngineError) =>
     error._tag === 'InvalidOption' ? { ...error, value: '' } : error,
-  )(options<LoginOptions>(LOGIN)(given))
+  )(optionsOf<LoginOptions>(LOGIN)(given))
 }
 
 /** What a reference may look like is decided where it is read. */

@@ -60,7 +60,9 @@ export const absolutePath: Decoder<string> = check(text, (path) =>
   isAbsolute(path) ? undefined : 'must be an absolute path',
 )
 
-const nonEmpty: Decoder<string> = check(text, (value) => (value === '' ? 'is empty' : undefined))
+export const nonEmpty: Decoder<string> = check(text, (value) => (value === '' ? 'is empty' : undefined))
+export const called: Decoder<unknown> = (value) =>
+  typeof value === 'function' ? E.right(value) : mismatch('expected a function', value)
 export const texts: Decoder<readonly string[]> = array(text)
 export const names: Decoder<readonly string[]> = array(nonEmpty)
 

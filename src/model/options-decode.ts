@@ -130,9 +130,13 @@ const FIRE_RUN: Table = { ...FIRE, ...RUN }
 const { name: _name, tty: _tty, ...POOLED } = CONTAINER
 const POOL: Table = { ...POOLED, lateMounts: value.flag }
 
-const folder: Decoder<string> = check(text, (path) => (path === '' ? 'is empty' : undefined))
 const MAX_AHEAD = 64
-const ENGINE: Table = { root: folder, runtime: folder, networksAhead: integer(0, MAX_AHEAD), registries }
+const ENGINE: Table = {
+  root: value.nonEmpty,
+  runtime: value.nonEmpty,
+  networksAhead: integer(0, MAX_AHEAD),
+  registries,
+}
 
 /** Fails: InvalidOption naming the option, its value and what is wrong with it. */
 export const decodeContainerOptions = (
@@ -281,6 +285,15 @@ const decode = <A extends DecodedOptions>(
   const conflict = conflictOf(settled, limits)
   return conflict === undefined ? E.right(settled) : E.left(conflict)
 }
+
+/** Options of one table, all of which may be left out. */
+export const optionsOf =
+  <A>(table: Table) =>
+  (options: unknown): Either<EngineError, A> =>
+    E.bimap(
+      (found: Mismatch) => problem('', found),
+      (decoded: Readonly<Record<string, unknown>>) => decoded as A,
+    )(named(table, options ?? {}))
 
 /** Every name must be one of the table's; undefined is the same as absent. */
 export const named = (
