@@ -1,5 +1,4 @@
 // The OCI runtime as a library, as TaskEither: what slipway-oci does, in this process. runtime.ts is a skin over this.
-import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import type { Writable } from 'node:stream'
 import * as E from '#fp/Either'
@@ -30,17 +29,18 @@ import {
   decodeOciText,
   decodeRuntimeOptions,
 } from './model/oci-options-decode.ts'
-import type { CreateRequest } from './model/oci-requests.ts'
+import type { CreateRequest, Handover } from './model/oci-requests.ts'
 import type { LinuxResources, Process, Spec } from './model/oci-spec.ts'
-import { decodeSpecText } from './model/oci-spec-decode.ts'
 import type { OciStats } from './model/oci-stats.ts'
 import { allow, type OciContainer, type OciOperation } from './model/oci-status.ts'
 import { parseSignal } from './model/signals.ts'
 import { attempt, attempted } from './oci/attempt.ts'
+import { type Config, readConfig, withProgram } from './oci/bundle.ts'
 import { deleteRest } from './oci/delete-rest.ts'
 import { processOfFlags } from './oci/exec-process.ts'
 import { features } from './oci/features.ts'
 import { defaultRoot } from './oci/globals.ts'
+import { pathOf } from './oci/handover.ts'
 import { stateDocument } from './oci/list-table.ts'
 import { configOf } from './oci/live/config.ts'
 import { create, isCreating, type Made } from './oci/live/create.ts'
@@ -48,7 +48,7 @@ import { join } from './oci/live/exec.ts'
 import type { LastingLaunch } from './oci/live/launch.ts'
 import { type Parts, partsOf } from './oci/live/parts.ts'
 import { runtimeOf } from './oci/live.ts'
-import type { OciRuntime } from './oci/runtime.ts'
+import type { OciRuntime, Outcome } from './oci/runtime.ts'
 import { openStateDir } from './oci/state-dir.ts'
 import { inUserNamespace } from './oci/user-namespace.ts'
 
@@ -155,8 +155,8 @@ const runtimeOn = (open: Open, close: () => void): Runtime => {
   const { parts, port } = open
   /** On a container that is there, in a status the operation works in. */
   const on =
-    (operation: OciOperation | undefined, body: (container: OciContainer) => Outcome<void>) =>
-    (id: string): TaskEither<EngineError, void> =>
+    <A>(operation: OciOperation | undefined, body: (container: OciContainer) => Outcome<A>) =>
+    (id: string): TaskEither<EngineError, A> =>
     async () => {
       const found = containerOf(parts, id, operation)
       return E.isLeft(found) ? found : body(found.right)
@@ -212,34 +212,27 @@ const runtimeOn = (open: Open, close: () => void): Runtime => {
         return on('kill', (container) => port.kill({ container, signal: number, all }))(id)()
       },
     delete: remove,
-    pause: on('pause', (container) => port.pause(container)),
-    resume: on('resume', (container) => port.resume(container)),
+    pause: on('pause', port.pause),
+    resume: on('resume', port.resume),
     update: (id, wanted) => async () => {
       const resources = decodeOciResources(wanted)
       if (E.isLeft(resources)) return resources
       return on('update', (container) => port.update({ container, resources: resources.right }))(id)()
     },
-    ps: (id) => async () => {
-      const found = containerOf(parts, id, undefined)
-      return E.isLeft(found) ? found : port.ps(found.right)
-    },
-    stats: (id) => async () => {
-      const found = containerOf(parts, id, 'events')
-      if (E.isLeft(found)) return found
+    ps: on(undefined, port.ps),
+    stats: on('events', async (container) => {
       const told: OciStats[] = []
-      const events = await port.events({ container: found.right }, (event) => {
+      const events = await port.events({ container }, (event) => {
         if (event.type === 'stats') told.push(event.data)
       })
       return E.map(() => told[0] as OciStats)(events)
-    },
+    }),
     state: (id) => async () => E.map(stateDocument)(containerOf(parts, id, undefined)),
     list: async () => listAll(parts),
     features,
     close,
   }
 }
-
-type Outcome<A> = Promise<E.Either<EngineError, A>>
 
 const containerOf = (
   { state }: Parts,
@@ -288,10 +281,7 @@ const createOne = async (
     const request: CreateRequest = {
       ...place,
       ...document,
-      ...socketsOf(options),
-      streams: streams.fds,
-      extraFds: 0,
-      listenFds: 0,
+      ...handoverFor(options, streams),
       noPivot: options.noPivot === true,
       noNewKeyring: options.noNewKeyring === true,
     }
@@ -299,31 +289,10 @@ const createOne = async (
   })
 }
 
-interface Document {
-  readonly spec: Spec
-  /** What is kept of it beside the state. */
-  readonly config: string
-}
-
-const documentFor = (bundle: string, given: Spec | undefined): E.Either<EngineError, Document> => {
-  const file = path.join(bundle, 'config.json')
-  const found =
-    given === undefined
-      ? pipe(
-          attempt(() => readFileSync(file, 'utf8')),
-          E.flatMap((config) => E.map((spec: Spec) => ({ spec, config }))(decodeSpecText(config, file))),
-        )
-      : E.right({ spec: given, config: formatJson(given) })
-  return E.filterOrElse(
-    ({ spec }: Document) => spec.process?.args !== undefined,
-    (): EngineError => ({
-      _tag: 'InvalidSpec',
-      document: given === undefined ? file : 'spec',
-      where: '$.process.args',
-      why: 'is required',
-    }),
-  )(found)
-}
+const documentFor = (bundle: string, given: Spec | undefined): E.Either<EngineError, Config> =>
+  given === undefined
+    ? readConfig(path.join(bundle, 'config.json'))
+    : withProgram('spec', { spec: given, config: formatJson(given) })
 
 const execOne = async (
   { parts, stdio }: Open,
@@ -350,10 +319,7 @@ const execOne = async (
     const request = {
       container,
       process: program,
-      ...socketsOf(options),
-      streams: streams.fds,
-      extraFds: 0,
-      listenFds: 0,
+      ...handoverFor(options, streams),
       detach: false,
       cgroups: {},
     }
@@ -399,12 +365,18 @@ const withoutDashes = (error: EngineError): EngineError =>
 
 const isArguments = (program: OciProgram): program is readonly string[] => Array.isArray(program)
 
-const socketsOf = ({ consoleSocket, pidfdSocket, pidFile }: OciCreateOptions | OciExecOptions) =>
-  Object.fromEntries(
-    Object.entries({ consoleSocket, pidfdSocket, pidFile }).flatMap(([name, file]) =>
-      file === undefined ? [] : [[name, path.resolve(file)]],
-    ),
-  ) as Pick<OciCreateOptions, 'consoleSocket' | 'pidfdSocket' | 'pidFile'>
+/** Beside its streams the process gets no descriptor of ours. */
+const handoverFor = (
+  { consoleSocket, pidfdSocket, pidFile }: OciCreateOptions | OciExecOptions,
+  { fds }: OpenStdio,
+): Handover => ({
+  ...pathOf('consoleSocket', consoleSocket, '.'),
+  ...pathOf('pidfdSocket', pidfdSocket, '.'),
+  ...pathOf('pidFile', pidFile, '.'),
+  streams: fds,
+  extraFds: 0,
+  listenFds: 0,
+})
 
 const NO_STREAMS = { stdin: 'ignore', stdout: 'ignore', stderr: 'ignore' } as const
 
@@ -433,21 +405,19 @@ const withStreams = async (
     return begun
   }
   streams.right.started()
-  const launch = begun.right
-  if (launch.terminal === undefined || consoleSocket === undefined)
-    return E.right(processOf(stdio, launch, streams.right))
-  addon.closeFds(Int32Array.of(launch.terminal))
-  return E.right(processOf(stdio, launch, streams.right, false))
+  const { terminal } = begun.right
+  const isSent = consoleSocket !== undefined
+  if (terminal !== undefined && isSent) addon.closeFds(Int32Array.of(terminal))
+  const own = terminal === undefined || isSent ? undefined : stdio.terminal(terminal)
+  return E.right(processOf(begun.right, streams.right, own))
 }
 
+/** `terminal`: one that nobody else has got. */
 const processOf = (
-  stdio: StdioPort,
   launch: LastingLaunch,
   streams: OpenStdio,
-  keepsTerminal = true,
+  terminal?: ReturnType<StdioPort['terminal']>,
 ): OciProcess => {
-  const terminal =
-    launch.terminal === undefined || !keepsTerminal ? undefined : stdio.terminal(launch.terminal)
   let over = false
   const exit = launch.end.then(async (code) => {
     over = true

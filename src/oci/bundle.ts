@@ -3,6 +3,8 @@ import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { Either } from '#fp/Either'
 import * as E from '#fp/Either'
+import { pipe } from '#fp/function'
+import type { EngineError } from '../model/errors.ts'
 import type { OciId } from '../model/oci-container-id.ts'
 import type { CreateRequest } from '../model/oci-requests.ts'
 import type { Spec } from '../model/oci-spec.ts'
@@ -50,19 +52,23 @@ export const createRequest = (
   })
 }
 
-interface Config {
+export interface Config {
   readonly spec: Spec
+  /** What is kept of it beside the state. */
   readonly config: string
 }
 
+/** Fails: InvalidSpec, SyscallFailed. */
+export const readConfig = (file: string): Either<EngineError, Config> =>
+  pipe(
+    attempt(() => readFileSync(file, 'utf8')),
+    E.bindTo('config'),
+    E.bind('spec', ({ config }) => decodeSpecText(config, file)),
+    E.flatMap((found) => withProgram(file, found)),
+  )
+
 /** A container needs a program: config.md leaves `process` out only until `start`, and there is no way to add one. */
-const readConfig = (file: string): Either<Failure, Config> => {
-  const text = attempt(() => readFileSync(file, 'utf8'))
-  if (E.isLeft(text)) return text
-  const spec = decodeSpecText(text.right, file)
-  if (E.isLeft(spec)) return spec
-  const missing = spec.right.process?.args === undefined
-  return missing
-    ? E.left({ _tag: 'InvalidSpec', document: file, where: '$.process.args', why: 'is required' })
-    : E.right({ spec: spec.right, config: text.right })
-}
+export const withProgram = (document: string, config: Config): Either<EngineError, Config> =>
+  config.spec.process?.args === undefined
+    ? E.left({ _tag: 'InvalidSpec', document, where: '$.process.args', why: 'is required' })
+    : E.right(config)

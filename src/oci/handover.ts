@@ -59,7 +59,8 @@ const OWN_STREAMS = { stdin: 0, stdout: 1, stderr: 2 }
 const refuse = (option: string, value: string, why: string): Either<EngineError, never> =>
   E.left({ _tag: 'InvalidOption', option, value, why })
 
-const pathOf = <K extends string>(
+/** By its option; nothing where it is not given. */
+export const pathOf = <K extends string>(
   key: K,
   path: string | undefined,
   cwd: string,
