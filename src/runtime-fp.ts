@@ -36,7 +36,7 @@ import { allow, type OciContainer, type OciOperation } from './model/oci-status.
 import { parseSignal } from './model/signals.ts'
 import { attempt, attempted } from './oci/attempt.ts'
 import { type Config, readConfig, withProgram } from './oci/bundle.ts'
-import { deleteRest } from './oci/delete-rest.ts'
+import { deleteFound, deleteRest } from './oci/delete-rest.ts'
 import { processOfFlags } from './oci/exec-process.ts'
 import { features } from './oci/features.ts'
 import { defaultRoot } from './oci/globals.ts'
@@ -178,7 +178,7 @@ const runtimeOn = (open: Open, close: () => void): Runtime => {
         options: { force = false },
       } = asked.right
       const found = containerOf(parts, name, force ? undefined : 'delete')
-      if (E.isRight(found)) return port.delete({ container: found.right, force })
+      if (E.isRight(found)) return deleteFound(port, found.right, force)
       return isCreating(parts.state.directoryOf(name))
         ? found
         : deleteRest(parts.state, name, force, found.left)

@@ -1,10 +1,12 @@
-// What a `create` that was killed at its beginning leaves: a directory without a state.
+// A delete where there may be no container any more, or only what a `create` that was killed at its beginning leaves.
 import * as E from '#fp/Either'
 import type { EngineError } from '../model/errors.ts'
 import type { OciId } from '../model/oci-container-id.ts'
+import type { OciContainer } from '../model/oci-status.ts'
+import type { OciRuntime, Outcome } from './runtime.ts'
 import type { StateDir } from './state-dir.ts'
 
-/** It goes, whatever the answer is. `missing`: why there is no container, which with `force` is no failure. */
+/** A directory without a state. It goes, whatever the answer is. `missing`: why there is no container, which with `force` is no failure. */
 export const deleteRest = (
   state: Pick<StateDir, 'remove'>,
   id: OciId,
@@ -15,4 +17,15 @@ export const deleteRest = (
   const removed = state.remove(id)
   if (E.isLeft(removed)) return removed
   return force ? E.right(undefined) : E.left(missing)
+}
+
+/** With `force` it is no failure that somebody else was faster. */
+export const deleteFound = async (
+  runtime: Pick<OciRuntime, 'delete'>,
+  container: OciContainer,
+  force: boolean,
+): Outcome<void> => {
+  const deleted = await runtime.delete({ container, force })
+  const isGone = E.isLeft(deleted) && deleted.left._tag === 'ContainerNotFound'
+  return force && isGone ? E.right(undefined) : deleted
 }

@@ -299,6 +299,13 @@ test('what is being created here is not deleted meanwhile', async () => {
   assert.equal(box.left(id), [])
 })
 
+test('two who delete by force are both told that it is gone', async () => {
+  const id = await running()
+  const both = await Promise.all([1, 2].map(() => runtime.delete(id, { force: true })))
+  assert.equal(both, [undefined, undefined])
+  assert.equal(box.left(id), [])
+})
+
 test('failures and ends leave no descriptor open', async () => {
   const count = (): number => readdirSync('/proc/self/fd').length
   const id = await running()

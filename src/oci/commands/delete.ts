@@ -4,7 +4,7 @@ import { pipe } from '#fp/function'
 import { allow, type OciContainer } from '../../model/oci-status.ts'
 import { type Context, command } from '../command.ts'
 import { matching, named, namedId } from '../container.ts'
-import { deleteRest } from '../delete-rest.ts'
+import { deleteFound, deleteRest } from '../delete-rest.ts'
 import type { Failure } from '../wording.ts'
 
 const deleteFlags = {
@@ -48,9 +48,5 @@ const deleteOne = async (
 ): Promise<E.Either<Failure, void>> => {
   const force = context.flags.force === true
   const allowed = force ? E.right(container) : allow('delete', container)
-  if (E.isLeft(allowed)) return allowed
-  const deleted = await (await context.runtime()).delete({ container, force })
-  // Somebody else was faster.
-  const isGone = E.isLeft(deleted) && deleted.left._tag === 'ContainerNotFound'
-  return force && isGone ? E.right(undefined) : deleted
+  return E.isLeft(allowed) ? allowed : deleteFound(await context.runtime(), container, force)
 }
