@@ -19,9 +19,8 @@
 namespace slipway::layer {
 namespace {
 
-// image-spec layer.md, Whiteouts. The second prefix is AUFS' own bookkeeping.
-constexpr std::string_view kWhiteoutPrefix = ".wh.", kAufs = ".wh..wh.",
-                           kOpaqueMarker = ".wh..wh..opq";
+// AUFS' own bookkeeping: image-spec layer.md, Whiteouts.
+constexpr std::string_view kAufs = ".wh..wh.";
 
 // Zeros in such a run become a hole: an archive tells of none, but for sparse files.
 constexpr size_t kHoleBytes = 64 << 10;
@@ -189,23 +188,17 @@ bool Applier::file(const Entry& entry) {
 bool Applier::data(uint64_t offset, const uint8_t* bytes, size_t size) {
   stats_.bytes += size;
   while (file_ && size > 0) {
+    // The holes of a sparse file are between its segments.
     const size_t zeros = current_.sparse ? 0 : zeros_at(bytes, size);
-    if (zeros > 0 && lseek(file_.get(), static_cast<off_t>(zeros), SEEK_CUR) >= 0) {
-      ends_in_hole_ = true;
-      bytes += zeros;
-      size -= zeros;
-      continue;
-    }
-    const size_t piece = data_at(bytes, size);
-    const ssize_t put = current_.sparse
-                            ? pwrite(file_.get(), bytes, size, static_cast<off_t>(offset))
-                            : write(file_.get(), bytes, piece);
+    const size_t piece = current_.sparse ? size : data_at(bytes, size);
+    const ssize_t put = zeros > 0 ? static_cast<ssize_t>(zeros)
+                                  : pwrite(file_.get(), bytes, piece, static_cast<off_t>(offset));
     if (put < 0 && errno == EINTR) continue;
     if (put <= 0) {
       failure_->entry = current_.name;
       return fail("layer_write");
     }
-    ends_in_hole_ = false;
+    ends_in_hole_ = zeros > 0;
     bytes += put;
     offset += static_cast<uint64_t>(put);
     size -= static_cast<size_t>(put);

@@ -19,7 +19,6 @@
 namespace slipway::layer {
 namespace {
 
-constexpr char kWhiteout[] = ".wh.", kOpaqueName[] = ".wh..wh..opq";
 constexpr size_t kReadBytes = 256 << 10;
 // Holes of so many bytes in one file are left out of the archive, in pax's sparse form. Docker can
 // load such a layer but not save it again ("could not verify layer data", Docker 20 to 28), so that
@@ -57,9 +56,7 @@ class Walk {
     Node lower, upper;
     if (!open_root(trees_.lower, &lower, &lower_) || !open_root(trees_.upper, &upper, &upper_))
       return false;
-    if (upper_) {
-      if (!find_prefix(upper)) return fail("archive_xattr", "");
-    }
+    if (upper_ && !find_prefix(upper)) return fail("archive_xattr", "");
     const Node& top = upper_ ? upper : lower;
     if (!changes_ ? !visitor_->node("", top, lower_.get() >= 0)
                   : upper_ && lower_ && !root_change(lower, upper))
@@ -106,17 +103,8 @@ class Walk {
     std::vector<Xattr> before, after;
     if (!read_xattrs(lower, &before) || !read_xattrs(upper, &after))
       return fail("archive_xattr", "");
-    return same_owner(lower, upper) && same(before, after) ? true : visitor_->node("", upper, true);
-  }
-
-  static bool same_owner(const Node& a, const Node& b) {
-    return a.status.st_mode == b.status.st_mode && a.status.st_uid == b.status.st_uid &&
-           a.status.st_gid == b.status.st_gid;
-  }
-  static bool same(const std::vector<Xattr>& a, const std::vector<Xattr>& b) {
-    return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const Xattr& x, const Xattr& y) {
-      return x.name == y.name && x.value == y.value;
-    });
+    return (same_owner_and_mode(lower, upper) && before == after) ||
+           visitor_->node("", upper, true);
   }
 
   bool names_of(const Pair& pair, const std::string& path, std::vector<std::string>* names) {
@@ -209,8 +197,8 @@ class Walk {
     if (!read_names(fd, &names)) return fail("archive_read", path);
     if ((lower != nullptr && !read_xattrs(*lower, &before)) || !read_xattrs(upper, &after))
       return fail("archive_xattr", path);
-    *untouched =
-        !names.empty() && (lower == nullptr || (same_owner(*lower, upper) && same(before, after)));
+    *untouched = !names.empty() &&
+                 (lower == nullptr || (same_owner_and_mode(*lower, upper) && before == after));
     for (const std::string& name : names) {
       Node node;
       if (!find(fd, name, &node)) continue;
@@ -285,11 +273,11 @@ class Archiver final : public Visitor {
 
   bool gone(const std::string& path) override {
     const size_t slash = path.rfind('/') + 1;
-    return marker(path.substr(0, slash) + kWhiteout + path.substr(slash));
+    return marker(path.substr(0, slash).append(kWhiteoutPrefix) + path.substr(slash));
   }
 
   bool emptied(const std::string& path, int /*lower*/, int /*upper*/) override {
-    return marker(path + "/" + kOpaqueName);
+    return marker((path + "/").append(kOpaqueMarker));
   }
 
   bool close() {
@@ -310,7 +298,7 @@ class Archiver final : public Visitor {
   }
 
   static bool is_marker(const std::string& path) {
-    return path.compare(path.rfind('/') + 1, sizeof kWhiteout - 1, kWhiteout) == 0;
+    return path.compare(path.rfind('/') + 1, kWhiteoutPrefix.size(), kWhiteoutPrefix) == 0;
   }
 
   // An empty file that belongs to nobody: who removed it, and when, is no part of a layer.

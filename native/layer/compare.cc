@@ -24,7 +24,7 @@ class Comparison {
     Node a, b;
     if (!open_node(AT_FDCWD, before.c_str(), &a)) return fail("archive_open", before);
     if (!open_node(AT_FDCWD, after.c_str(), &b)) return fail("archive_open", after);
-    return both("", a, b, 0);
+    return both("", a, b);
   }
 
  private:
@@ -33,16 +33,16 @@ class Comparison {
     return false;
   }
 
-  bool both(const std::string& path, const Node& a, const Node& b, size_t depth) {
+  bool both(const std::string& path, const Node& a, const Node& b) {
     const size_t place = changes_->size();
     bool same = true;
     if (!(a.is_directory() && b.is_directory())) {
       if (!equal(path, a, b, &same)) return false;
       if (same) return true;
       changes_->push_back({'C', path});
-      return !b.is_directory() || below(path, b, depth);
+      return !b.is_directory() || below(path, b);
     }
-    if (!same_metadata(path, a, b, &same) || !children(path, a, b, depth)) return false;
+    if (!same_metadata(path, a, b, &same) || !children(path, a, b)) return false;
     // A directory counts as changed with whatever is in it, as Docker has it; the root is not told
     // then.
     if (same && (changes_->size() == place || path.empty())) return true;
@@ -50,7 +50,7 @@ class Comparison {
     return true;
   }
 
-  bool children(const std::string& path, const Node& a, const Node& b, size_t depth) {
+  bool children(const std::string& path, const Node& a, const Node& b) {
     std::vector<std::string> before, after, all;
     const sys::UniqueFd from = reopen(a, O_RDONLY | O_DIRECTORY),
                         to = reopen(b, O_RDONLY | O_DIRECTORY);
@@ -70,8 +70,8 @@ class Comparison {
         changes_->push_back({'D', child});
       } else if (!was) {
         changes_->push_back({'A', child});
-        if (now.is_directory() && !below(child, now, depth + 1)) return false;
-      } else if (!both(child, old, now, depth + 1)) {
+        if (now.is_directory() && !below(child, now)) return false;
+      } else if (!both(child, old, now)) {
         return false;
       }
     }
@@ -79,7 +79,7 @@ class Comparison {
   }
 
   // Everything in a new directory is new.
-  bool below(const std::string& path, const Node& directory, size_t depth) {
+  bool below(const std::string& path, const Node& directory) {
     std::vector<std::string> names;
     const sys::UniqueFd fd = reopen(directory, O_RDONLY | O_DIRECTORY);
     if (!fd) return fail("archive_open", path);
@@ -89,7 +89,7 @@ class Comparison {
       const std::string child = path + "/" + name;
       if (!open_node(fd.get(), name.c_str(), &node)) return fail("archive_stat", child);
       changes_->push_back({'A', child});
-      if (node.is_directory() && !below(child, node, depth + 1)) return false;
+      if (node.is_directory() && !below(child, node)) return false;
     }
     return true;
   }
@@ -108,7 +108,8 @@ class Comparison {
             x.st_size == y.st_size && x.st_mtim.tv_sec == y.st_mtim.tv_sec &&
             x.st_mtim.tv_nsec == y.st_mtim.tv_nsec;
     if (!*same) return true;
-    if (!same_metadata(path, a, b, same) || !*same) return *same || !failure_->set();
+    if (!same_metadata(path, a, b, same)) return false;
+    if (!*same) return true;
     if (a.is_link()) return same_target(path, a, b, same);
     return !a.is_file() || same_content(path, a, b, same);
   }
@@ -116,12 +117,7 @@ class Comparison {
   bool same_metadata(const std::string& path, const Node& a, const Node& b, bool* same) {
     std::vector<Xattr> before, after;
     if (!read_xattrs(a, &before) || !read_xattrs(b, &after)) return fail("archive_xattr", path);
-    *same = a.status.st_mode == b.status.st_mode && a.status.st_uid == b.status.st_uid &&
-            a.status.st_gid == b.status.st_gid &&
-            std::equal(before.begin(), before.end(), after.begin(), after.end(),
-                       [](const Xattr& x, const Xattr& y) {
-                         return x.name == y.name && x.value == y.value;
-                       });
+    *same = same_owner_and_mode(a, b) && before == after;
     return true;
   }
 

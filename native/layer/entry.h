@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace slipway::layer {
@@ -40,6 +41,8 @@ struct Limits {
 struct Xattr {
   std::string name;
   std::string value;
+
+  bool operator==(const Xattr& other) const = default;
 };
 
 // One run of data in a sparse file; what lies between runs is a hole.
@@ -67,6 +70,9 @@ struct Entry {
   bool sparse = false;
   std::vector<Segment> segments;
 };
+
+// Names that take something of the layers below away: image-spec layer.md, Whiteouts.
+inline constexpr std::string_view kWhiteoutPrefix = ".wh.", kOpaqueMarker = ".wh..wh..opq";
 
 // Receives entries. Each function returns false to stop; the receiver has then said why.
 class EntrySink {

@@ -22,6 +22,11 @@ struct Node {
   [[nodiscard]] bool is_link() const { return S_ISLNK(status.st_mode); }
 };
 
+[[nodiscard]] inline bool same_owner_and_mode(const Node& a, const Node& b) {
+  return a.status.st_mode == b.status.st_mode && a.status.st_uid == b.status.st_uid &&
+         a.status.st_gid == b.status.st_gid;
+}
+
 // All of these: false, with errno set, on failure.
 bool open_node(int parent, const char* name, Node* node);
 // A file or directory for reading, through its node: the very same one.

@@ -57,8 +57,7 @@ class Usage {
       if (level.left.empty()) {
         levels.pop_back();
         if (levels.empty()) return true;
-        sys::UniqueFd up =
-            sys::UniqueFd(openat(here.get(), "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        sys::UniqueFd up(openat(here.get(), "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
         struct stat status;
         if (!up || fstat(up.get(), &status) != 0) return fail(path);
         // Moved elsewhere by a container while it was counted.
