@@ -81,6 +81,13 @@ bool open_completions(Napi::Env env, Layers* layers) {
   return false;
 }
 
+std::vector<std::string> read_texts(const Napi::Value& value) {
+  std::vector<std::string> texts;
+  const auto array = value.As<Napi::Array>();
+  for (uint32_t i = 0; i < array.Length(); i++) texts.push_back(array.Get(i).As<Napi::String>());
+  return texts;
+}
+
 // A descriptor, borrowed; -1 for anything else.
 int read_namespace(const Napi::Value& value) {
   return value.IsNumber() ? value.As<Napi::Number>().Int32Value() : -1;
@@ -297,9 +304,7 @@ struct FlattenJob {
 // counts or with why not.
 Napi::Value flatten_layers(const Napi::CallbackInfo& info) {
   auto job = std::make_shared<FlattenJob>();
-  const auto layers = info[0].As<Napi::Array>();
-  for (uint32_t i = 0; i < layers.Length(); i++)
-    job->layers.push_back(layers.Get(i).As<Napi::String>());
+  job->layers = read_texts(info[0]);
   job->target = info[1].As<Napi::String>();
   job->scratch = info[2].As<Napi::String>();
   return run(info, job, read_namespace(info[3]));
@@ -370,11 +375,7 @@ layer::Trees read_trees(const Napi::Object& object) {
                     hidden = object.Get("hidden");
   if (lower.IsString()) trees.lower = lower.As<Napi::String>();
   if (upper.IsString()) trees.upper = upper.As<Napi::String>();
-  if (hidden.IsArray()) {
-    const auto list = hidden.As<Napi::Array>();
-    for (uint32_t i = 0; i < list.Length(); i++)
-      trees.hidden.push_back(list.Get(i).As<Napi::String>());
-  }
+  if (hidden.IsArray()) trees.hidden = read_texts(hidden);
   return trees;
 }
 
@@ -468,9 +469,7 @@ struct UsageJob {
 // diskUsage(paths, userNamespace?): bytes for each, a node with several names once.
 Napi::Value disk_usage(const Napi::CallbackInfo& info) {
   auto job = std::make_shared<UsageJob>();
-  const auto paths = info[0].As<Napi::Array>();
-  for (uint32_t i = 0; i < paths.Length(); i++)
-    job->paths.push_back(paths.Get(i).As<Napi::String>());
+  job->paths = read_texts(info[0]);
   return run(info, job, read_namespace(info[1]));
 }
 
