@@ -32,15 +32,15 @@ export const diskOf = (root: string, native: Pick<LayerAddon, 'diskUsage'>): Dis
     root: attempt('measure the store', async () => {
       const names = await namesIn(root)
       const others = names.filter((name) => ![...OF_IMAGES, CONTAINERS, RUNTIME].includes(name))
-      const ids = await namesIn(path.join(root, CONTAINERS))
-      const at = (name: string): string => path.join(root, name)
-      const all = [...OF_IMAGES, ...others].map(at)
-      const sizes = await measure([...all, ...ids.map((id) => path.join(root, CONTAINERS, id))])
-      const perContainer = ids.map((id, index) => ({ id, sizeBytes: sizes[all.length + index] ?? 0 }))
-      const [folder = 0] = await measure([at(CONTAINERS)])
+      const containers = path.join(root, CONTAINERS)
+      const ids = await namesIn(containers)
+      const all = [...OF_IMAGES, ...others].map((name) => path.join(root, name))
+      const sizes = await measure([...all, ...ids.map((id) => path.join(containers, id))])
+      const ofContainers = sizes.slice(all.length)
+      const perContainer = ids.map((id, index) => ({ id, sizeBytes: ofContainers[index] ?? 0 }))
       return {
         imagesBytes: sum(sizes.slice(0, OF_IMAGES.length)),
-        containersBytes: folder,
+        containersBytes: sum(ofContainers) + (await ownBlocks(containers)),
         otherBytes: sum(sizes.slice(OF_IMAGES.length, all.length)) + (await ownBlocks(root)),
         perContainer,
       }
@@ -48,14 +48,18 @@ export const diskOf = (root: string, native: Pick<LayerAddon, 'diskUsage'>): Dis
   }
 }
 
-/** Of the directory itself, without what is in it. */
+/** Of the directory itself, without what is in it; nothing there is nothing. */
 const ownBlocks = async (folder: string): Promise<number> =>
-  stat(folder).then(({ blocks }) => blocks * BLOCK_BYTES)
+  stat(folder).then(({ blocks }) => blocks * BLOCK_BYTES, noneWhenMissing(0))
 
 const sum = (sizes: readonly number[]): number => sizes.reduce((total, size) => total + size, 0)
 
 const namesIn = async (folder: string): Promise<readonly string[]> =>
-  readdir(folder).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return []
+  readdir(folder).catch(noneWhenMissing([]))
+
+const noneWhenMissing =
+  <A>(none: A) =>
+  (error: NodeJS.ErrnoException): A => {
+    if (error.code === 'ENOENT') return none
     throw error
-  })
+  }
