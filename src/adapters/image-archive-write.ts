@@ -14,19 +14,11 @@ export const writeArchive: ImageArchives['write'] = (files, target, { format, si
   attempt(`save to ${nameOf(target)}`, async () => {
     const options = signal === undefined ? {} : { signal }
     if (format === 'oci-dir') return writeDirectory(files, target, options)
-    const tar = (): Readable => Readable.from(writeTar(files), { objectMode: false })
-    if ('stream' in target) return pipeline(tar(), target.stream as Writable, options)
-    return writeFile(path.resolve(target.path), (file) => pipeline(tar(), createWriteStream(file), options))
+    return writeTo(target, writeTar(files), options)
   })
 
 export const writeBytes: ImageArchives['writeTar'] = (bytes, target, options) =>
-  attempt(`write ${nameOf(target)}`, async () => {
-    const source = (): Readable => Readable.from(bytes, { objectMode: false })
-    if ('stream' in target) return pipeline(source(), target.stream as Writable, options)
-    return writeFile(path.resolve(target.path), (file) =>
-      pipeline(source(), createWriteStream(file), options),
-    )
-  })
+  attempt(`write ${nameOf(target)}`, () => writeTo(target, bytes, options))
 
 interface Options {
   readonly signal?: AbortSignal
@@ -34,13 +26,20 @@ interface Options {
 
 const nameOf = (target: SaveTarget): string => ('path' in target ? target.path : 'the output')
 
-/** A device or a pipe is written to as it is; a file is replaced by one that is complete. */
-const writeFile = async (file: string, write: (file: string) => Promise<void>): Promise<void> => {
+type Bytes = AsyncIterable<Uint8Array>
+
+/** A stream, a device or a pipe is written to as it is; a file is replaced by one that is complete. */
+const writeTo = async (target: SaveTarget, bytes: Bytes, options: Options): Promise<void> => {
+  if ('stream' in target) return pump(bytes, target.stream as Writable, options)
+  const file = path.resolve(target.path)
+  const write = (place: string): Promise<void> => pump(bytes, createWriteStream(place), options)
   const there = await stat(file).catch(() => undefined)
   if (there?.isDirectory()) throw refused(file, 'it is a directory')
-  if (there !== undefined && !there.isFile()) return write(file)
-  await whole(file, write)
+  await (there === undefined || there.isFile() ? whole(file, write) : write(file))
 }
+
+const pump = (bytes: Bytes, output: Writable, options: Options): Promise<void> =>
+  pipeline(Readable.from(bytes, { objectMode: false }), output, options)
 
 /** Made beside its place, under another name. */
 const whole = async (place: string, make: (temporary: string) => Promise<void>): Promise<void> => {
@@ -74,7 +73,7 @@ const writeDirectory = async (
     for (const { name, content } of files) {
       const file = path.join(temporary, name)
       await mkdir(path.dirname(file), { recursive: true })
-      await pipeline(Readable.from(content(), { objectMode: false }), createWriteStream(file), options)
+      await pump(content(), createWriteStream(file), options)
     }
   })
 }
