@@ -1,19 +1,17 @@
 // commit: an image out of a container, exactly its changes as one layer. And what else is made of a container's files: diff, export.
-import * as E from '#fp/Either'
 import { pipe } from '#fp/function'
 import * as TE from '#fp/TaskEither'
 import type { EngineError } from '../model/errors.ts'
-import type { Descriptor } from '../model/image.ts'
+import { type Descriptor, untoldLayers } from '../model/image.ts'
 import { applyChanges } from '../model/image-changes.ts'
 import type { CommitOptions, ExportOptions, FileChange, MadeImage, SaveTarget } from '../model/image-verbs.ts'
-import { layerCompression, OCI_LAYER } from '../model/media-type.ts'
-import type { ImageReference } from '../model/reference.ts'
-import { makeImage, making } from './images-make.ts'
+import { layerCompression, OCI_LAYER, ociLayerType } from '../model/media-type.ts'
+import { untilAborted } from './byte-streams.ts'
+import { makeImage, making, nameIn } from './images-make.ts'
 import { type OpenedImage, openImage } from './images-open.ts'
 import type { Stored } from './ports/content-store.ts'
 import type { ImagePorts, ImageProgram } from './ports/images.ts'
 import type { TreePair } from './ports/trees.ts'
-import { newName } from './tag.ts'
 
 /** What a container's files are: a writable layer over an image, or a directory that was given as its root. */
 export type ContainerFiles =
@@ -100,13 +98,6 @@ const noLayers = (verb: string): EngineError => ({
   why: 'its changes are in the directory itself, and no layer of its own; export works, and import of that',
 })
 
-export const nameIn = ({
-  name,
-}: {
-  readonly name?: string
-}): E.Either<EngineError, ImageReference | undefined> =>
-  name === undefined ? E.right(undefined) : newName(name)
-
 const stackOf = (ports: ImagePorts, text: string): TE.TaskEither<EngineError, string> =>
   pipe(
     openImage(ports, text),
@@ -144,21 +135,6 @@ const storeLayer = (
     }),
   )
 
-/** Ends with what an aborted stream of Node's ends with. */
-export async function* untilAborted(
-  bytes: AsyncIterable<Uint8Array>,
-  signal: AbortSignal | undefined,
-): AsyncGenerator<Uint8Array> {
-  const check = (): void => {
-    if (signal?.aborted === true) throw Object.assign(new Error('aborted'), { name: 'AbortError' })
-  }
-  check()
-  for await (const chunk of bytes) {
-    check()
-    yield chunk
-  }
-}
-
 /** No layer for a container that changed nothing, as in Docker. */
 const layerOf = (stored: Stored): readonly Descriptor[] =>
   stored.size === EMPTY_TAR_BYTES ? [] : [{ mediaType: OCI_LAYER, ...stored }]
@@ -166,8 +142,7 @@ const layerOf = (stored: Stored): readonly Descriptor[] =>
 /** An OCI manifest names its layers in OCI's words, whatever the base image had; the bytes are the same. */
 const ociLayer = (blob: Descriptor): Descriptor => {
   if (!blob.mediaType.startsWith('application/vnd.docker.image.rootfs.diff.')) return blob
-  const compression = layerCompression(blob.mediaType) ?? 'none'
-  return { ...blob, mediaType: compression === 'none' ? OCI_LAYER : `${OCI_LAYER}+${compression}` }
+  return { ...blob, mediaType: ociLayerType(layerCompression(blob.mediaType) ?? 'none') }
 }
 
 const configOf = (base: OpenedImage, { changes = [] }: CommitOptions) =>
@@ -209,11 +184,9 @@ const documentOf = (
 }
 
 /** Layers the base's history does not tell of get a step each: tools count the steps against the layers. */
-const told = ({ rawConfig, config, layers }: OpenedImage): readonly unknown[] => {
-  const steps = (config.history ?? []).filter(({ empty_layer }) => empty_layer !== true).length
-  const missing = Math.max(0, layers.length - steps)
-  return [
-    ...Array.from({ length: missing }, () => ({ created: config.created ?? '1970-01-01T00:00:00Z' })),
-    ...((rawConfig.history ?? []) as readonly unknown[]),
-  ]
-}
+const told = ({ rawConfig, config, layers }: OpenedImage): readonly unknown[] => [
+  ...Array.from({ length: untoldLayers(config, layers.length) }, () => ({
+    created: config.created ?? '1970-01-01T00:00:00Z',
+  })),
+  ...((rawConfig.history ?? []) as readonly unknown[]),
+]

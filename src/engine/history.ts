@@ -1,6 +1,7 @@
 // history: the steps an image was made in, as its config tells them.
 import { pipe } from '#fp/function'
 import * as TE from '#fp/TaskEither'
+import { timeOfMaking, untoldLayers } from '../model/image.ts'
 import type { ImageHistoryEntry, InspectOptions } from '../model/image-verbs.ts'
 import { type OpenedImage, openImage } from './images-open.ts'
 import { layerSizes } from './images-sizes.ts'
@@ -19,16 +20,14 @@ export const imageHistory =
 
 const entriesOf = (image: OpenedImage, sizes: readonly number[]): readonly ImageHistoryEntry[] => {
   const steps = image.config.history ?? []
-  const told = steps.filter(({ empty_layer }) => empty_layer !== true).length
-  const untold = Math.max(0, sizes.length - told)
+  const untold = untoldLayers(image.config, sizes.length)
   let layer = untold
   const lowest = sizes.slice(0, untold).map((sizeBytes) => ({ createdBy: '', comment: '', sizeBytes }))
   const entries = steps.map((step): ImageHistoryEntry => {
-    const createdMs = Date.parse(step.created ?? '')
     const sizeBytes = step.empty_layer === true ? 0 : (sizes[layer++] ?? 0)
     const createdBy = step.created_by ?? ''
     const comment = step.comment ?? ''
-    return { ...(Number.isNaN(createdMs) ? {} : { createdMs }), createdBy, comment, sizeBytes }
+    return { ...timeOfMaking(step.created), createdBy, comment, sizeBytes }
   })
   const [newest, ...older] = [...lowest, ...entries].reverse()
   return newest === undefined ? [] : [{ id: image.imageId, ...newest }, ...older]

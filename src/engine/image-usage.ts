@@ -2,7 +2,7 @@
 import { pipe } from '#fp/function'
 import * as TE from '#fp/TaskEither'
 import type { EngineError } from '../model/errors.ts'
-import { type Descriptor, nameOf } from '../model/image.ts'
+import { type Descriptor, nameOf, timeOfMaking } from '../model/image.ts'
 import type { PreparedRecord } from '../model/image-record.ts'
 import type { DiskUsage, ImageUsage } from '../model/image-verbs.ts'
 import { printable } from './images-open.ts'
@@ -132,11 +132,10 @@ const usageOf = (
   const sharedBytes = sumOf((key) => (owners.get(key) ?? 0) > 1)
   const uniqueBytes = sumOf((key) => owners.get(key) === 1)
   const name = nameOf(entry)
-  const createdMs = Date.parse(record?.created ?? '')
   return {
     ...(record === undefined ? {} : { id: record.imageId }),
     ...(name === undefined ? {} : { reference: printable(name) }),
-    ...(Number.isNaN(createdMs) ? {} : { createdMs }),
+    ...timeOfMaking(record?.created),
     sizeBytes: sharedBytes + uniqueBytes,
     sharedBytes,
     uniqueBytes,

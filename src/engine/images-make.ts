@@ -8,12 +8,14 @@ import { type Descriptor, encodeManifest, type ImageConfig, platformOf } from '.
 import type { MadeImage } from '../model/image-verbs.ts'
 import { OCI_CONFIG, OCI_MANIFEST } from '../model/media-type.ts'
 import { familiarName, fullName, type ImageReference } from '../model/reference.ts'
+import { once } from './byte-streams.ts'
 import { readDocuments } from './images-documents.ts'
 import { install } from './images-install.ts'
 import { withName } from './images-names.ts'
 import { sweep } from './images-sweep.ts'
-import type { Stored } from './ports/content-store.ts'
+import type { ArchiveMember } from './ports/image-archive.ts'
 import type { ImagePorts } from './ports/images.ts'
+import { newName } from './tag.ts'
 
 /** Stores both documents, unpacks what is not unpacked yet, and gives the name last. */
 export const makeImage = (
@@ -42,6 +44,14 @@ export const makeImage = (
     })),
   )
 
+/** The name an image is to get, if any. */
+export const nameIn = ({
+  name,
+}: {
+  readonly name?: string
+}): E.Either<EngineError, ImageReference | undefined> =>
+  name === undefined ? E.right(undefined) : newName(name)
+
 /** While it runs nothing of the store disappears; a failure leaves nothing. */
 export const making = <A>(
   ports: ImagePorts,
@@ -52,23 +62,28 @@ export const making = <A>(
     TE.orElse((error) => () => sweep(ports)().then((): E.Either<EngineError, A> => E.left(error))),
   )
 
-/** The digest of what a stored blob is when it is decompressed. */
-export const diffIdOf = ({ store }: ImagePorts, blob: Stored): TE.TaskEither<EngineError, Digest> =>
-  store.readThrough(blob, {
-    consume: (bytes) =>
-      TE.tryCatch(
-        async () => {
-          const hash = hasher()
-          for await (const chunk of bytes) hash.update(chunk)
-          return hash.digest()
-        },
-        (cause): EngineError => ({
-          _tag: 'LayerRefused',
-          digest: blob.digest,
-          why: `it cannot be read: ${cause instanceof Error ? cause.message : cause}`,
-        }),
-      ),
-  })
+/** The digest of what a stored layer is when it is decompressed. */
+export const diffIdOf = (
+  { store }: ImagePorts,
+  { compression, ...blob }: ArchiveMember,
+): TE.TaskEither<EngineError, Digest> =>
+  compression === 'none'
+    ? TE.right(blob.digest)
+    : store.readThrough(blob, {
+        consume: (bytes) =>
+          TE.tryCatch(
+            async () => {
+              const hash = hasher()
+              for await (const chunk of bytes) hash.update(chunk)
+              return hash.digest()
+            },
+            (cause): EngineError => ({
+              _tag: 'LayerRefused',
+              digest: blob.digest,
+              why: `it cannot be read: ${cause instanceof Error ? cause.message : cause}`,
+            }),
+          ),
+      })
 
 const prepare = (
   ports: ImagePorts,
@@ -92,7 +107,3 @@ const storeDocument = (
     store.write({ what: 'an image document' }, once(text)),
     TE.map((stored) => ({ mediaType, ...stored })),
   )
-
-async function* once(text: string): AsyncGenerator<Uint8Array> {
-  yield Buffer.from(text)
-}

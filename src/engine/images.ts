@@ -3,7 +3,7 @@ import * as E from '#fp/Either'
 import { pipe } from '#fp/function'
 import * as TE from '#fp/TaskEither'
 import type { EngineError } from '../model/errors.ts'
-import { type Descriptor, nameOf } from '../model/image.ts'
+import { type Descriptor, nameOf, timeOfMaking } from '../model/image.ts'
 import type { PreparedRecord } from '../model/image-record.ts'
 import type { ImageSummary } from '../model/image-verbs.ts'
 import { familiarRepository, fullName, parseReference } from '../model/reference.ts'
@@ -39,13 +39,12 @@ const summariesOf = (
 }
 
 const summarize = (entry: Descriptor, record: PreparedRecord): ImageSummary => {
-  const createdMs = Date.parse(record.created ?? '')
   return {
     id: record.imageId,
     ...nameParts(entry),
     digest: entry.digest,
     platform: record.platform,
-    ...(Number.isNaN(createdMs) ? {} : { createdMs }),
+    ...timeOfMaking(record.created),
     sizeBytes: record.sizeBytes,
     labels: record.config.Labels ?? {},
   }

@@ -4,9 +4,9 @@ import * as TE from '#fp/TaskEither'
 import type { EngineError } from '../model/errors.ts'
 import { applyChanges } from '../model/image-changes.ts'
 import type { ImportOptions, LoadSource, MadeImage } from '../model/image-verbs.ts'
-import { OCI_LAYER } from '../model/media-type.ts'
-import { nameIn, untilAborted } from './commit.ts'
-import { diffIdOf, makeImage, making } from './images-make.ts'
+import { ociLayerType } from '../model/media-type.ts'
+import { untilAborted } from './byte-streams.ts'
+import { diffIdOf, makeImage, making, nameIn } from './images-make.ts'
 import type { ArchiveMember } from './ports/image-archive.ts'
 import type { ImagePorts, ImageProgram } from './ports/images.ts'
 
@@ -27,7 +27,6 @@ export const importImage =
         TE.bind('blob', () => storeTar(ports, source, signal)),
         TE.bind('diffId', ({ blob }) => diffIdOf(ports, blob)),
         TE.flatMap(({ name, config, blob: { compression, ...stored }, diffId }) => {
-          const mediaType = compression === 'none' ? OCI_LAYER : `${OCI_LAYER}+${compression}`
           const created = new Date(options.createdMs ?? Date.now()).toISOString()
           const comment = options.message ?? `Imported from ${'path' in source ? source.path : '-'}`
           const document = {
@@ -37,7 +36,13 @@ export const importImage =
             rootfs: { type: 'layers', diff_ids: [diffId] },
             history: [{ created, comment }],
           }
-          return makeImage(ports, document, [{ mediaType, ...stored }], name, signal)
+          return makeImage(
+            ports,
+            document,
+            [{ mediaType: ociLayerType(compression), ...stored }],
+            name,
+            signal,
+          )
         }),
       ),
     )

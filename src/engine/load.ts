@@ -8,11 +8,13 @@ import { type Descriptor, decodeIndex, encodeManifest, nameOf } from '../model/i
 import { type ArchivedImage, decodeArchiveManifest } from '../model/image-archive.ts'
 import type { PreparedRecord } from '../model/image-record.ts'
 import type { LoadedImage, LoadOptions, LoadSource, OnProgress } from '../model/image-verbs.ts'
-import { OCI_CONFIG, OCI_LAYER, OCI_MANIFEST } from '../model/media-type.ts'
-import { familiarName, fullName, parseReference } from '../model/reference.ts'
+import { OCI_CONFIG, OCI_MANIFEST, ociLayerType } from '../model/media-type.ts'
+import { fullName, parseReference } from '../model/reference.ts'
+import { once } from './byte-streams.ts'
 import { type FetchDocument, readDocuments } from './images-documents.ts'
 import { type AcquireLayer, announce, install } from './images-install.ts'
 import { withName } from './images-names.ts'
+import { printable } from './images-open.ts'
 import { sweep } from './images-sweep.ts'
 import type { OpenedArchive } from './ports/image-archive.ts'
 import type { ImagePorts, ImageProgram } from './ports/images.ts'
@@ -91,10 +93,7 @@ const addNames = (entries: readonly Descriptor[], { offer }: Installed): readonl
 
 const summarize = ({ offer, record }: Installed): readonly LoadedImage[] => {
   if (offer.names.length === 0) return [{ id: record.imageId }]
-  return offer.names.map((name) => {
-    const reference = parseReference(name)
-    return { id: record.imageId, reference: E.isRight(reference) ? familiarName(reference.right) : name }
-  })
+  return offer.names.map((name) => ({ id: record.imageId, reference: printable(name) }))
 }
 
 /** Where a file is both, the OCI layout is the original: its manifests keep their digests. */
@@ -134,8 +133,7 @@ const dockerOffer = (
   for (const name of image.Layers ?? []) {
     const layer = archive.member(name)
     if (layer === undefined) return TE.left(invalid(archive, name, 'the layer is missing'))
-    const suffix = layer.compression === 'none' ? '' : `+${layer.compression}`
-    layers.push({ mediaType: `${OCI_LAYER}${suffix}`, digest: layer.digest, size: layer.size })
+    layers.push({ mediaType: ociLayerType(layer.compression), digest: layer.digest, size: layer.size })
   }
   const manifest = encodeManifest({ mediaType: OCI_CONFIG, digest: config.digest, size: config.size }, layers)
   return pipe(
@@ -232,7 +230,3 @@ const absent = (archive: OpenedArchive, digest: Digest, error: EngineError): Eng
   return isMissing ? invalid(archive, `blob ${digest}`, 'it is missing from the archive') : error
 }
 const ENOENT = 2
-
-async function* once(text: string): AsyncGenerator<Uint8Array> {
-  yield Buffer.from(text)
-}

@@ -9,6 +9,7 @@ import type { OnProgress, PulledImage, PullOptions } from '../model/image-verbs.
 import { isIndex, isManifest } from '../model/media-type.ts'
 import { formatPlatform, type Platform } from '../model/platform.ts'
 import { familiarName, type ImageReference, parseReference, withDigest } from '../model/reference.ts'
+import { once } from './byte-streams.ts'
 import { type FetchDocument, type ImageDocuments, readDocuments } from './images-documents.ts'
 import { type AcquireLayer, announce, install } from './images-install.ts'
 import { storedName, withName } from './images-names.ts'
@@ -183,8 +184,4 @@ async function* counting(source: AsyncIterable<Uint8Array>, report: Report): Asy
     report('downloading', received)
     yield chunk
   }
-}
-
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes
 }

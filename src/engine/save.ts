@@ -9,6 +9,7 @@ import type { SaveOptions, SaveTarget } from '../model/image-verbs.ts'
 import { isIndex, isManifest } from '../model/media-type.ts'
 import type { Platform } from '../model/platform.ts'
 import { familiarName, fullName, type ImageReference, parseReference } from '../model/reference.ts'
+import { once } from './byte-streams.ts'
 import type { ImageDocuments } from './images-documents.ts'
 import { findByReference, findByText, withName } from './images-names.ts'
 import { openImage } from './images-open.ts'
@@ -184,12 +185,7 @@ const filesOf = (
 ]
 
 const textFile = (name: string, text: string): SavedFile => {
-  const bytes = Buffer.from(text)
-  return { name, size: bytes.length, content: () => once(bytes) }
-}
-
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes
+  return { name, size: Buffer.byteLength(text), content: () => once(text) }
 }
 
 const blobName = (digest: Digest): string => `blobs/${algorithmOf(digest)}/${hexOf(digest)}`

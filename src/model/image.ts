@@ -175,6 +175,16 @@ export const nameOf = ({ annotations = {} }: Descriptor): string | undefined =>
 export const referrersTag = (subject: Digest): string =>
   `${algorithmOf(subject)}-${hexOf(subject).slice(0, 64)}`
 
+/** When a config or record says its image was made, in milliseconds since 1970. */
+export const timeOfMaking = (created = ''): { readonly createdMs?: number } => {
+  const createdMs = Date.parse(created)
+  return Number.isNaN(createdMs) ? {} : { createdMs }
+}
+
+/** How many of the layers, the lowest ones, an image's history does not tell of. */
+export const untoldLayers = ({ history = [] }: ImageConfig, layers: number): number =>
+  Math.max(0, layers - history.filter(({ empty_layer }) => empty_layer !== true).length)
+
 /** The bytes of an index.json with these entries. */
 export const encodeIndex = (manifests: readonly Descriptor[]): string =>
   `${JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests }, undefined, 2)}\n`

@@ -37,6 +37,10 @@ const LAYERS: ReadonlyMap<string, Compression> = new Map<string, Compression>([
   ['application/vnd.docker.image.rootfs.foreign.diff.tar.gzip', 'gzip'],
 ])
 
+/** OCI's name for a layer that is compressed so. */
+export const ociLayerType = (compression: Compression): string =>
+  compression === 'none' ? OCI_LAYER : `${OCI_LAYER}+${compression}`
+
 /** How a layer is compressed; undefined when the type is not a file system layer at all. */
 export const layerCompression = (mediaType: string): Compression | undefined => LAYERS.get(mediaType)
 
