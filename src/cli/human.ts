@@ -24,6 +24,10 @@ export const humanDuration = (ms: number): string => {
   return ms < 730 * DAY ? count(ms / (30 * DAY), 'month') : count(ms / (365 * DAY), 'year')
 }
 
+/** How long ago, as `docker ps` says it. */
+export const humanAge = (thenMs: number | undefined, nowMs: number): string =>
+  thenMs === undefined ? 'N/A' : `${humanDuration(nowMs - thenMs)} ago`
+
 const count = (value: number, unit: string): string => {
   const whole = Math.floor(value)
   return `${whole} ${unit}${whole === 1 ? '' : 's'}`

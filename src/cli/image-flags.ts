@@ -35,23 +35,17 @@ export const refuse = ({ stderr }: Pick<Context, 'stderr'>, error: EngineError):
   return 1
 }
 
-/** Runs a transfer with progress on standard output; gives its result, or the exit code. An interrupt needs no message. */
-export const transfer = async <A>(
-  context: Pick<Context, 'stdout' | 'stderr' | 'onSignal'>,
-  flags: { readonly quiet: boolean; readonly platform: string | undefined },
-  program: (options: TransferOptions) => Promise<TaskEither<EngineError, A>>,
+/** Runs a program that a signal ends; gives its result, or the exit code. An interrupt needs no message. */
+export const interruptible = async <A>(
+  context: Pick<Context, 'stderr' | 'onSignal'>,
+  program: (signal: AbortSignal) => Promise<TaskEither<EngineError, A>>,
   /** Throws what is to be told in place of the failure. */
   beforeFailure: () => void = () => {},
 ): Promise<E.Either<number, A>> => {
-  const platform = platformOption(flags.platform)
-  if (E.isLeft(platform)) return E.left(refuse(context, platform.left))
-  const display = flags.quiet ? undefined : progressDisplay(context.stdout)
   const signals = relaySignals(context.onSignal, 0)
   try {
-    const progress = display === undefined ? {} : { onProgress: display.update }
-    const run = await program({ ...platform.right, ...progress, signal: signals.cancel })
+    const run = await program(signals.cancel)
     const result = await run()
-    display?.finish()
     if (E.isRight(result)) return result
     beforeFailure()
     const signal = signals.cancelledBy()
@@ -61,4 +55,20 @@ export const transfer = async <A>(
   } finally {
     signals.stop()
   }
+}
+
+/** The same for a transfer, with its progress on standard output. */
+export const transfer = async <A>(
+  context: Pick<Context, 'stdout' | 'stderr' | 'onSignal'>,
+  flags: { readonly quiet: boolean; readonly platform: string | undefined },
+  program: (options: TransferOptions) => Promise<TaskEither<EngineError, A>>,
+): Promise<E.Either<number, A>> => {
+  const platform = platformOption(flags.platform)
+  if (E.isLeft(platform)) return E.left(refuse(context, platform.left))
+  const display = flags.quiet ? undefined : progressDisplay(context.stdout)
+  const progress = display === undefined ? {} : { onProgress: display.update }
+  return interruptible(context, async (signal) => {
+    const run = await program({ ...platform.right, ...progress, signal })
+    return () => run().finally(() => display?.finish())
+  })
 }

@@ -3,8 +3,18 @@ import * as E from '#fp/Either'
 import type { TaskEither } from '#fp/TaskEither'
 import type { EngineError } from '../model/errors.ts'
 import type { MadeImage, MakeImageOptions } from '../model/image-verbs.ts'
-import type { Context } from './command.ts'
-import { refuse, transfer } from './image-flags.ts'
+import type { Args, Context, FlagTable } from './command.ts'
+import { interruptible, refuse } from './image-flags.ts'
+
+export const madeFlags = {
+  change: {
+    kind: 'list',
+    short: 'c',
+    value: 'LINE',
+    help: "Line of a Dockerfile that changes the image's configuration, e.g. 'CMD [\"a\"]'",
+  },
+  message: { kind: 'text', short: 'm', value: 'TEXT', help: 'Comment on this step' },
+} as const satisfies FlagTable
 
 /**
  * SOURCE_DATE_EPOCH, where it is set, is the time of the image's making, in seconds since 1970 (reproducible-builds.org): the same
@@ -12,7 +22,7 @@ import { refuse, transfer } from './image-flags.ts'
  */
 export const madeOptions = (
   context: Pick<Context, 'env' | 'stderr'>,
-  { change, message }: { readonly change: readonly string[]; readonly message: string | undefined },
+  { change, message }: Args<typeof madeFlags>['flags'],
   name: string | undefined,
 ): E.Either<number, Omit<MakeImageOptions, 'signal'>> => {
   const { SOURCE_DATE_EPOCH: epoch = '' } = context.env
@@ -38,7 +48,7 @@ export const madeImage = async (
   context: Pick<Context, 'stdout' | 'stderr' | 'onSignal'>,
   program: (signal: AbortSignal) => Promise<TaskEither<EngineError, MadeImage>>,
 ): Promise<number> => {
-  const made = await transfer(context, { quiet: true, platform: undefined }, ({ signal }) => program(signal))
+  const made = await interruptible(context, program)
   if (E.isLeft(made)) return made.left
   context.stdout.write(`${made.right.id}\n`)
   return 0

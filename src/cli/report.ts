@@ -1,4 +1,5 @@
 // Turns failures into the lines a person reads on standard error.
+import * as E from '#fp/Either'
 import { type EngineError, hint, message } from '../model/errors.ts'
 import { adviceFor } from './advice.ts'
 import type { UsageError } from './args.ts'
@@ -65,4 +66,25 @@ export const reportError = (stderr: Output, error: EngineError): void => {
 export const reportUsage = (stderr: Output, verb: string | undefined, error: UsageError): void => {
   const page = verb === undefined ? 'slipway --help' : `slipway ${verb} --help`
   stderr.write(`${lines(printable(error.message), error.hint)}\nSee '${page}'.\n`)
+}
+
+/** The same, for a command that ends with it: gives the exit code. */
+export const misuse = (
+  { stderr }: { readonly stderr: Output },
+  verb: string,
+  problem: UsageError | string,
+): number => {
+  reportUsage(stderr, verb, typeof problem === 'string' ? { _tag: 'UsageError', message: problem } : problem)
+  return 1
+}
+
+/** Prints what a format made of the records, or what is wrong with the format; gives the exit code. */
+export const print = (
+  { stdout, stderr }: { readonly stdout: Output; readonly stderr: Output },
+  verb: string,
+  shown: E.Either<UsageError, string>,
+): number => {
+  if (E.isLeft(shown)) return misuse({ stderr }, verb, shown.left)
+  stdout.write(shown.right)
+  return 0
 }

@@ -14,6 +14,10 @@ export const printable = (text: string): string =>
 const width = (text: string): number => [...text].length
 const pad = (text: string, columns: number): string => text + ' '.repeat(Math.max(0, columns - width(text)))
 
+/** Cut to so many code points where it has more, with a mark at its end. */
+export const shortened = (text: string, columns: number): string =>
+  width(text) > columns ? `${[...text].slice(0, columns - 1).join('')}…` : text
+
 /** Left-aligned columns, three blanks apart, as `docker ps` prints them. The last column is not padded. */
 export const alignColumns = (rows: readonly (readonly string[])[]): readonly string[] => {
   const widths: number[] = []

@@ -1,7 +1,7 @@
 // slipway commit: an image out of a container.
 import * as E from '#fp/Either'
 import { command } from '../command.ts'
-import { madeImage, madeOptions } from '../made-image.ts'
+import { madeFlags, madeImage, madeOptions } from '../made-image.ts'
 
 export const commit = command({
   name: 'commit',
@@ -10,13 +10,7 @@ export const commit = command({
   positionals: { min: 1, max: 2 },
   flags: {
     author: { kind: 'text', short: 'a', value: 'NAME', help: 'Who made it, e.g. "Ada <ada@example.org>"' },
-    change: {
-      kind: 'list',
-      short: 'c',
-      value: 'LINE',
-      help: "Line of a Dockerfile that changes the image's configuration, e.g. 'CMD [\"a\"]'",
-    },
-    message: { kind: 'text', short: 'm', value: 'TEXT', help: 'Comment on this step' },
+    ...madeFlags,
     pause: { kind: 'boolean', short: 'p', on: true, help: 'Hold a running container still meanwhile' },
     'no-pause': { kind: 'boolean', help: 'Do not: as --pause=false' },
   },

@@ -1,8 +1,8 @@
 // slipway export: a container's files as a tar.
 import * as E from '#fp/Either'
 import { command } from '../command.ts'
-import { transfer } from '../image-flags.ts'
-import { reportUsage } from '../report.ts'
+import { interruptible } from '../image-flags.ts'
+import { misuse } from '../report.ts'
 import { tarOutput } from '../tar-output.ts'
 
 export const exportCommand = command({
@@ -15,17 +15,11 @@ export const exportCommand = command({
   },
   run: async (context) => {
     const output = tarOutput(context, context.args.flags.output)
-    if (output === undefined) {
-      reportUsage(context.stderr, 'export', {
-        _tag: 'UsageError',
-        message: 'standard output is a terminal: name a file with -o, or redirect it',
-      })
-      return 1
-    }
-    const exported = await transfer(
+    if (output === undefined)
+      return misuse(context, 'export', 'standard output is a terminal: name a file with -o, or redirect it')
+    const exported = await interruptible(
       context,
-      { quiet: true, platform: undefined },
-      async ({ signal }) =>
+      async (signal) =>
         (await context.engine()).export(context.args.positionals[0] ?? '', output.target, { signal }),
       output.check,
     )

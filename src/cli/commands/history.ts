@@ -5,9 +5,10 @@ import type { ImageHistoryEntry } from '../../model/image-verbs.ts'
 import type { UsageError } from '../args.ts'
 import { type Args, command, type FlagTable } from '../command.ts'
 import { formatRecords } from '../format.ts'
-import { humanBytes, humanDuration } from '../human.ts'
+import { humanAge, humanBytes } from '../human.ts'
 import { platformOption, refuse } from '../image-flags.ts'
-import { reportUsage } from '../report.ts'
+import { print } from '../report.ts'
+import { shortened } from '../table.ts'
 
 export const historyFlags = {
   human: { kind: 'boolean', short: 'H', on: true, help: 'Sizes and ages as people say them' },
@@ -48,19 +49,13 @@ export const history = command({
   positionals: { min: 1, max: 1 },
   flags: historyFlags,
   run: async (context) => {
-    const { args, stdout, stderr, engine } = context
+    const { args, engine } = context
     const platform = platformOption(args.flags.platform)
     if (E.isLeft(platform)) return refuse(context, platform.left)
     const { images } = await engine()
     const entries = await images.history(args.positionals[0] ?? '', platform.right)()
     if (E.isLeft(entries)) return refuse(context, entries.left)
-    const shown = renderHistory(entries.right, args.flags, Date.now())
-    if (E.isLeft(shown)) {
-      reportUsage(stderr, 'history', shown.left)
-      return 1
-    }
-    stdout.write(shown.right)
-    return 0
+    return print(context, 'history', renderHistory(entries.right, args.flags, Date.now()))
   },
 })
 
@@ -81,14 +76,9 @@ const historyRecord = (entry: ImageHistoryEntry, nowMs: number, full: boolean, h
   return {
     ID: id === undefined ? MISSING : full ? id : hexOf(id).slice(0, SHORT_ID),
     CreatedAt: createdMs === undefined ? 'N/A' : new Date(createdMs).toISOString().replace('.000Z', 'Z'),
-    CreatedSince: createdMs === undefined ? 'N/A' : `${humanDuration(nowMs - createdMs)} ago`,
-    CreatedBy: full ? command : shortened(command),
+    CreatedSince: humanAge(createdMs, nowMs),
+    CreatedBy: full ? command : shortened(command, SHORT_COMMAND),
     Size: human ? humanBytes(sizeBytes) : String(sizeBytes),
     Comment: comment,
   }
-}
-
-const shortened = (text: string): string => {
-  const characters = [...text]
-  return characters.length > SHORT_COMMAND ? `${characters.slice(0, SHORT_COMMAND - 1).join('')}…` : text
 }

@@ -5,7 +5,7 @@ import { type Context, command } from '../command.ts'
 import { humanBytes } from '../human.ts'
 import { refuse } from '../image-flags.ts'
 import { pruneFilters } from '../prune-filters.ts'
-import { reportUsage } from '../report.ts'
+import { misuse } from '../report.ts'
 
 export const imagePrune = command({
   name: 'image prune',
@@ -28,10 +28,7 @@ export const imagePrune = command({
     const { stdout, stderr, args, engine } = context
     const { all, filter, force } = args.flags
     const conditions = pruneFilters(filter, Date.now())
-    if (E.isLeft(conditions)) {
-      reportUsage(stderr, 'image prune', conditions.left)
-      return 1
-    }
+    if (E.isLeft(conditions)) return misuse(context, 'image prune', conditions.left)
     const what = all ? 'all images without at least one container associated to them' : 'all dangling images'
     if (!force && !(await confirmed(context, `WARNING! This will remove ${what}.\n`))) return 1
     const pruned = await (await engine()).images.prune({ all, ...conditions.right })()

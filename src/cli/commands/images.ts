@@ -5,9 +5,9 @@ import type { ImageSummary } from '../../model/image-verbs.ts'
 import type { UsageError } from '../args.ts'
 import { type Args, command, type FlagTable } from '../command.ts'
 import { formatRecords } from '../format.ts'
-import { humanBytes, humanDuration } from '../human.ts'
+import { humanAge, humanBytes } from '../human.ts'
 import { filterImages, referenceTest } from '../images-filters.ts'
-import { reportError, reportUsage } from '../report.ts'
+import { print, reportError } from '../report.ts'
 
 export const imagesFlags = {
   all: { kind: 'boolean', short: 'a', help: 'Accepted for its habit: there are no intermediate images' },
@@ -54,19 +54,14 @@ export const images = command({
   usage: '[OPTIONS] [REPOSITORY[:TAG]]',
   positionals: { min: 0, max: 1 },
   flags: imagesFlags,
-  run: async ({ args, stdout, stderr, engine }) => {
+  run: async (context) => {
+    const { args, stderr, engine } = context
     const listed = await (await engine()).images.list()()
     if (E.isLeft(listed)) {
       reportError(stderr, listed.left)
       return 1
     }
-    const shown = renderImages(listed.right, args.flags, args.positionals[0], Date.now())
-    if (E.isLeft(shown)) {
-      reportUsage(stderr, 'images', shown.left)
-      return 1
-    }
-    stdout.write(shown.right)
-    return 0
+    return print(context, 'images', renderImages(listed.right, args.flags, args.positionals[0], Date.now()))
   },
 })
 
@@ -95,7 +90,7 @@ const imageRecord = (image: ImageSummary, nowMs: number, full: boolean) => ({
   Repository: image.repository ?? NONE,
   Tag: image.tag ?? NONE,
   Digest: image.digest,
-  CreatedSince: image.createdMs === undefined ? 'N/A' : `${humanDuration(nowMs - image.createdMs)} ago`,
+  CreatedSince: humanAge(image.createdMs, nowMs),
   CreatedAt: image.createdMs === undefined ? 'N/A' : goTime(image.createdMs),
   Size: humanBytes(image.sizeBytes),
   Platform: image.platform,

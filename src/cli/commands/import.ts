@@ -1,10 +1,10 @@
 // slipway import: an image out of a tar of a root file system.
 import * as E from '#fp/Either'
 import { inside } from '../callers-files.ts'
-import { type Context, command } from '../command.ts'
+import { command } from '../command.ts'
 import { platformOption, refuse } from '../image-flags.ts'
-import { madeImage, madeOptions } from '../made-image.ts'
-import { reportUsage } from '../report.ts'
+import { madeFlags, madeImage, madeOptions } from '../made-image.ts'
+import { misuse } from '../report.ts'
 
 export const importCommand = command({
   name: 'import',
@@ -12,13 +12,7 @@ export const importCommand = command({
   usage: '[OPTIONS] FILE|- [REPOSITORY[:TAG]]',
   positionals: { min: 1, max: 2 },
   flags: {
-    change: {
-      kind: 'list',
-      short: 'c',
-      value: 'LINE',
-      help: "Line of a Dockerfile that changes the image's configuration, e.g. 'CMD [\"a\"]'",
-    },
-    message: { kind: 'text', short: 'm', value: 'TEXT', help: 'Comment on this step' },
+    ...madeFlags,
     platform: {
       kind: 'text',
       value: 'OS/ARCH',
@@ -32,7 +26,8 @@ export const importCommand = command({
     if (E.isLeft(platform)) return refuse(context, platform.left)
     const options = madeOptions(context, flags, name)
     if (E.isLeft(options)) return options.left
-    if (from === '-' && context.stdin.isTTY()) return noInput(context)
+    if (from === '-' && context.stdin.isTTY())
+      return misuse(context, 'import', 'standard input is a terminal: name a file, or pipe one in')
     const isUrl = /^[a-z][a-z0-9+.-]*:\/\//i.test(from)
     const source =
       from === '-' ? { stream: context.stdin.stream() } : { path: isUrl ? from : inside(context.cwd, from) }
@@ -47,11 +42,3 @@ export const importCommand = command({
     )
   },
 })
-
-const noInput = ({ stderr }: Pick<Context, 'stderr'>): number => {
-  reportUsage(stderr, 'import', {
-    _tag: 'UsageError',
-    message: 'standard input is a terminal: name a file, or pipe one in',
-  })
-  return 1
-}

@@ -4,7 +4,7 @@ import type { ImageInspect } from '../../model/image-verbs.ts'
 import { type Args, type Context, command, type FlagTable } from '../command.ts'
 import { compileFormat, type Format } from '../format.ts'
 import { platformOption, refuse } from '../image-flags.ts'
-import { reportError, reportUsage } from '../report.ts'
+import { misuse, reportError } from '../report.ts'
 
 const flags = {
   format: {
@@ -49,11 +49,7 @@ export const inspect = command({
   run: async (context) => {
     const { type } = context.args.flags
     if (type === undefined || type === '' || type === 'image') return show(context, 'inspect', context.args)
-    reportUsage(context.stderr, 'inspect', {
-      _tag: 'UsageError',
-      message: `--type: ${JSON.stringify(type)}: only images can be inspected so far`,
-    })
-    return 1
+    return misuse(context, 'inspect', `--type: ${JSON.stringify(type)}: only images can be inspected so far`)
   },
 })
 
@@ -99,13 +95,4 @@ const showEach = (
     stdout.write(`${line.right}\n`)
   }
   return 0
-}
-
-const misuse = (
-  { stderr }: Pick<Outside, 'stderr'>,
-  verb: string,
-  error: Parameters<typeof reportUsage>[2],
-): number => {
-  reportUsage(stderr, verb, error)
-  return 1
 }

@@ -1,9 +1,9 @@
 // slipway load: images from a file, a directory or standard input.
 import * as E from '#fp/Either'
 import { inside } from '../callers-files.ts'
-import { type Context, command } from '../command.ts'
+import { command } from '../command.ts'
 import { transfer } from '../image-flags.ts'
-import { reportUsage } from '../report.ts'
+import { misuse } from '../report.ts'
 
 export const load = command({
   name: 'load',
@@ -26,7 +26,8 @@ export const load = command({
   },
   run: async (context) => {
     const { quiet, platform, name, input } = context.args.flags
-    if (input === undefined && context.stdin.isTTY()) return noInput(context)
+    if (input === undefined && context.stdin.isTTY())
+      return misuse(context, 'load', 'standard input is a terminal: name a file with -i')
     const source =
       input === undefined ? { stream: context.stdin.stream() } : { path: inside(context.cwd, input) }
     // Docker tells of layers on a terminal only.
@@ -42,11 +43,3 @@ export const load = command({
     return 0
   },
 })
-
-const noInput = ({ stderr }: Pick<Context, 'stderr'>): number => {
-  reportUsage(stderr, 'load', {
-    _tag: 'UsageError',
-    message: 'standard input is a terminal: name a file with -i',
-  })
-  return 1
-}

@@ -3,9 +3,10 @@ import * as E from '#fp/Either'
 import { type Args, command, type FlagTable } from '../command.ts'
 import type { ContainerSummary } from '../engine.ts'
 import { formatRecords } from '../format.ts'
-import { humanDuration } from '../human.ts'
+import { humanAge, humanDuration } from '../human.ts'
 import { filterContainers } from '../ps-filters.ts'
-import { reportError, reportUsage } from '../report.ts'
+import { print, reportError } from '../report.ts'
+import { shortened } from '../table.ts'
 
 const flags = {
   all: { kind: 'boolean', short: 'a', help: 'Show those that have ended, too' },
@@ -58,19 +59,14 @@ export const ps = command({
   summary: 'List containers',
   usage: '[OPTIONS]',
   flags,
-  run: async ({ args, stdout, stderr, engine }) => {
+  run: async (context) => {
+    const { args, stderr, engine } = context
     const listed = await (await engine()).list()()
     if (E.isLeft(listed)) {
       reportError(stderr, listed.left)
       return 1
     }
-    const shown = renderContainers(listed.right, args.flags, Date.now())
-    if (E.isLeft(shown)) {
-      reportUsage(stderr, 'ps', shown.left)
-      return 1
-    }
-    stdout.write(shown.right)
-    return 0
+    return print(context, 'ps', renderContainers(listed.right, args.flags, Date.now()))
   },
 })
 
@@ -111,7 +107,7 @@ const psRecord = (container: ContainerSummary, nowMs: number, full: boolean) => 
   Image: container.image,
   Command: quoteCommand(container.command, full),
   CreatedAt: new Date(container.createdMs).toISOString(),
-  RunningFor: `${humanDuration(nowMs - container.createdMs)} ago`,
+  RunningFor: humanAge(container.createdMs, nowMs),
   Status: statusText(container, nowMs),
   State: STATES[container.status],
   Ports: '',
@@ -127,8 +123,7 @@ const STATES = { created: 'created', running: 'running', stopped: 'exited' } as 
 
 const quoteCommand = (words: readonly string[], full: boolean): string => {
   const text = words.join(' ')
-  const long = !full && [...text].length > SHORT_COMMAND
-  return JSON.stringify(long ? `${[...text].slice(0, SHORT_COMMAND - 1).join('')}…` : text)
+  return JSON.stringify(full ? text : shortened(text, SHORT_COMMAND))
 }
 
 const statusText = (container: ContainerSummary, nowMs: number): string => {
@@ -136,5 +131,5 @@ const statusText = (container: ContainerSummary, nowMs: number): string => {
   if (container.status === 'running')
     return `Up ${humanDuration(nowMs - (container.startedMs ?? container.createdMs))}`
   const code = container.exitCode === undefined ? 'unknown' : container.exitCode
-  return `Exited (${code}) ${humanDuration(nowMs - (container.finishedMs ?? nowMs))} ago`
+  return `Exited (${code}) ${humanAge(container.finishedMs ?? nowMs, nowMs)}`
 }

@@ -1,9 +1,9 @@
 // slipway save: images into a file or to standard output.
 import * as E from '#fp/Either'
 import type { SaveFormat } from '../../model/image-verbs.ts'
-import { type Context, command } from '../command.ts'
-import { transfer } from '../image-flags.ts'
-import { reportUsage } from '../report.ts'
+import { command } from '../command.ts'
+import { interruptible, platformOption, refuse } from '../image-flags.ts'
+import { misuse } from '../report.ts'
 import { tarOutput } from '../tar-output.ts'
 
 const FORMATS: readonly string[] = ['docker-archive', 'oci-archive', 'oci-dir'] satisfies SaveFormat[]
@@ -30,24 +30,24 @@ export const save = command({
   run: async (context) => {
     const { output: file, format = 'docker-archive', platform } = context.args.flags
     if (!isFormat(format))
-      return misuse(context, `--format: ${JSON.stringify(format)} is none of ${FORMATS.join(', ')}`)
+      return misuse(context, 'save', `--format: ${JSON.stringify(format)} is none of ${FORMATS.join(', ')}`)
     if (format === 'oci-dir' && (file ?? '') === '')
-      return misuse(context, '--format oci-dir needs a directory: name one with -o')
+      return misuse(context, 'save', '--format oci-dir needs a directory: name one with -o')
     const output = tarOutput(context, file)
     if (output === undefined)
-      return misuse(context, 'standard output is a terminal: name a file with -o, or redirect it')
-    const saved = await transfer(
+      return misuse(context, 'save', 'standard output is a terminal: name a file with -o, or redirect it')
+    const wanted = platformOption(platform)
+    if (E.isLeft(wanted)) return refuse(context, wanted.left)
+    const saved = await interruptible(
       context,
-      { quiet: true, platform },
-      async ({ onProgress: _, ...options }) =>
-        (await context.engine()).images.save(context.args.positionals, output.target, { ...options, format }),
+      async (signal) =>
+        (await context.engine()).images.save(context.args.positionals, output.target, {
+          ...wanted.right,
+          format,
+          signal,
+        }),
       output.check,
     )
     return E.isLeft(saved) ? saved.left : 0
   },
 })
-
-const misuse = ({ stderr }: Pick<Context, 'stderr'>, message: string): number => {
-  reportUsage(stderr, 'save', { _tag: 'UsageError', message })
-  return 1
-}

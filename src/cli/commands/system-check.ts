@@ -2,7 +2,7 @@
 import * as E from '#fp/Either'
 import type { StoreReport } from '../../model/image-verbs.ts'
 import { command } from '../command.ts'
-import { transfer } from '../image-flags.ts'
+import { interruptible } from '../image-flags.ts'
 import { printable } from '../table.ts'
 
 export const systemCheck = command({
@@ -15,7 +15,7 @@ export const systemCheck = command({
   },
   run: async (context) => {
     const { quick, 'dry-run': dryRun } = context.args.flags
-    const report = await transfer(context, { quiet: true, platform: undefined }, async ({ signal }) =>
+    const report = await interruptible(context, async (signal) =>
       (await context.engine()).images.check({ heal: !dryRun, trees: !quick, signal }),
     )
     if (E.isLeft(report)) return report.left

@@ -2,12 +2,12 @@
 import * as E from '#fp/Either'
 import { hexOf } from '../../model/digest.ts'
 import type { DiskUsage, ImageUsage, UsageTotal } from '../../model/image-verbs.ts'
-import { type Context, command } from '../command.ts'
+import { command } from '../command.ts'
 import type { ContainerSummary } from '../engine.ts'
 import { formatRecords } from '../format.ts'
-import { humanBytes, humanDuration } from '../human.ts'
+import { humanAge, humanBytes } from '../human.ts'
 import { refuse } from '../image-flags.ts'
-import { reportUsage } from '../report.ts'
+import { misuse, print } from '../report.ts'
 import { table } from '../table.ts'
 
 const HEADERS = {
@@ -35,7 +35,8 @@ export const systemDf = command({
   },
   run: async (context) => {
     const { verbose, format = 'table' } = context.args.flags
-    if (verbose && format !== 'table') return misuse(context, '--verbose and --format exclude each other')
+    if (verbose && format !== 'table')
+      return misuse(context, 'system df', '--verbose and --format exclude each other')
     const engine = await context.engine()
     const usage = await engine.usage()
     if (E.isLeft(usage)) return refuse(context, usage.left)
@@ -46,16 +47,9 @@ export const systemDf = command({
       return 0
     }
     const shown = formatRecords(format === 'table' ? COLUMNS : format, records(usage.right), HEADERS)
-    if (E.isLeft(shown)) return misuse(context, shown.left.message)
-    context.stdout.write(shown.right)
-    return 0
+    return print(context, 'system df', shown)
   },
 })
-
-const misuse = ({ stderr }: Pick<Context, 'stderr'>, message: string): number => {
-  reportUsage(stderr, 'system df', { _tag: 'UsageError', message })
-  return 1
-}
 
 /** Docker's rows, and one for the rest of the root: together they are what du says. */
 const records = ({ images, containers, otherBytes }: DiskUsage) => [
@@ -96,7 +90,7 @@ const details = (usage: DiskUsage, containers: readonly ContainerSummary[], nowM
 const imageRow = (image: ImageUsage, nowMs: number): readonly string[] => [
   image.reference ?? NONE,
   image.id === undefined ? NONE : hexOf(image.id).slice(0, SHORT_ID),
-  image.createdMs === undefined ? 'N/A' : `${humanDuration(nowMs - image.createdMs)} ago`,
+  humanAge(image.createdMs, nowMs),
   humanBytes(image.sizeBytes),
   humanBytes(image.sharedBytes),
   humanBytes(image.uniqueBytes),
