@@ -1,25 +1,15 @@
 // The network namespace that is made before the start that gets it: as fresh as one made for it, for one container, and gone with the engine.
-import { readdirSync, readlinkSync } from 'node:fs'
+import { readlinkSync } from 'node:fs'
 import { NetworksAhead } from '../../src/adapters/networks-ahead.ts'
 import { createEngine, type Engine } from '../../src/index.ts'
 import type { Addon, Execution } from '../../src/native/addon.ts'
+import { heldNetworks } from '../support/census.ts'
 import { librarySuite, restingCensus, until } from '../support/library.ts'
 import { assert } from '../support/suite.ts'
 
 const { test, box, run } = librarySuite('library/networks-ahead')
 
 const image = () => ({ rootfs: box().rootfs })
-/** Network namespaces this process holds a descriptor of, its own aside: threads find home by that. */
-const held = (): readonly string[] =>
-  readdirSync('/proc/self/fd').flatMap((fd) => {
-    try {
-      const target = readlinkSync(`/proc/self/fd/${fd}`)
-      return target.startsWith('net:') && target !== readlinkSync('/proc/self/ns/net') ? [target] : []
-    } catch {
-      return []
-    }
-  })
-
 const LOOK = `cat /proc/net/dev | wc -l; ls /sys/class/net; cat /sys/class/net/lo/operstate
 ip addr show lo | awk '/inet /{print $2}'; ip addr add 10.9.8.7/32 dev lo`
 const makesOne = (steps: readonly { readonly side: string; readonly step: string }[]): boolean =>
@@ -36,19 +26,19 @@ const withEngine = async (count: number, body: (engine: Engine) => Promise<void>
 
 test('each container gets a fresh one, made for it or before it', () =>
   withEngine(2, async (engine) => {
-    const before = held().length
+    const before = heldNetworks().length
     const security = { capAdd: ['NET_ADMIN'] }
     for (let i = 0; i < 6; i++) {
       const { stdout, timings } = await engine.run(image(), ['sh', '-c', LOOK], { security })
       assert.is(stdout, '3\nlo\nunknown\n127.0.0.1/8\n', 'lo is up, and there is nothing of the one before')
       assert.is(makesOne(timings.steps), i === 0, 'the first start makes its own')
-      await until('two are ready', () => held().length - before === 2)
+      await until('two are ready', () => heldNetworks().length - before === 2)
     }
   }))
 
 test('many at once make their own where none is ready, and no more are kept than was asked for', () =>
   withEngine(2, async (engine) => {
-    const before = held().length
+    const before = heldNetworks().length
     const quiet = { stdout: 'ignore', stderr: 'ignore' } as const
     const started = Array.from({ length: 20 }, () => engine.start(image(), ['sleep', '60'], quiet))
     const running = await Promise.all(started)
@@ -56,19 +46,19 @@ test('many at once make their own where none is ready, and no more are kept than
     assert.is(new Set([...own, readlinkSync('/proc/self/ns/net')]).size, 21)
     for (const container of running) container.kill('SIGKILL')
     await Promise.all(running.map(({ removed }) => removed))
-    await until('two are ready', () => held().length - before === 2)
+    await until('two are ready', () => heldNetworks().length - before === 2)
   }))
 
 test('none is made for a start without one of its own, nor where none is wanted', async () => {
   await withEngine(1, async (engine) => {
-    const before = held().length
+    const before = heldNetworks().length
     await engine.run(image(), ['true'], { network: 'host' })
     await engine.run(image(), ['true'], { network: 'host' })
-    assert.is(held().length, before)
+    assert.is(heldNetworks().length, before)
   })
   await withEngine(0, async (engine) => {
     for (let i = 0; i < 3; i++) assert.ok(makesOne((await engine.run(image(), ['true'])).timings.steps))
-    assert.is(held().length, 0)
+    assert.is(heldNetworks().length, 0)
   })
 })
 
@@ -77,17 +67,14 @@ test('one that is ready goes with a start that fails or is aborted, and with the
   const resting = await restingCensus(box())
   await withEngine(1, async (engine) => {
     await engine.run(image(), ['true'])
-    await until('one is ready', () => held().length === 1)
+    await until('one is ready', () => heldNetworks().length === 1)
     await engine.run(image(), ['nowhere']).catch(() => {})
     await engine.run(image(), ['true'], { signal: AbortSignal.abort() }).catch(() => {})
     await engine.run(image(), ['true'], { timeout: 1 }).catch(() => {})
-    await until('one is ready again', () => held().length === 1)
+    await until('one is ready again', () => heldNetworks().length === 1)
   })
-  assert.is(held().length, 0)
-  const left = (await box().unchanged(resting)).filter(
-    (line) => !/^fds: left behind: \d+ (net:|anon_inode)/.test(line),
-  )
-  assert.equal(left, [], 'but for what the thread of low priority keeps')
+  assert.is(heldNetworks().length, 0)
+  assert.equal(await box().unchanged(resting), [])
 })
 
 /** An addon that makes namespaces when it is told to; descriptors are numbers. */

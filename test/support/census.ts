@@ -156,13 +156,21 @@ const namespacesOf = (pids: readonly number[]): readonly string[] =>
  * namespace that an engine keeps ready for its next start is always another one; a second would be left behind.
  */
 const ownDescriptors = (): readonly string[] => {
-  const all = readdirSync('/proc/self/fd').flatMap((fd) => {
+  const all = descriptors()
+  const ready = heldNetworks(all)[0]
+  return all.filter((entry) => entry !== ready)
+}
+
+const descriptors = (): readonly string[] =>
+  readdirSync('/proc/self/fd').flatMap((fd) => {
     const target = attempt(() => readlinkSync(`/proc/self/fd/${fd}`))
     return target === undefined || target.startsWith('/proc/') ? [] : [`${fd} ${target}`]
   })
+
+/** This process's descriptors of network namespaces, its own aside: threads find home by that. */
+export const heldNetworks = (all = descriptors()): readonly string[] => {
   const own = attempt(() => readlinkSync('/proc/self/ns/net')) ?? ''
-  const ready = all.findIndex((entry) => /^\d+ net:/.test(entry) && !entry.endsWith(own))
-  return all.filter((_, index) => index !== ready)
+  return all.filter((entry) => /^\d+ net:/.test(entry) && !entry.endsWith(own))
 }
 
 const filesBelow = (directory: string): readonly string[] =>

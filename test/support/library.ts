@@ -2,8 +2,8 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { SlipwayError } from '../../src/index.ts'
-import type { Census } from './census.ts'
+import { createEngine, SlipwayError } from '../../src/index.ts'
+import { type Census, heldNetworks } from './census.ts'
 import { engineNeeds, openTestEngine, type TestEngine } from './engine.ts'
 import { lacking, type Need } from './needs.ts'
 import { type Suite, suite } from './suite.ts'
@@ -67,13 +67,30 @@ export const isAlive = (pid: number): boolean => {
   }
 }
 
-/** A census once the containers of earlier tests are gone: removal goes on for a moment after their end. */
+/**
+ * A census once the threads of the addon have what they keep, and the containers of earlier tests are gone: removal goes on for a
+ * moment after their end.
+ */
 export const restingCensus = async (box: TestEngine): Promise<Census> => {
+  threadsReady ??= readyThreads(box)
+  await threadsReady
   const containers = ({ cgroups, files }: Census): number =>
     cgroups.filter((name) => /\/[0-9a-f]{64}/.test(name)).length +
     files.filter((name) => /\/(records|containers|trash)\/[0-9a-f]{64}/.test(name)).length
   await until('earlier containers are gone', () => containers(box.census()) === 0)
   return box.census()
+}
+
+let threadsReady: Promise<void> | undefined
+
+/**
+ * A thread that makes network namespaces keeps a descriptor of its own from the first one on. There are two in a process: one makes that
+ * of a first start, the other one those of the starts to come, as soon as it gets to run.
+ */
+const readyThreads = async ({ root, rootfs }: TestEngine): Promise<void> => {
+  await using engine = createEngine({ root: path.join(root, '..', 'threads'), networksAhead: 1 })
+  await engine.run({ rootfs }, ['true'])
+  await until('a network namespace is made ahead', () => heldNetworks().length > 0)
 }
 
 /** Waits until something holds; fails with what it is called after ten seconds. */
