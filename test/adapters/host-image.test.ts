@@ -64,7 +64,11 @@ const prepare = async (bootId = BOOT) => {
 const skeleton = async (): Promise<string> => (await prepare()).skeleton
 /** The age of the last full check is the stamp's; this makes the next one due. */
 const waitForFullCheck = (): void => utimesSync(path.join(root, 'snapshots/host.json'), 1, 1)
-const entries = (folder: string): string[] => readdirSync(folder, { recursive: true }).map(String).sort()
+/** Links are told, and not followed: those of a skeleton lead into this machine. */
+const entries = (folder: string): string[] =>
+  readdirSync(folder, { recursive: true, withFileTypes: true })
+    .map(({ parentPath, name }) => path.relative(folder, path.join(parentPath, name)))
+    .sort()
 const mode = (file: string): number => statSync(file).mode & 0o7777
 
 HostImage('the image is called host, and has a PATH and a shell', async () => {
