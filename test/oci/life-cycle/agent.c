@@ -9,35 +9,12 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-static int take(int connection, char *text, size_t size) {
-  union {
-    char bytes[CMSG_SPACE(sizeof(int))];
-    struct cmsghdr head;
-  } control;
-  struct iovec part = {text, size - 1};
-  struct msghdr message = {.msg_iov = &part,
-                           .msg_iovlen = 1,
-                           .msg_control = control.bytes,
-                           .msg_controllen = sizeof control.bytes};
-  ssize_t got = recvmsg(connection, &message, MSG_CMSG_CLOEXEC);
-  struct cmsghdr *head = got < 0 ? NULL : CMSG_FIRSTHDR(&message);
-  int fd = -1;
-  if (head == NULL) return -1;
-  memcpy(&fd, CMSG_DATA(head), sizeof fd);
-  text[got] = 0;
-  /* One line, whatever the document looks like: what is in its strings is escaped. */
-  for (char *at = text; *at != 0; at++)
-    if (*at == '\n') *at = ' ';
-  return fd;
-}
+#include "socket.h"
 
 static void path_of(const struct seccomp_notif *asked, char *path, size_t size) {
   char name[64];
@@ -87,6 +64,9 @@ static void attend(int connection, const char *manner) {
   char more;
   int fd = take(connection, text, sizeof text);
   if (fd < 0) exit(5);
+  /* One line, whatever the document looks like: what is in its strings is escaped. */
+  for (char *at = text; *at != 0; at++)
+    if (*at == '\n') *at = ' ';
   printf("state %s\n", text);
   fflush(stdout);
   /* Some keep the connection until they are answered. */
@@ -104,13 +84,10 @@ static void attend(int connection, const char *manner) {
 }
 
 int main(int argc, char **argv) {
-  struct sockaddr_un address = {.sun_family = AF_UNIX};
-  int listening = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (argc < 3) return 2;
+  int listening = listen_at(argv[1]);
+  if (listening < 0) return 3;
   signal(SIGCHLD, SIG_IGN);
-  strncpy(address.sun_path, argv[1], sizeof address.sun_path - 1);
-  if (bind(listening, (struct sockaddr *)&address, sizeof address) != 0) return 3;
-  if (listen(listening, 8) != 0) return 4;
   printf("listening\n");
   fflush(stdout);
   for (;;) {
