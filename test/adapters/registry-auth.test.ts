@@ -8,6 +8,7 @@ import { hint } from '../../src/model/errors.ts'
 import { type FaultRegistry, startFaultRegistry } from '../support/fault-registry.ts'
 import { buildImage } from '../support/image-builder.ts'
 import { left, right, type TestStore, testStore } from '../support/image-store.ts'
+import { listen, stopListening } from '../support/loopback.ts'
 import { assert, suite } from '../support/suite.ts'
 
 const Auth = suite('adapters/registry-auth')
@@ -37,13 +38,8 @@ const other = async (answer: (url: string) => { status: number; body: Uint8Array
     const { status, body } = answer(request.url ?? '')
     response.writeHead(status).end(body)
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  opened.push(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  const address = server.address()
-  return { seen, origin: `http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}` }
+  opened.push(() => stopListening(server))
+  return { seen, origin: `http://${await listen(server)}` }
 }
 
 Auth('a challenge is read with its parameters, quoted or not', () => {

@@ -14,7 +14,8 @@ import { type Authority, makeAuthority } from '../support/certificates.ts'
 import { expectMessage, expectRight } from '../support/either.ts'
 import { type FaultRegistry, startFaultRegistry } from '../support/fault-registry.ts'
 import { buildImage, layoutFiles } from '../support/image-builder.ts'
-import { left, right, type TestStore, testStore } from '../support/image-store.ts'
+import { left, OWN_REGISTRY, right, type TestStore, testStore } from '../support/image-store.ts'
+import { listen, stopListening } from '../support/loopback.ts'
 import { type RunningRegistry, startRegistry } from '../support/registry.ts'
 import { assert, suite } from '../support/suite.ts'
 import { tarOf } from '../support/tar-builder.ts'
@@ -147,17 +148,7 @@ const put = (host: string, files: Readonly<Record<string, string>>): void => {
   for (const [name, from] of Object.entries(files)) copyFileSync(from, path.join(certs(), host, name))
 }
 const as = (more: RegistryOptions = {}): Images =>
-  store.other({
-    registry: {
-      retryMs: 1,
-      idleMs: 2000,
-      credentials: async () => undefined,
-      registries: {},
-      env: {},
-      certificateFolders: [certs()],
-      ...more,
-    },
-  })
+  store.other({ registry: { ...OWN_REGISTRY, certificateFolders: [certs()], ...more } })
 const loadInto = async (full: string): Promise<void> => {
   const tar = tarOf(layoutFiles([[image, undefined]]))
   async function* stream() {
@@ -257,16 +248,7 @@ const startProxy = async (port: string, wanted?: string) => {
     for (const each of [socket, onward]) each.on('error', () => [socket, onward].map((one) => one.destroy()))
     return undefined
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
-  return {
-    seen,
-    host: `127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`,
-    stop: () => {
-      server.close()
-      server.closeAllConnections()
-    },
-  }
+  return { seen, host: await listen(server), stop: () => stopListening(server) }
 }
 
 Tls('a registry is reached through a tunnel of the proxy, with its own certificate', async () => {
@@ -313,10 +295,7 @@ const serve = async (images: Parameters<typeof startFaultRegistry>[0]): Promise<
 const mirrored = (own: FaultRegistry, ...mirrors: readonly string[]): Images =>
   store.other({
     registry: {
-      retryMs: 1,
-      idleMs: 2000,
-      credentials: async () => undefined,
-      env: {},
+      ...OWN_REGISTRY,
       registries: {
         [own.host]: {
           mirrors: mirrors.map((mirror) => {
@@ -419,9 +398,8 @@ Places('plain HTTP off this machine wants an insecure registry', async () => {
   const via = (registries: RegistryOptions['registries']) =>
     store.other({
       registry: {
-        retryMs: 1,
+        ...OWN_REGISTRY,
         idleMs: 500,
-        credentials: async () => undefined,
         env: { http_proxy: proxy.host },
         registries: registries ?? {},
       },

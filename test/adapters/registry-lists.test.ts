@@ -5,6 +5,7 @@ import { message } from '../../src/model/errors.ts'
 import { OCI_INDEX, OCI_MANIFEST } from '../../src/model/media-type.ts'
 import { buildImage, layoutFiles } from '../support/image-builder.ts'
 import { left, right, type TestStore, testStore } from '../support/image-store.ts'
+import { listen, stopListening } from '../support/loopback.ts'
 import { type RunningRegistry, startRegistry } from '../support/registry.ts'
 import { assert, suite } from '../support/suite.ts'
 import { tarOf } from '../support/tar-builder.ts'
@@ -22,14 +23,9 @@ const server = createServer((request, response) => {
   answer(request.url ?? '', request, response)
 })
 Lists.before(async () => {
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
-  host = `127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`
+  host = await listen(server)
 })
-Lists.after(() => {
-  server.close()
-  server.closeAllConnections()
-})
+Lists.after(() => stopListening(server))
 for (const tests of [Lists, Real]) {
   tests.beforeEach(() => {
     store = testStore()

@@ -8,7 +8,7 @@ import { message } from '../../src/model/errors.ts'
 import type { PushProgress } from '../../src/model/image-verbs.ts'
 import { type FaultProxy, type Passing, type Spoiled, startFaultProxy } from '../support/fault-proxy.ts'
 import { type BuiltImage, buildImage, buildIndex, layoutFiles, writeFiles } from '../support/image-builder.ts'
-import { left, right, type TestStore, testStore } from '../support/image-store.ts'
+import { left, OWN_REGISTRY, right, type TestStore, testStore } from '../support/image-store.ts'
 import { type RunningRegistry, startRegistry } from '../support/registry.ts'
 import { assert, suite } from '../support/suite.ts'
 import { tarOf } from '../support/tar-builder.ts'
@@ -76,15 +76,7 @@ const loadInto = async (built: BuiltImage, full: string, into = store.images): P
 }
 /** Another engine on the same store, which sends layers in parts of this size. */
 const inParts = (chunkSize: number) =>
-  store.other({
-    registry: {
-      retryMs: 1,
-      idleMs: 2000,
-      credentials: async () => undefined,
-      env: {},
-      registries: { [proxy.host]: { chunkSize } },
-    },
-  })
+  store.other({ registry: { ...OWN_REGISTRY, registries: { [proxy.host]: { chunkSize } } } })
 /** All documents and layers, as another client finds them in the registry, are those that were pushed. */
 const arrived = (repository: string, built: BuiltImage, tag = '1', ...flags: readonly string[]): void => {
   const target = mkdtempSync(path.join(folder, 'copy-'))
@@ -353,10 +345,8 @@ for (const [what, spoiled] of [
     await loadInto(image, name('app:1'))
     const patient = store.other({
       registry: {
-        retryMs: 1,
+        ...OWN_REGISTRY,
         idleMs: 150,
-        credentials: async () => undefined,
-        env: {},
         registries: { [proxy.host]: { chunkSize: MiB } },
       },
     })
@@ -368,9 +358,7 @@ for (const [what, spoiled] of [
   })
   Push(`a whole layer that ${what} comes through`, async () => {
     await loadInto(image, name('app:1'))
-    const patient = store.other({
-      registry: { retryMs: 1, idleMs: 150, credentials: async () => undefined, env: {}, registries: {} },
-    })
+    const patient = store.other({ registry: { ...OWN_REGISTRY, idleMs: 150 } })
     first(2, (passing) => passing.method === 'PUT' && isBig(passing), spoiled)
     await right(patient.push(name('app:1')))
     arrived('app', image)
@@ -388,10 +376,7 @@ const withKeeper = async (
     await loadInto(image, full)
     const images = store.other({
       registry: {
-        retryMs: 1,
-        idleMs: 2000,
-        credentials: async () => undefined,
-        env: {},
+        ...OWN_REGISTRY,
         registries: { [keeper.host]: chunkSize === undefined ? {} : { chunkSize } },
       },
     })

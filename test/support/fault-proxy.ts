@@ -1,5 +1,6 @@
 // A reverse proxy before a real registry, which spoils what a test says.
 import { request as ask, createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { listen, stopListening } from './loopback.ts'
 
 export interface Passing {
   readonly method: string
@@ -54,19 +55,14 @@ export const startFaultProxy = async (upstream: string): Promise<FaultProxy> => 
     }
     return pass(upstream, request, response, spoiled)
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
+  const host = await listen(server)
   const proxy: FaultProxy = {
-    host: `127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`,
+    host,
     fault: () => undefined,
     requests: [],
     count: (method, pattern = /./) =>
       proxy.requests.filter((each) => each.method === method && pattern.test(each.url)).length,
-    stop: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve())
-        server.closeAllConnections()
-      }),
+    stop: () => stopListening(server),
   }
   return proxy
 }

@@ -1,6 +1,7 @@
 // A tiny registry that serves built images, and misbehaves where a test says so.
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { BuiltImage } from './image-builder.ts'
+import { listen, stopListening } from './loopback.ts'
 
 /** Answers a request itself and returns true, or returns false to have it served as it should be. */
 export type Fault = (request: IncomingMessage, response: ServerResponse, seen: number) => boolean
@@ -27,19 +28,13 @@ export const startFaultRegistry = async (
     requests.push({ url, headers: request.headers })
     if (!registry.fault(request, response, seen)) serve(images, url, request, response)
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
-  const port = typeof address === 'object' && address !== null ? address.port : 0
+  const host = await listen(server)
   const registry: FaultRegistry = {
-    host: `127.0.0.1:${port}`,
+    host,
     requests,
     count: (pattern) => requests.filter(({ url }) => pattern.test(url)).length,
     fault,
-    stop: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve())
-        server.closeAllConnections()
-      }),
+    stop: () => stopListening(server),
   }
   return registry
 }

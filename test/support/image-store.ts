@@ -5,6 +5,7 @@ import path from 'node:path'
 import * as E from '#fp/Either'
 import type { TaskEither } from '#fp/TaskEither'
 import { type ImagesConfig, imagePorts } from '../../src/adapters/images-live.ts'
+import type { RegistryOptions } from '../../src/adapters/registry.ts'
 import { type Images, imageVerbs } from '../../src/engine/images-verbs.ts'
 import type { EngineError } from '../../src/model/errors.ts'
 import { message } from '../../src/model/errors.ts'
@@ -22,7 +23,16 @@ export interface TestStore {
   readonly remove: () => void
 }
 
-/** For linux/amd64 on any machine; pauses between tries are short. */
+/** Nothing of this machine: no credentials, no settings, no proxies. Pauses between tries are short. */
+export const OWN_REGISTRY: RegistryOptions = {
+  retryMs: 1,
+  idleMs: 2000,
+  credentials: async () => undefined,
+  registries: {},
+  env: {},
+}
+
+/** For linux/amd64 on any machine. */
 export const testStore = (config: Partial<ImagesConfig> = {}): TestStore => {
   const root = mkdtempSync(path.join(tmpdir(), 'slipway-store-'))
   const snapshotter = memorySnapshotter()
@@ -33,7 +43,7 @@ export const testStore = (config: Partial<ImagesConfig> = {}): TestStore => {
       snapshotter,
       flock: (fd, operation) => loadAddon().flock(fd, operation),
       platform: { os: 'linux', architecture: 'amd64' },
-      registry: { retryMs: 1, idleMs: 2000, credentials: async () => undefined, registries: {}, env: {} },
+      registry: OWN_REGISTRY,
       ...config,
       ...more,
     })

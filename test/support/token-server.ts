@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { listen, stopListening } from './loopback.ts'
 
 export interface TokenServer {
   readonly realm: string
@@ -81,9 +82,7 @@ export const startTokenServer = async (): Promise<TokenServer> => {
     }
     return response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer))
   })
-  await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))
-  const address = http.address()
-  const realm = `http://127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}/token`
+  const realm = `http://${await listen(http)}/token`
   const server: TokenServer = {
     realm,
     auth: { token: { realm, service: SERVICE, issuer: ISSUER, rootcertbundle: certificate } },
@@ -94,10 +93,7 @@ export const startTokenServer = async (): Promise<TokenServer> => {
     denied: () => false,
     stop: async () => {
       rmSync(folder, { recursive: true, force: true })
-      await new Promise<void>((resolve) => {
-        http.close(() => resolve())
-        http.closeAllConnections()
-      })
+      await stopListening(http)
     },
   }
   return server

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { digestOf } from '../../src/model/digest.ts'
+import { listen, stopListening } from './loopback.ts'
 
 export interface UploadRegistry {
   readonly host: string
@@ -107,10 +108,9 @@ export const startUploadRegistry = async (): Promise<UploadRegistry> => {
     request.on('error', () => {})
     serve(request, response).catch(() => response.destroy())
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
+  const host = await listen(server)
   const registry: UploadRegistry = {
-    host: `127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`,
+    host,
     blobs: new Map(),
     manifests: new Map(),
     uploads: new Map(),
@@ -119,11 +119,7 @@ export const startUploadRegistry = async (): Promise<UploadRegistry> => {
     breakAt: undefined,
     minChunk: undefined,
     parts: [],
-    stop: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve())
-        server.closeAllConnections()
-      }),
+    stop: () => stopListening(server),
   }
   return registry
 }
