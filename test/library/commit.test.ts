@@ -12,8 +12,8 @@ import {
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { PassThrough } from 'node:stream'
-import { SlipwayError } from '../../src/index.ts'
 import { engineNeeds, openTestEngine, type TestEngine } from '../support/engine.ts'
+import { failure } from '../support/library.ts'
 import { lacking } from '../support/needs.ts'
 import { assert, suite } from '../support/suite.ts'
 import { treeList } from '../support/tree-list.ts'
@@ -44,15 +44,6 @@ Commit.after(async () => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-const failure = async (promise: Promise<unknown>): Promise<SlipwayError> => {
-  try {
-    await promise
-  } catch (error) {
-    if (error instanceof SlipwayError) return error
-    throw error
-  }
-  throw new Error('it succeeded')
-}
 const kept = async (name: string, script: string, image = 'base:1'): Promise<void> => {
   const container = await box.engine.start(image, ['sh', '-ec', script], { name, keep: true })
   const { exitCode } = await container.exit

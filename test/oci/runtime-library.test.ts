@@ -2,7 +2,8 @@
 import { readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import type { OciCreateOptions, OciExecOptions, OciProcess, Runtime } from '../../src/runtime.ts'
-import { openRuntime, SlipwayError, type Spec } from '../../src/runtime.ts'
+import { openRuntime, type Spec } from '../../src/runtime.ts'
+import { failure } from '../support/library.ts'
 import { assert, suite } from '../support/suite.ts'
 import { type Box, type Change, NEEDS, openBox, until } from './life-cycle/support.ts'
 
@@ -37,15 +38,6 @@ const textOf = async (stream: AsyncIterable<unknown> | null): Promise<string> =>
   const chunks: Buffer[] = []
   for await (const chunk of stream ?? []) chunks.push(chunk as Buffer)
   return Buffer.concat(chunks).toString()
-}
-
-const failure = async (body: Promise<unknown>): Promise<SlipwayError> => {
-  const error = await body.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  )
-  if (error instanceof SlipwayError) return error
-  throw new Error(`expected a SlipwayError, got ${String(error)}`)
 }
 
 const exec = async (

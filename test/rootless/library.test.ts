@@ -135,7 +135,7 @@ test('what a container leaves as other users is removed with it', () => {
 
 test('a bind mount shows the files of the user as those of root, and takes files of others', () => {
   const folder = user.folder('bound')
-  const text = output([
+  const inside = (script: string): string[] => [
     'run',
     '--rm',
     '-v',
@@ -143,23 +143,15 @@ test('a bind mount shows the files of the user as those of root, and takes files
     'host',
     'sh',
     '-c',
-    'touch /mnt/a /mnt/b; chown 5:6 /mnt/b; stat -c %u:%g /mnt',
-  ])
+    script,
+  ]
+  const text = output(inside('touch /mnt/a /mnt/b; chown 5:6 /mnt/b; stat -c %u:%g /mnt'))
   assert.is(text, '0:0\n')
   const owners = ['a', 'b'].map((name) => lstatSync(path.join(folder, name)).uid)
   assert.equal(owners, [user.uid, user.firstId + 4])
   // A file of somebody who is not mapped is nobody's, and nobody inside has rights over it.
   writeFileSync(path.join(folder, 'c'), 'secret', { mode: 0o600 })
-  const read = user.slipway([
-    'run',
-    '--rm',
-    '-v',
-    `${folder}:/mnt`,
-    'host',
-    'sh',
-    '-c',
-    'stat -c %u /mnt/c; cat /mnt/c',
-  ])
+  const read = user.slipway(inside('stat -c %u /mnt/c; cat /mnt/c'))
   assert.equal([read.status, read.stdout], [1, '65534\n'])
 })
 
