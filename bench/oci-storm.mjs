@@ -32,7 +32,7 @@ const read = (file) => {
 }
 const isAlive = (pid) => pid > 0 && /^\d+ \(.*\) [^ZX]/s.test(read(`/proc/${pid}/stat`))
 
-/** Directories of that container's group, in every hierarchy. */
+/** Directories of that container's group, in every hierarchy; '' stands for the group that all are in. */
 const groupsOf = (id) =>
   readdirSync('/sys/fs/cgroup')
     .map((hierarchy) => path.join('/sys/fs/cgroup', hierarchy, GROUP, id))
@@ -122,13 +122,11 @@ try {
     ),
   )
   const remaining = (await runtime.list()).map(({ id }) => `container ${id}`)
-  const groups = readdirSync('/sys/fs/cgroup').flatMap((hierarchy) => {
-    const directory = path.join('/sys/fs/cgroup', hierarchy, GROUP)
-    if (!existsSync(directory)) return []
-    return readdirSync(directory, { withFileTypes: true })
+  const groups = groupsOf('').flatMap((directory) =>
+    readdirSync(directory, { withFileTypes: true })
       .filter((entry) => entry.isDirectory())
-      .map(({ name }) => `group ${hierarchy}/${name}`)
-  })
+      .map(({ name }) => `group ${path.join(directory, name)}`),
+  )
   for (const thing of [...remaining, ...groups]) faults.push(`left behind at the end: ${thing}`)
   runtime.close()
   const seconds = ((performance.now() - begin) / 1000).toFixed(0)

@@ -114,13 +114,14 @@ const residentSize = (samples, environment) => {
   return [conditions(environment), barsTable('resident-size', samples), table(head, rows)].join('\n\n')
 }
 
-const pool = (samples, environment) => {
-  const rows = Object.entries(samples).map(([name, { inside, outside }]) => {
+/** One row for each driver, its own times where it tells them. */
+const oneTable = (name, title) => (samples, environment) => {
+  const rows = Object.entries(samples).map(([driver, { inside, outside }]) => {
     const { min, p50, p95, p99, count } = summary(inside.length > 0 ? inside : outside)
-    return [name, ...[min, p50, p95, p99].map(ms), count]
+    return [driver, ...[min, p50, p95, p99].map(ms), count]
   })
-  const head = ['seen by the caller', 'min', 'p50', 'p95', 'p99', 'runs']
-  return [conditions(environment), barsTable('pool', samples), table(head, rows)].join('\n\n')
+  const head = [title, 'min', 'p50', 'p95', 'p99', 'runs']
+  return [conditions(environment), barsTable(name, samples), table(head, rows)].join('\n\n')
 }
 
 const countOf = (name) => (name === ONE ? 1 : Number(/^(\d+) at once$/.exec(name)?.[1] ?? BATCH))
@@ -167,15 +168,6 @@ export const readmeTable = ({ trials, environment }) => {
   return `${conditions(environment)}\n\n${table(['whole start to exit', 'p50', 'p99', 'runs'], rows)}`
 }
 
-const oci = (samples, environment) => {
-  const rows = Object.entries(samples).map(([name, { outside, inside }]) => {
-    const { min, p50, p95, p99, count } = summary(inside.length > 0 ? inside : outside)
-    return [name, ...[min, p50, p95, p99].map(ms), count]
-  })
-  const head = ['OCI runtimes on one bundle', 'min', 'p50', 'p95', 'p99', 'runs']
-  return [conditions(environment), barsTable('oci', samples), table(head, rows)].join('\n\n')
-}
-
 /** Samples are filed as `<image>|<engine>`. */
 const pulls = (samples, environment) => {
   const images = [...new Set(Object.keys(samples).map((key) => key.split('|')[0]))]
@@ -194,10 +186,10 @@ const pulls = (samples, environment) => {
 
 export const renderers = {
   'launch-cold': launchCold,
-  pool,
+  pool: oneTable('pool', 'seen by the caller'),
   'resident-size': residentSize,
   throughput,
   'command-line': commandLine,
-  oci,
+  oci: oneTable('oci', 'OCI runtimes on one bundle'),
   pull: pulls,
 }

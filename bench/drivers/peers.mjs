@@ -57,27 +57,36 @@ export const crunDriver = (stage, shape) => {
   return exec('crun run', [program, ...flags], { block: 5, peers: stage.peers })
 }
 
-/** A container of `crun` or `runc` that waits, and the command that executes the payload in it; `dispose()` removes it. */
-export const execDriver = (stage, shape, engine, hidden) => {
-  const program = which(engine, stage)
-  if (!program) return undefined
-  const inPeers = stage.peers?.enter ?? hidden
-  const bundle = bundleFor(stage, shape, `${engine}-kept`)
+/**
+ * The container `kept` of an OCI runtime, which waits: `exec` is the command that executes the payload in it. `inPeers` runs a command
+ * as a peer is run. What it prints must not keep this process's pipes.
+ */
+export const keepOne = (stage, shape, name, program, inPeers = (argv) => argv) => {
+  const bundle = bundleFor(stage, shape, `${name}-kept`)
   const file = path.join(bundle, 'config.json')
   const spec = JSON.parse(readFileSync(file, 'utf8'))
   spec.process.args = ['/bin/busybox', 'sleep', '100000']
   writeFileSync(file, JSON.stringify(spec))
-  const base = [program, '--root', path.join(stage.run, `${engine}-kept`)]
+  const base = [program, '--root', path.join(stage.run, `${name}-kept`)]
+  const pidFile = path.join(stage.run, `${name}-kept.pid`)
   const call = (...words) => {
     const [command, ...args] = inPeers([...base, ...words])
     execFileSync(command, args, { stdio: 'ignore' })
   }
-  call('run', '--detach', '--bundle', bundle, 'kept')
-  const argv = [...base, 'exec', 'kept', '/true']
+  call('run', '--detach', '--bundle', bundle, '--pid-file', pidFile, 'kept')
   return {
-    ...exec(`${engine} exec`, argv, { block: 5, peers: stage.peers }),
+    pid: () => readFileSync(pidFile, 'utf8'),
+    exec: [...base, 'exec', 'kept', '/true'],
     dispose: () => call('delete', '--force', 'kept'),
   }
+}
+
+/** The command that executes the payload in a waiting container of `crun` or `runc`; `dispose()` removes that. */
+export const execDriver = (stage, shape, engine, hidden) => {
+  const program = which(engine, stage)
+  if (!program) return undefined
+  const { exec: argv, dispose } = keepOne(stage, shape, engine, program, stage.peers?.enter ?? hidden)
+  return { ...exec(`${engine} exec`, argv, { block: 5, peers: stage.peers }), dispose }
 }
 
 /** `runc run`: only for the whole shape, since it always makes a cgroup. */
@@ -182,14 +191,19 @@ export const podmanDriver = (stage, hidden) => {
   return { ...exec('podman run', argv, { block: 1, lead: 0, peers: stage.peers }), dispose }
 }
 
-export const waitFor = (condition, seconds, what) => {
-  for (
-    const end = Date.now() + seconds * 1000;
-    !condition();
+/** Waits for a daemon: until the command that asks it something succeeds. */
+export const waitForAnswer = ([command, ...args], seconds, daemon) => {
+  const end = Date.now() + seconds * 1000
+  while (spawnSync(command, args, { stdio: 'ignore' }).status !== 0) {
+    if (Date.now() > end) throw new Error(`${daemon}: not ready after ${seconds} s`)
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50)
-  ) {
-    if (Date.now() > end) throw new Error(`${what}: not ready after ${seconds} s`)
   }
+}
+
+/** Ends a daemon and waits until it is gone. */
+export const stopDaemon = (daemon) => {
+  daemon.kill('SIGTERM')
+  spawnSync('timeout', ['20', 'tail', `--pid=${daemon.pid}`, '-f', '/dev/null'])
 }
 
 /** `words`: what it is started by; by default in a network namespace of its own. */
@@ -213,18 +227,11 @@ export const dockerDriver = (stage, hidden) => {
   const [client, server] = [which('docker', stage), which('dockerd', stage)]
   if (!client || !server) return undefined
   const { daemon, socket } = startDockerd(stage, server, inPeers)
-  const stop = () => {
-    daemon.kill('SIGTERM')
-    spawnSync('timeout', ['20', 'tail', `--pid=${daemon.pid}`, '-f', '/dev/null'])
-  }
+  const stop = () => stopDaemon(daemon)
   try {
     const engine = [client, '-H', `unix://${socket}`]
     const asked = inPeers(engine)
-    waitFor(
-      () => spawnSync(asked[0], [...asked.slice(1), 'version'], { stdio: 'ignore' }).status === 0,
-      30,
-      'dockerd',
-    )
+    waitForAnswer([...asked, 'version'], 30, 'dockerd')
     importImage(stage, [...asked, 'import', '-', 'bench:latest'])
     const argv = [
       ...engine,

@@ -3,7 +3,7 @@ import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { closeSync, existsSync, mkdirSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { projectRoot } from '../build.mjs'
-import { startDockerd, waitFor, which } from '../drivers/peers.mjs'
+import { startDockerd, stopDaemon, waitForAnswer, which } from '../drivers/peers.mjs'
 import { IMAGES, pushImages } from '../images.mjs'
 import { inPeers } from '../measure.mjs'
 
@@ -18,7 +18,7 @@ const startRegistry = (stage) => {
     `version: 0.1\nlog: {level: error}\nstorage: {filesystem: {rootdirectory: ${data}}}\nhttp: {addr: "${HOST}"}\n`,
   )
   const registry = spawn('docker-registry', ['serve', config], { stdio: 'ignore' })
-  waitFor(() => spawnSync('curl', ['-sf', `http://${HOST}/v2/`]).status === 0, 20, 'docker-registry')
+  waitForAnswer(['curl', '-sf', `http://${HOST}/v2/`], 20, 'docker-registry')
   return registry
 }
 
@@ -87,16 +87,12 @@ const docker = (stage, hidden) => {
   const enter = stage.peers?.enter ?? hidden
   const { daemon, socket } = startDockerd(stage, server, enter, ['env'])
   const ask = (...words) => enter([client, '-H', `unix://${socket}`, ...words])
-  const version = ask('version')
-  waitFor(() => spawnSync(version[0], version.slice(1), { stdio: 'ignore' }).status === 0, 30, 'dockerd')
+  waitForAnswer(ask('version'), 30, 'dockerd')
   return {
     name: 'docker pull',
     pull: ({ tag }) => quietly(ask('pull', '-q', `${HOST}/bench:${tag}`)),
     forget: ({ tag }) => quietly(ask('rmi', '-f', `${HOST}/bench:${tag}`)),
-    stop: () => {
-      daemon.kill('SIGTERM')
-      spawnSync('timeout', ['20', 'tail', `--pid=${daemon.pid}`, '-f', '/dev/null'])
-    },
+    stop: () => stopDaemon(daemon),
   }
 }
 
@@ -115,16 +111,12 @@ const containerd = (stage, hidden) => {
   const daemon = spawn(command, args, { stdio: ['ignore', log, log] })
   closeSync(log)
   const ask = (...words) => enter([client, '--address', socket, ...words])
-  const version = ask('version')
-  waitFor(() => spawnSync(version[0], version.slice(1), { stdio: 'ignore' }).status === 0, 30, 'containerd')
+  waitForAnswer(ask('version'), 30, 'containerd')
   return {
     name: 'ctr images pull',
     pull: ({ tag }) => quietly(ask('images', 'pull', '--plain-http', `${HOST}/bench:${tag}`)),
     forget: ({ tag }) => quietly(ask('images', 'rm', '--sync', `${HOST}/bench:${tag}`)),
-    stop: () => {
-      daemon.kill('SIGTERM')
-      spawnSync('timeout', ['20', 'tail', `--pid=${daemon.pid}`, '-f', '/dev/null'])
-    },
+    stop: () => stopDaemon(daemon),
   }
 }
 
