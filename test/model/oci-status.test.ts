@@ -39,7 +39,7 @@ const CASES: readonly (readonly [what: string, facts: StatusFacts, status: OciSt
   ],
   ['no process and no creator', facts({}), 'stopped'],
   [
-    'it waits at the FIFO',
+    'it waits at its socket',
     facts({ init, processes: new Map([[700, alive]]), hasStartSocket: true }),
     'created',
   ],
@@ -51,7 +51,7 @@ const CASES: readonly (readonly [what: string, facts: StatusFacts, status: OciSt
     'paused',
   ],
   ['its process is gone', facts({ init }), 'stopped'],
-  ['its process is gone, and the FIFO left', facts({ init, hasStartSocket: true }), 'stopped'],
+  ['its process is gone, and the socket left', facts({ init, hasStartSocket: true }), 'stopped'],
   ['its process is gone, and the cgroup frozen', facts({ init, isFrozen: true }), 'stopped'],
   [
     'another process has its number',
