@@ -1,14 +1,13 @@
 // One lane of the storm: whole lives of containers, one after the other, each step told before it is taken. Whoever reads that kills
 // this process at any moment. Arguments: directory of the state, bundle, name of the lane, number of the first cycle, and how many.
-import { writeSync } from 'node:fs'
+import { readFileSync, writeSync } from 'node:fs'
+import path from 'node:path'
 import { openRuntime } from '../../dist/runtime.js'
 
 const [root, bundle, group, lane, first, count] = process.argv.slice(2)
 const runtime = openRuntime({ root })
 const SILENT = { stdin: 'ignore', stdout: 'ignore', stderr: 'ignore' }
-const { default: document } = await import(`${bundle}/config.json`, { assert: { type: 'json' } }).catch(
-  () => import(`${bundle}/config.json`, { with: { type: 'json' } }),
-)
+const document = JSON.parse(readFileSync(path.join(bundle, 'config.json'), 'utf8'))
 
 const tell = (text) => writeSync(1, `${text}\n`)
 const expect = (what, found, ...wanted) => {
@@ -65,12 +64,13 @@ const lives = {
     expect('start of a dead one', await failure(runtime.start(id)), 'WrongStatus')
   },
 }
-const names = Object.keys(lives)
+/** Three whole lives, then one of the others in turn. */
+const lifeOf = (cycle) => (cycle % 8 === 7 ? lives.unborn : cycle % 8 === 3 ? lives.stays : lives.whole)
 
 for (let cycle = Number(first); cycle < Number(first) + Number(count); cycle++) {
   const id = `${lane}-${cycle}`
   tell(`create ${id}`)
-  await lives[names[cycle % 4 === 3 ? 1 + (cycle % 8 === 7) : 0]](id)
+  await lifeOf(cycle)(id)
   tell(`delete ${id}`)
   await runtime.delete(id)
   expect('after delete', await failure(runtime.state(id)), 'ContainerNotFound')
