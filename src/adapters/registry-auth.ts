@@ -2,7 +2,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Credential } from './registry-credentials.ts'
 import { failed, isLoopback } from './registry-errors.ts'
-import { type HttpClient, readBody } from './registry-http.ts'
+import { bodyOf, type HttpClient, readBody } from './registry-http.ts'
 
 const MAX_TOKEN = 1024 * 1024
 /** Seconds a token is good for when its server does not say (distribution, "Token Authentication Specification"). */
@@ -21,6 +21,9 @@ export interface Challenge {
 
 /** What a request needs, e.g. `repository:library/debian:pull,push`. */
 export type Scope = `${string}:${string}:${string}`
+
+export const pullScope = (repository: string): Scope => `repository:${repository}:pull`
+export const pushScope = (repository: string): Scope => `repository:${repository}:pull,push`
 
 /** A header to send, and until when it is worth sending. */
 export interface Authorization {
@@ -148,18 +151,13 @@ const exchangeToken = (
   })
   if (service !== undefined) form.set('service', service)
   if (scopes.length > 0) form.set('scope', scopes.join(' '))
-  const bytes = Buffer.from(form.toString())
   return client.send({
     url,
     method: 'POST',
     headers: { 'content-type': 'application/x-www-form-urlencoded' },
-    body: { length: bytes.length, chunks: () => once(bytes) },
+    body: bodyOf(Buffer.from(form.toString())),
     signal,
   })
-}
-
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes
 }
 
 /** One per resource, with the actions of all. */

@@ -1,10 +1,11 @@
 // A blob as one unbroken stream: where a connection breaks, the next request goes on from there, if need be at another place.
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Digest } from '../model/digest.ts'
-import { type EngineError, SlipwayError } from '../model/errors.ts'
+import type { EngineError } from '../model/errors.ts'
 import type { ImageReference } from '../model/reference.ts'
-import { cancelledTransfer, failed, networkError, Transient } from './registry-errors.ts'
+import { pullScope } from './registry-auth.ts'
+import { failed, networkError, Transient } from './registry-errors.ts'
 import type { Places } from './registry-places.ts'
+import { outlast, type Retrying } from './registry-retry.ts'
 import type { Answer, Session } from './registry-session.ts'
 
 interface Blob {
@@ -12,13 +13,11 @@ interface Blob {
   /** Bytes. */
   readonly size: number
 }
-/** Breaks in a row, without a byte in between, before giving up. */
-export const BREAKS = 4
 
 /** The next place goes on where the one before gave up. */
 export async function* blobStream(
   session: Session,
-  retryMs: number,
+  pauseMs: number,
   places: Places,
   wanted: ImageReference,
   blob: Blob,
@@ -29,8 +28,8 @@ export async function* blobStream(
   for (const [at, place] of all.entries()) {
     const isLast = at === all.length - 1
     try {
-      const breaks = isLast ? BREAKS : 1
-      for await (const chunk of blobFrom(session, { retryMs, breaks, signal }, place, blob, received)) {
+      const retry = { pauseMs, registry: place.registry, signal, tries: isLast ? undefined : 1 }
+      for await (const chunk of blobFrom(session, retry, place, blob, received)) {
         received += chunk.byteLength
         yield chunk
       }
@@ -41,16 +40,10 @@ export async function* blobStream(
   }
 }
 
-interface Patience {
-  readonly retryMs: number
-  /** In a row, without a byte in between, before giving up. */
-  readonly breaks: number
-  readonly signal: AbortSignal | undefined
-}
-
+/** Gives up after so many breaks in a row, without a byte in between. */
 async function* blobFrom(
   session: Session,
-  { retryMs, breaks: most, signal }: Patience,
+  retry: Retrying,
   reference: ImageReference,
   blob: Blob,
   from: number,
@@ -59,16 +52,14 @@ async function* blobFrom(
   for (let breaks = 0; ; ) {
     const before = received
     try {
-      for await (const chunk of chunksFrom(session, reference, blob, received, signal)) {
+      for await (const chunk of chunksFrom(session, reference, blob, received, retry.signal)) {
         received += chunk.byteLength
         yield chunk
       }
       return
     } catch (error) {
-      if (!(error instanceof Transient)) throw error
       breaks = received > before ? 1 : breaks + 1
-      if (breaks >= most) throw new SlipwayError(error.error)
-      await pause(error.afterMs ?? retryMs * 2 ** (breaks - 1), reference.registry, signal)
+      await outlast(error, breaks, retry)
     }
   }
 }
@@ -83,7 +74,7 @@ async function* chunksFrom(
 ): AsyncGenerator<Uint8Array> {
   const answer = await session.send(reference.registry, {
     to: `${reference.repository}/blobs/${blob.digest}`,
-    scopes: [`repository:${reference.repository}:pull`],
+    scopes: [pullScope(reference.repository)],
     headers: { accept: '*/*', ...(from > 0 ? { range: `bytes=${from}-` } : {}) },
     statuses: [200, 206],
     signal,
@@ -127,13 +118,4 @@ const checkLength = ({ response, url }: Answer, blob: Blob, position: number): v
   throw failed(url, {
     why: `blob ${blob.digest} has ${Number(header) + position} bytes and its manifest says ${blob.size}`,
   })
-}
-
-/** Waits before another try. Throws Cancelled. */
-export const pause = async (ms: number, registry: string, signal: AbortSignal | undefined): Promise<void> => {
-  try {
-    await sleep(ms, undefined, signal === undefined ? {} : { signal })
-  } catch {
-    throw cancelledTransfer(registry)
-  }
 }

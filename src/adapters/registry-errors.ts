@@ -1,6 +1,6 @@
 // Failures of an HTTP exchange in plain words, and which of them may pass.
 import { isIP } from 'node:net'
-import type { EngineError, RegistryFailed } from '../model/errors.ts'
+import { type EngineError, type RegistryFailed, SlipwayError } from '../model/errors.ts'
 import { thrown } from './attempt.ts'
 
 /** Errors that mean "not now": worth another try. */
@@ -29,10 +29,24 @@ export class Transient extends Error {
   }
 }
 
+/** What a registry failed with, whether it may pass or not; undefined for any other failure. */
+export const failureIn = (error: unknown): RegistryFailed | undefined => {
+  const found = error instanceof SlipwayError || error instanceof Transient ? error.error : undefined
+  return found?._tag === 'RegistryFailed' ? found : undefined
+}
+
+/** True for an answer with one of these statuses that stays what it is. */
+export const isRefused = (error: unknown, statuses: readonly number[]): boolean =>
+  !(error instanceof Transient) && statuses.includes(failureIn(error)?.status ?? 0)
+
 export const UNTRUSTED = 'its certificate is not trusted'
 
 export const cancelledTransfer = (host: string): Error =>
   thrown({ _tag: 'Cancelled', what: `transfer with ${host}`, why: 'aborted' })
+
+/** Of a connection on which nothing came for so long. */
+export const silence = (idleMs: number): Error =>
+  Object.assign(new Error(`silent for ${idleMs / 1000} s`), { code: 'ETIMEDOUT' })
 
 /** What a broken connection, a failed lookup or an abort is called. */
 export const networkError = (url: URL, error: unknown): Error => {

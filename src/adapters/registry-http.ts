@@ -3,7 +3,7 @@ import * as http from 'node:http'
 import * as https from 'node:https'
 import { version } from '../model/version.ts'
 import { type Connections, mayBePlain, type Route } from './registry-connections.ts'
-import { cancelledTransfer, failed, networkError } from './registry-errors.ts'
+import { cancelledTransfer, failed, networkError, silence } from './registry-errors.ts'
 
 export interface HttpOptions {
   /** Longest silence on a connection, in milliseconds. Default 30 000; ten times as long for the answer to an upload. */
@@ -33,6 +33,13 @@ export interface Body {
   readonly length: number
   readonly chunks: () => AsyncIterable<Uint8Array>
 }
+
+export const bodyOf = (bytes: Uint8Array): Body => ({
+  length: bytes.length,
+  async *chunks() {
+    yield bytes
+  },
+})
 
 const MAX_REDIRECTS = 8
 /** A registry moves and hashes a blob before it answers. */
@@ -187,6 +194,3 @@ const roomIn = (outgoing: http.ClientRequest): Promise<void> =>
     for (const event of ROOM) outgoing.on(event, done)
   })
 const ROOM = ['drain', 'close', 'response'] as const
-
-const silence = (idleMs: number): Error =>
-  Object.assign(new Error(`silent for ${idleMs / 1000} s`), { code: 'ETIMEDOUT' })

@@ -7,8 +7,8 @@ import type { FoundRepositories, FoundRepository } from '../model/image-verbs.ts
 import { OCI_INDEX } from '../model/media-type.ts'
 import { familiarRepository, type ImageReference, isTag, parseReference } from '../model/reference.ts'
 import { thrown } from './attempt.ts'
-import type { Scope } from './registry-auth.ts'
-import { failed } from './registry-errors.ts'
+import { pullScope, type Scope } from './registry-auth.ts'
+import { failed, isRefused } from './registry-errors.ts'
 import { readBody } from './registry-http.ts'
 import { type Retrying, retrying } from './registry-retry.ts'
 import type { Answer, Session } from './registry-session.ts'
@@ -33,7 +33,7 @@ export const listTags = async (listing: Listing, reference: ImageReference): Pro
   const { registry, repository } = reference
   const tags: string[] = []
   const to = `${repository}/tags/list?n=${PAGE_SIZE}`
-  const scopes: readonly Scope[] = [`repository:${repository}:pull`]
+  const scopes = [pullScope(repository)]
   for await (const { answer, bytes } of pagesOf(listing, registry, to, scopes, {
     _tag: 'ImageNotFound',
     reference: familiarRepository(reference),
@@ -50,7 +50,7 @@ export const listReferrers = async (
   artifactType: string | undefined,
 ): Promise<readonly Descriptor[]> => {
   const { registry, repository, digest } = reference
-  const scopes: readonly Scope[] = [`repository:${repository}:pull`]
+  const scopes = [pullScope(repository)]
   const query = artifactType === undefined ? '' : `?${new URLSearchParams({ artifactType })}`
   const found = await readIndexes(listing, registry, `${repository}/referrers/${digest}${query}`, scopes)
   const all =
@@ -109,10 +109,7 @@ export const searchRepositories = async (
 }
 
 /** Also what may be seen by nobody: a 401 says it as often as a 404. */
-const isNotOffered = (error: unknown): boolean =>
-  error instanceof SlipwayError &&
-  error.error._tag === 'RegistryFailed' &&
-  [400, 401, 403, 404, 405, 501].includes(error.error.status ?? 0)
+const isNotOffered = (error: unknown): boolean => isRefused(error, [400, 401, 403, 404, 405, 501])
 
 const searchCatalog = async (
   listing: Listing,

@@ -1,8 +1,8 @@
 // Proving a password to a registry before it is kept.
 import type { KeptLogin, Password } from '../engine/ports/registry.ts'
-import { SlipwayError } from '../model/errors.ts'
 import { thrown } from './attempt.ts'
 import type { CredentialStore } from './registry-credentials.ts'
+import { failureIn } from './registry-errors.ts'
 import type { Session } from './registry-session.ts'
 
 /**
@@ -39,11 +39,10 @@ export const login = async (
 
 /** The hint to log in is of no use here. */
 const inWords = (error: unknown): unknown => {
-  if (!(error instanceof SlipwayError) || error.error._tag !== 'RegistryFailed') return error
-  const { status } = error.error
-  if (status !== 401 && status !== 403) return error
+  const failure = failureIn(error)
+  if (failure?.status !== 401 && failure?.status !== 403) return error
   return thrown({
-    ...error.error,
+    ...failure,
     why: 'it refuses this user name and password',
     hint: 'check both; some registries want a token in place of the password',
   })

@@ -7,10 +7,11 @@ import { type Descriptor, decodeIndex, decodeReferrer, encodeIndex, referrersTag
 import { ACCEPTED_MANIFESTS, bareMediaType, OCI_INDEX } from '../model/media-type.ts'
 import { familiarName, type ImageReference, withDigest } from '../model/reference.ts'
 import { thrown } from './attempt.ts'
+import { pullScope, pushScope } from './registry-auth.ts'
 import { failed } from './registry-errors.ts'
-import { readBody } from './registry-http.ts'
+import { bodyOf, readBody } from './registry-http.ts'
 import type { Session } from './registry-session.ts'
-import { checkDigest, pushScope } from './registry-upload.ts'
+import { checkDigest } from './registry-upload.ts'
 
 /** Bytes; what distribution-spec asks registries to accept at most. */
 export const MAX_MANIFEST = 4 * 1024 * 1024
@@ -25,7 +26,7 @@ export const fetchManifest = async (
 ): Promise<FetchedManifest> => {
   const { response, url } = await session.send(reference.registry, {
     to: `${reference.repository}/manifests/${nameOf(reference)}`,
-    scopes: [`repository:${reference.repository}:pull`],
+    scopes: [pullScope(reference.repository)],
     headers: { accept: ACCEPTED_MANIFESTS.join(', ') },
     signal,
     notFound: notFound(reference),
@@ -73,16 +74,13 @@ export const putManifest = async (
   { bytes, mediaType, digest }: FetchedManifest,
   signal: AbortSignal | undefined,
 ): Promise<void> => {
-  async function* whole(): AsyncGenerator<Uint8Array> {
-    yield bytes
-  }
   const answer = await session.send(reference.registry, {
     to: `${reference.repository}/manifests/${nameOf(reference)}`,
     method: 'PUT',
     scopes: [pushScope(reference.repository)],
     statuses: [200, 201, 202],
     headers: { 'content-type': mediaType },
-    body: { length: bytes.length, chunks: whole },
+    body: bodyOf(bytes),
     signal,
   })
   answer.response.resume()

@@ -3,7 +3,7 @@ import * as http from 'node:http'
 import * as https from 'node:https'
 import { BlockList, isIP, type Socket } from 'node:net'
 import { thrown } from './attempt.ts'
-import { isLoopback, networkError } from './registry-errors.ts'
+import { failureIn, isLoopback, networkError, silence } from './registry-errors.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
@@ -71,9 +71,7 @@ export const openTunnel = (proxy: URL, target: string, idleMs: number): Promise<
       headers: { host: target, ...proxyHeaders(proxy) },
       agent: false,
     })
-    outgoing.setTimeout(idleMs, () =>
-      outgoing.destroy(Object.assign(new Error(`silent for ${idleMs / 1000} s`), { code: 'ETIMEDOUT' })),
-    )
+    outgoing.setTimeout(idleMs, () => outgoing.destroy(silence(idleMs)))
     outgoing.on('error', (error) => reject(named(proxy, networkError(proxy, error))))
     outgoing.on('connect', ({ statusCode = 0 }, socket) => {
       socket.setTimeout(0)
@@ -99,8 +97,8 @@ const refusal = (proxy: URL, target: string, status: number): Error =>
 
 /** The host in an error is the registry's otherwise, and the proxy would look like one. */
 const named = (proxy: URL, error: Error): Error => {
-  const inner = (error as { error?: { _tag?: string; registry?: string } }).error
-  if (inner?._tag === 'RegistryFailed') inner.registry = `proxy ${proxy.host}`
+  const inner = failureIn(error) as { registry: string } | undefined
+  if (inner !== undefined) inner.registry = `proxy ${proxy.host}`
   return error
 }
 

@@ -1,6 +1,6 @@
 // Requests to registries: remembers which scheme a host speaks and which token opens what, and says what an answer means.
 import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http'
-import { type EngineError, SlipwayError } from '../model/errors.ts'
+import type { EngineError } from '../model/errors.ts'
 import { thrown } from './attempt.ts'
 import {
   type Authorization,
@@ -12,7 +12,7 @@ import {
 } from './registry-auth.ts'
 import { HUB_HOST } from './registry-connections.ts'
 import type { Credential, Credentials } from './registry-credentials.ts'
-import { failed, isLoopback, Transient, UNTRUSTED } from './registry-errors.ts'
+import { failed, failureIn, isLoopback, Transient, UNTRUSTED } from './registry-errors.ts'
 import { type Body, type HttpClient, type Method, readBody } from './registry-http.ts'
 
 export interface Session {
@@ -134,7 +134,8 @@ export const openSession = (client: HttpClient, credentials: Credentials): Sessi
       if (second === undefined || !mayBeScheme(first, error)) throw error
       // A server that only speaks TLS may just hang up. Its certificate is then what matters; else the first error is.
       return remembered(registry, second, sendTo(registry, urlWith(second), request)).catch(
-        (later: unknown) => Promise.reject(mayBeScheme(second, later) && !isUntrusted(later) ? error : later),
+        (later: unknown) =>
+          Promise.reject(mayBeScheme(second, later) && failureIn(later)?.why !== UNTRUSTED ? error : later),
       )
     }
   }
@@ -184,15 +185,11 @@ const answerOf = (url: URL, response: IncomingMessage, known: Known | undefined)
   ...(known?.refreshToken === undefined ? {} : { refreshToken: known.refreshToken }),
 })
 
-const isUntrusted = (error: unknown): boolean =>
-  error instanceof SlipwayError && error.error._tag === 'RegistryFailed' && error.error.why === UNTRUSTED
-
 /** A failure that talking the other scheme may explain. */
 const mayBeScheme = (scheme: Scheme, error: unknown): boolean => {
-  if (error instanceof Transient)
-    return error.error._tag === 'RegistryFailed' && error.error.status === undefined
-  if (scheme === 'http:' || !(error instanceof SlipwayError)) return false
-  return error.error._tag === 'RegistryFailed' && error.error.status === undefined
+  const failure = failureIn(error)
+  if (failure === undefined || failure.status !== undefined) return false
+  return scheme === 'https:' || error instanceof Transient
 }
 
 /** Go's server answers plain HTTP on a TLS port with status 400 and this sentence, which an answer to HEAD has no room for. */

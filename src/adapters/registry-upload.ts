@@ -2,14 +2,12 @@
 import * as E from '#fp/Either'
 import type { BlobToPush, PushedBlob } from '../engine/ports/registry.ts'
 import { algorithmOf, type Digest, parseDigest } from '../model/digest.ts'
-import { type EngineError, SlipwayError } from '../model/errors.ts'
 import type { ImageReference } from '../model/reference.ts'
 import { thrown } from './attempt.ts'
-import type { Scope } from './registry-auth.ts'
-import { BREAKS, pause } from './registry-blob.ts'
-import { failed, Transient } from './registry-errors.ts'
+import { pullScope, pushScope, type Scope } from './registry-auth.ts'
+import { failed, failureIn, isRefused, Transient } from './registry-errors.ts'
 import { type Body, resolveLocation } from './registry-http.ts'
-import { type Retrying, retrying } from './registry-retry.ts'
+import { outlast, type Retrying, retrying } from './registry-retry.ts'
 import type { Answer, Session } from './registry-session.ts'
 
 /** Bytes. */
@@ -25,7 +23,8 @@ const CANCEL_MS = 3000
 
 export interface Uploads {
   readonly session: Session
-  readonly retryMs: number
+  /** Before the second try, in milliseconds. */
+  readonly pauseMs: number
   /** Blobs larger than this are sent in parts of this size. Bytes. */
   readonly chunkSize: number
 }
@@ -36,8 +35,6 @@ interface Upload {
   /** Smallest part it takes, but for the last. Bytes. */
   readonly minChunk: number
 }
-
-export const pushScope = (repository: string): Scope => `repository:${repository}:pull,push`
 
 export const pushBlob = async (
   uploads: Uploads,
@@ -54,10 +51,8 @@ export const pushBlob = async (
 
 /** The upload was forgotten, or what was sent does not fit what the registry has: a new one may do better. */
 class UploadLost extends Error {
-  readonly error: EngineError
-  constructor(error: EngineError) {
-    super('upload lost')
-    this.error = error
+  constructor(cause: unknown) {
+    super('upload lost', { cause })
   }
 }
 
@@ -83,7 +78,7 @@ class Target {
     this.blob = blob
     this.signal = signal
     this.inParts = blob.size > uploads.chunkSize
-    this.retry = { pauseMs: uploads.retryMs, registry: reference.registry, signal }
+    this.retry = { pauseMs: uploads.pauseMs, registry: reference.registry, signal }
   }
 
   /** distribution-spec, "Mounting a blob from another repository". Gives the neighbour that had it. */
@@ -91,20 +86,16 @@ class Target {
     const { digest, mountFrom } = this.blob
     for (const from of mountFrom.slice(0, MAX_MOUNTS)) {
       const query = new URLSearchParams({ mount: digest, from })
-      const answer = await this.start(`?${query}`, [`repository:${from}:pull`]).catch((error: unknown) => {
+      const answer = await this.start(`?${query}`, [pullScope(from)]).catch((error: unknown) => {
         // Who may not read the neighbour, or a registry without mounts, is no reason not to send it.
-        if (error instanceof SlipwayError && error._tag === 'RegistryFailed') return undefined
+        if (failureIn(error) !== undefined) return undefined
         throw error
       })
-      if (answer?.status === 201) {
-        await this.cancel()
-        return from
-      }
+      if (answer === undefined) continue
+      await this.cancel()
+      if (answer.status === 201) return from
       // It opened an upload instead: that of the last neighbour is used.
-      if (answer?.status === 202) {
-        await this.cancel()
-        this.upload = uploadIn(answer)
-      }
+      this.upload = uploadIn(answer)
     }
     return undefined
   }
@@ -119,7 +110,7 @@ class Target {
           if (!(error instanceof UploadLost)) throw error
           await this.cancel()
           this.blob.onSent(0)
-          if (sessions >= MAX_SESSIONS) throw new SlipwayError(error.error)
+          if (sessions >= MAX_SESSIONS) throw error.cause
         }
       }
     } catch (error) {
@@ -151,10 +142,7 @@ class Target {
         return await this.finish(this.body(0, size))
       } catch (error) {
         this.tryOtherWay(error)
-        if (!(error instanceof Transient)) throw lostOr(error)
-        breaks++
-        if (breaks >= BREAKS) throw new SlipwayError(error.error)
-        await pause(error.afterMs ?? this.retry.pauseMs * 2 ** (breaks - 1), this.retry.registry, this.signal)
+        await outlast(lostOr(error), ++breaks, this.retry)
         // The answer may be all that was lost.
         if (await this.isThere(digest)) return
         if ((await this.offset()) > 0) return this.sendParts()
@@ -172,10 +160,7 @@ class Target {
         breaks = 0
       } catch (error) {
         this.tryOtherWay(error)
-        if (!(error instanceof Transient)) throw lostOr(error)
-        breaks++
-        if (breaks >= BREAKS) throw new SlipwayError(error.error)
-        await pause(error.afterMs ?? this.retry.pauseMs * 2 ** (breaks - 1), this.retry.registry, this.signal)
+        await outlast(lostOr(error), ++breaks, this.retry)
         const before = offset
         offset = await this.offset()
         if (offset > before) breaks = 0
@@ -199,7 +184,7 @@ class Target {
     if (!takesNoParts && !isTooLarge) return
     this.inParts = isTooLarge
     if (isTooLarge) this.chunkSize = SMALL_CHUNK
-    throw new UploadLost(errorIn(error))
+    throw new UploadLost(error)
   }
 
   /** Gives the offset the next part begins at. */
@@ -337,15 +322,5 @@ const rangeIn = ({ response }: Answer): number | undefined => {
   return end === undefined ? undefined : end === '0' ? 0 : Number(end) + 1
 }
 
-const statusIn = (error: unknown): number | undefined =>
-  error instanceof SlipwayError && error.error._tag === 'RegistryFailed' ? error.error.status : undefined
-
-const isRefused = (error: unknown, statuses: readonly number[]): boolean =>
-  statuses.includes(statusIn(error) ?? 0)
-
-const errorIn = (error: unknown): EngineError =>
-  error instanceof SlipwayError ? error.error : { _tag: 'StateDamaged', path: 'upload', why: String(error) }
-
 /** 404: the registry knows no such upload (any more). 416: the part does not begin where it stopped. */
-const lostOr = (error: unknown): unknown =>
-  isRefused(error, [404, 416]) ? new UploadLost(errorIn(error)) : error
+const lostOr = (error: unknown): unknown => (isRefused(error, [404, 416]) ? new UploadLost(error) : error)

@@ -55,9 +55,8 @@ export const openRegistry = (options: RegistryOptions = {}): Registry => {
     manifest: (reference, signal) =>
       attempt(`pull ${familiarName(reference)}`, () =>
         firstOf(places, reference, (place, tries) =>
-          retrying(
-            { pauseMs, registry: place.registry, signal, ...(tries === undefined ? {} : { tries }) },
-            () => fetchManifest(session, place, signal),
+          retrying({ pauseMs, registry: place.registry, signal, tries }, () =>
+            fetchManifest(session, place, signal),
           ),
         ),
       ),
@@ -73,7 +72,7 @@ export const openRegistry = (options: RegistryOptions = {}): Registry => {
     pushBlob: (reference, blob, signal) =>
       attempt(`push ${blob.digest}`, async () => {
         const { chunkSize = DEFAULT_CHUNK } = rulesOf(await rules(), reference.registry)
-        return pushBlob({ session, retryMs: pauseMs, chunkSize }, reference, blob, signal)
+        return pushBlob({ session, pauseMs, chunkSize }, reference, blob, signal)
       }),
     pushManifest: (reference, manifest, signal) =>
       attempt(`push ${familiarName(reference)}`, () =>
