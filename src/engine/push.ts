@@ -2,12 +2,14 @@
 import * as E from '#fp/Either'
 import { pipe } from '#fp/function'
 import * as TE from '#fp/TaskEither'
+import type { Digest } from '../model/digest.ts'
 import type { EngineError } from '../model/errors.ts'
 import { type Descriptor, nameOf } from '../model/image.ts'
 import type { OnPushProgress, PushedImage, PushOptions } from '../model/image-verbs.ts'
 import {
   familiarName,
   familiarRepository,
+  hasTag,
   type ImageReference,
   parseReference,
   withDigest,
@@ -51,7 +53,7 @@ const pushable = (
 ): E.Either<EngineError, ImageReference> => {
   const refused = (why: string) => E.left<EngineError>({ _tag: 'InvalidReference', reference: text, why })
   if (reference.digest !== undefined) return refused('a push needs a tag, not a digest')
-  if (allTags && text.endsWith(`:${reference.tag}`)) return refused('with all tags it must name none')
+  if (allTags && hasTag(text, reference)) return refused('with all tags it must name none')
   return E.right(reference)
 }
 
@@ -127,8 +129,10 @@ const survey = (
           announce(distinct(documents), options.onProgress),
     ),
     TE.bind('blobs', ({ documents }) => blobsToSend(ports, reference, distinct(documents), options)),
-    TE.bind('absent', () => absentThere(ports, reference, plan.absent, options.signal)),
-    TE.bind('lost', ({ blobs }) => lostHere(ports, blobs)),
+    TE.bind('absent', () =>
+      without(plan.absent, options.signal, (document, stop) => hasDocument(ports, reference, document, stop)),
+    ),
+    TE.bind('lost', ({ blobs }) => without(blobs, options.signal, ({ digest }) => ports.store.has(digest))),
     TE.flatMapEither(({ documents, blobs, absent, lost }) =>
       absent.length + lost.length === 0
         ? E.right({ documents, blobs })
@@ -148,7 +152,7 @@ const announce = (blobs: readonly Descriptor[], onProgress: OnPushProgress | und
 
 /** A document the registry has is complete there (distribution-spec, "Pushing Manifests"); the last one gets the tag anyway. */
 const documentsToPut = (
-  { registry }: ImagePorts,
+  ports: ImagePorts,
   reference: ImageReference,
   { documents }: PushPlan,
   signal: AbortSignal | undefined,
@@ -156,19 +160,14 @@ const documentsToPut = (
   const last = documents.at(-1)
   return pipe(
     parallel(UPLOADS_AT_ONCE, documents, signal, (document, stop) =>
-      pipe(
-        registry.find(withDigest(reference, document.descriptor.digest), stop),
-        TE.map((there) => ({ document, isThere: there === document.descriptor.digest })),
-      ),
+      hasDocument(ports, reference, document.descriptor, stop),
     ),
-    TE.map((asked) => {
-      // With the topmost all below it is there.
-      if (asked.at(-1)?.isThere === true && last !== undefined) return [{ ...last, blobs: [] }]
-      return asked.flatMap(({ document, isThere }) => {
-        if (!isThere) return [document]
-        return document === last ? [{ ...document, blobs: [] }] : []
-      })
-    }),
+    // With the topmost all below it is there.
+    TE.map((found) =>
+      found.at(-1) === true && last !== undefined
+        ? [{ ...last, blobs: [] }]
+        : documents.filter((_, at) => found[at] !== true),
+    ),
   )
 }
 
@@ -178,42 +177,34 @@ const blobsToSend = (
   blobs: readonly Descriptor[],
   { onProgress, signal }: PushOptions,
 ): TE.TaskEither<EngineError, readonly Descriptor[]> =>
-  pipe(
-    parallel(UPLOADS_AT_ONCE, blobs, signal, (blob, stop) =>
-      pipe(
-        registry.hasBlob(reference, blob.digest, stop),
-        TE.map((isThere) => {
-          if (isThere) report(blob, onProgress)('exists', blob.size)
-          return isThere ? [] : [blob]
-        }),
-      ),
+  without(blobs, signal, (blob, stop) =>
+    pipe(
+      registry.hasBlob(reference, blob.digest, stop),
+      TE.tapIO((isThere) => () => {
+        if (isThere) report(blob, onProgress)('exists', blob.size)
+      }),
     ),
-    TE.map((missing) => missing.flat()),
   )
 
-const absentThere = (
+/** Those that are not where they are looked for. */
+const without = (
+  descriptors: readonly Descriptor[],
+  signal: AbortSignal | undefined,
+  isThere: (descriptor: Descriptor, stop: AbortSignal) => TE.TaskEither<EngineError, boolean>,
+): TE.TaskEither<EngineError, readonly Descriptor[]> =>
+  pipe(
+    parallel(UPLOADS_AT_ONCE, descriptors, signal, isThere),
+    TE.map((found) => descriptors.filter((_, at) => found[at] !== true)),
+  )
+
+const hasDocument = (
   { registry }: ImagePorts,
   reference: ImageReference,
-  absent: readonly Descriptor[],
-  signal: AbortSignal | undefined,
-): TE.TaskEither<EngineError, readonly Descriptor[]> =>
-  pipe(
-    parallel(UPLOADS_AT_ONCE, absent, signal, (document, stop) =>
-      TE.map((there) => (there === document.digest ? [] : [document]))(
-        registry.find(withDigest(reference, document.digest), stop),
-      ),
-    ),
-    TE.map((missing) => missing.flat()),
-  )
-
-const lostHere = (
-  { store }: ImagePorts,
-  blobs: readonly Descriptor[],
-): TE.TaskEither<EngineError, readonly Descriptor[]> =>
-  pipe(
-    blobs,
-    TE.traverseSeqArray((blob) => TE.map((isHere) => (isHere ? [] : [blob]))(store.has(blob.digest))),
-    TE.map((missing) => missing.flat()),
+  { digest }: Descriptor,
+  signal: AbortSignal,
+): TE.TaskEither<EngineError, boolean> =>
+  TE.map((there: Digest | undefined) => there === digest)(
+    registry.find(withDigest(reference, digest), signal),
   )
 
 const sendBlobs = (

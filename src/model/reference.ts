@@ -13,7 +13,7 @@ export interface ImageReference {
   readonly digest?: Digest
 }
 
-const HUB = 'docker.io'
+export const HUB = 'docker.io'
 const HUB_ALIAS = 'index.docker.io'
 /** distribution-spec, "Pulling manifests": the grammar of <name> and of a tag. */
 const COMPONENT = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$/
@@ -69,6 +69,10 @@ export const withDigest = (
   repository: reference.repository,
   digest,
 })
+
+/** True where the text itself has the tag of the reference read from it; `latest` may be nobody's word. */
+export const hasTag = (text: string, { tag }: ImageReference): boolean =>
+  tag !== undefined && text.endsWith(`:${tag}`)
 
 export const isTag = (text: string): boolean => TAG.test(text)
 
