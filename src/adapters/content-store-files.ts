@@ -6,19 +6,25 @@ import path from 'node:path'
 /** End of the names of files that are not complete yet. */
 export const UNFINISHED = '.new'
 
-/**
- * Replaces a file so that any reader, and any crash, sees the old bytes or the new ones. `temporary` may be a fixed name
- * where a lock admits one writer; then a crash leaves no more than one file, which the next writer takes over.
- */
+export interface Replacement {
+  /** A fixed name, where a lock admits one writer: a crash leaves no more than one file, which the next writer takes over. */
+  readonly temporary?: string
+  /** Whose the file is to be. Default: ours. */
+  readonly owner?: { readonly uid: number; readonly gid: number } | undefined
+}
+
+/** Replaces a file so that any reader, and any crash, sees the old bytes or the new ones. Only its owner may read it. */
 export const replaceFile = async (
   file: string,
   bytes: string | Uint8Array,
-  temporary = `${file}.${randomBytes(6).toString('hex')}${UNFINISHED}`,
+  { temporary: fixed, owner }: Replacement = {},
 ): Promise<void> => {
+  const temporary = fixed ?? `${file}.${randomBytes(6).toString('hex')}${UNFINISHED}`
   await mkdir(path.dirname(file), { recursive: true, mode: 0o700 })
   try {
-    const handle = await open(temporary, 'w', 0o600)
+    const handle = await open(temporary, fixed === undefined ? 'wx' : 'w', 0o600)
     try {
+      if (owner !== undefined && owner.uid !== process.geteuid?.()) await handle.chown(owner.uid, owner.gid)
       await handle.writeFile(bytes)
       await handle.sync()
     } finally {

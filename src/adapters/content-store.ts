@@ -62,7 +62,9 @@ export const openContentStore = (root: string, flock: Flock): ContentStore => {
       attempt('change the image index', () =>
         locked(paths.indexLock, 'exclusive', async () => {
           const entries = rightOrThrow(change(await readEntries(paths)))
-          await replaceFile(paths.index, encodeIndex(entries), `${paths.index}${UNFINISHED}`)
+          await replaceFile(paths.index, encodeIndex(entries), {
+            temporary: `${paths.index}${UNFINISHED}`,
+          })
           return entries
         }),
       ),

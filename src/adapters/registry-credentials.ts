@@ -1,10 +1,12 @@
 // Docker's config.json: the passwords and tokens it holds, the helpers it names, and how both are changed.
-import { randomBytes } from 'node:crypto'
-import { mkdir, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises'
+import { readFile, realpath, stat } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import path from 'node:path'
+import type { KeptLogin } from '../engine/ports/registry.ts'
 import { isObject } from '../model/decode.ts'
+import { HUB } from '../model/reference.ts'
 import { thrown } from './attempt.ts'
+import { replaceFile } from './content-store-files.ts'
 import { type CredentialHelper, credentialHelper } from './registry-helpers.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -20,15 +22,9 @@ export type Credentials = (registry: string, signal?: AbortSignal) => Promise<Cr
 
 export interface CredentialStore {
   readonly find: Credentials
-  /** Where it was put: the path of the file, or the name of the helper. */
-  readonly save: (registry: string, credential: Exclude<Credential, { kind: 'bearer' }>) => Promise<Kept>
+  readonly save: (registry: string, credential: Exclude<Credential, { kind: 'bearer' }>) => Promise<KeptLogin>
   /** True when there was one. */
   readonly erase: (registry: string) => Promise<boolean>
-}
-export interface Kept {
-  readonly where: string
-  /** Readable by whoever can read the file. */
-  readonly plain: boolean
 }
 
 /** Docker's name for the Hub in its own config file. */
@@ -88,8 +84,8 @@ type Config = Readonly<Record<string, unknown>>
 
 /** Names under which a registry may be found; the first is the one it is kept under. */
 const keysOf = (registry: string): readonly string[] =>
-  registry === 'docker.io'
-    ? [HUB_KEY, 'docker.io', 'index.docker.io', 'https://index.docker.io', 'registry-1.docker.io']
+  registry === HUB
+    ? [HUB_KEY, HUB, 'index.docker.io', 'https://index.docker.io', 'registry-1.docker.io']
     : [
         registry,
         `https://${registry}`,
@@ -204,26 +200,11 @@ const changeAuth = async (file: string, key: string, entry: Config | undefined):
   const config = await readConfig(file)
   const { [key]: _, ...others } = objectAt(config, 'auths', file)
   const auths = entry === undefined ? others : { ...others, [key]: entry }
-  await mkdir(path.dirname(file), { recursive: true, mode: 0o700 })
   // Where the file is a link, what it leads to is replaced.
   const target = await realpath(file).catch(() => file)
-  const temporary = `${target}.${randomBytes(6).toString('hex')}`
+  // With sudo and the user's own HOME the file must stay the user's.
   const owner = await stat(target).catch(() => undefined)
-  try {
-    const handle = await open(temporary, 'wx', 0o600)
-    try {
-      // With sudo and the user's own HOME the file must stay the user's.
-      if (owner !== undefined && owner.uid !== process.geteuid?.()) await handle.chown(owner.uid, owner.gid)
-      await handle.writeFile(`${JSON.stringify({ ...config, auths }, undefined, '\t')}\n`)
-      await handle.sync()
-    } finally {
-      await handle.close()
-    }
-    await rename(temporary, target)
-  } catch (error) {
-    await rm(temporary, { force: true })
-    throw error
-  }
+  await replaceFile(target, `${JSON.stringify({ ...config, auths }, undefined, '\t')}\n`, { owner })
 }
 
 const invalid = (document: string, where: string, why: string): Error =>
