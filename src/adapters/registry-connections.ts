@@ -2,6 +2,7 @@
 import * as http from 'node:http'
 import * as https from 'node:https'
 import * as tls from 'node:tls'
+import { HUB } from '../model/reference.ts'
 import { type RegistriesRules, rulesOf } from '../model/registry-settings.ts'
 import { secureContext } from './registry-certificates.ts'
 import { isLoopback } from './registry-errors.ts'
@@ -92,7 +93,7 @@ export const openConnections = ({
 }
 
 /** The name by which settings and credentials know the host of a URL. */
-export const registryName = (host: string): string => (HUB_HOSTS.has(host) ? 'docker.io' : host)
+export const registryName = (host: string): string => (HUB_HOSTS.has(host) ? HUB : host)
 
 export const mayBePlain = (url: URL, { isInsecure }: Connections): boolean =>
   isLoopback(url.hostname) || isInsecure(url.host)

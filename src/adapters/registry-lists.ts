@@ -5,7 +5,7 @@ import { SlipwayError } from '../model/errors.ts'
 import { type Descriptor, decodeIndex, referrersTag } from '../model/image.ts'
 import type { FoundRepositories, FoundRepository } from '../model/image-verbs.ts'
 import { OCI_INDEX } from '../model/media-type.ts'
-import { familiarRepository, type ImageReference, isTag, parseReference } from '../model/reference.ts'
+import { familiarRepository, HUB, type ImageReference, isTag, parseReference } from '../model/reference.ts'
 import { thrown } from './attempt.ts'
 import { pullScope, type Scope } from './registry-auth.ts'
 import { failed, isRefused } from './registry-errors.ts'
@@ -90,7 +90,7 @@ export const searchRepositories = async (
   term: string,
   limit: number,
 ): Promise<FoundRepositories> => {
-  if (registry === 'docker.io') return searchV1(listing, registry, 'index.docker.io', term, limit)
+  if (registry === HUB) return searchV1(listing, registry, 'index.docker.io', term, limit)
   try {
     return { by: 'catalog', repositories: await searchCatalog(listing, registry, term, limit) }
   } catch (error) {

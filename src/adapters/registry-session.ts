@@ -1,6 +1,7 @@
 // Requests to registries: remembers which scheme a host speaks and which token opens what, and says what an answer means.
 import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http'
 import type { EngineError } from '../model/errors.ts'
+import { HUB } from '../model/reference.ts'
 import { thrown } from './attempt.ts'
 import {
   type Authorization,
@@ -174,9 +175,7 @@ const keyOf = (registry: string, { scopes, credential }: SessionRequest): string
   `${registry} ${credential === undefined ? '' : 'own '}${scopes.join(' ')}`
 
 const urlOf = (registry: string, to: string, scheme: Scheme): URL =>
-  new URL(
-    `${scheme}//${registry === 'docker.io' ? HUB_HOST : registry}${to.startsWith('/') ? to : `/v2/${to}`}`,
-  )
+  new URL(`${scheme}//${registry === HUB ? HUB_HOST : registry}${to.startsWith('/') ? to : `/v2/${to}`}`)
 
 const answerOf = (url: URL, response: IncomingMessage, known: Known | undefined): Answer => ({
   response,

@@ -14,11 +14,11 @@ import type {
   ReferrersOptions,
   SearchOptions,
 } from '../model/image-verbs.ts'
-import { type ImageReference, parseReference, parseRegistry } from '../model/reference.ts'
+import { HUB, type ImageReference, parseReference, parseRegistry } from '../model/reference.ts'
 import type { ImageProgram } from './ports/images.ts'
+import type { FetchedManifest, KeptLogin } from './ports/registry.ts'
 
 const DEFAULT_LIMIT = 25
-const HUB = 'docker.io'
 
 /** All tags of a repository. Fails: InvalidReference, ImageNotFound, RegistryFailed. */
 export const listTags =
@@ -38,7 +38,7 @@ export const listReferrers =
       TE.flatMap(
         (reference): TE.TaskEither<EngineError, ImageReference & { readonly digest: Digest }> =>
           reference.digest === undefined
-            ? TE.map(({ digest }: { readonly digest: Digest }) => ({ ...reference, digest }))(
+            ? TE.map(({ digest }: FetchedManifest) => ({ ...reference, digest }))(
                 registry.manifest(reference, signal),
               )
             : TE.right({ ...reference, digest: reference.digest }),
@@ -83,7 +83,7 @@ export const login =
         username === '' || username.includes(':') ? E.left(oddName(username)) : E.right(host),
       ),
       TE.flatMap((host) =>
-        TE.map((kept: { readonly where: string; readonly plain: boolean }) => ({ registry: host, ...kept }))(
+        TE.map((kept: KeptLogin) => ({ registry: host, ...kept }))(
           ports.registry.login(host, { username, password }, signal),
         ),
       ),

@@ -105,13 +105,17 @@ export const decodeLoginOptions = (value: unknown): Either<EngineError, LoginOpt
 export const decodeReference = (value: unknown, option = 'reference'): Either<EngineError, string> =>
   E.mapLeft((found: Mismatch) => problem(option, found))(text(value))
 
-export const decodeLoadSource = (value: unknown): Either<EngineError, LoadSource> => {
-  const isPath = isObject(value) && typeof value.path === 'string' && value.path !== ''
-  const isStream = isObject(value) && isObject(value.stream) && Symbol.asyncIterator in value.stream
-  return isPath || isStream
-    ? E.right(value as unknown as LoadSource)
-    : E.left(problem('source', { where: '', why: 'expected { path } or { stream }', value }))
-}
+const pathOrStream =
+  <A>(option: string, isStream: (stream: Readonly<Record<PropertyKey, unknown>>) => boolean) =>
+  (value: unknown): Either<EngineError, A> => {
+    const { path, stream } = isObject(value) ? value : {}
+    const isPath = typeof path === 'string' && path !== ''
+    return isPath || (isObject(stream) && isStream(stream))
+      ? E.right(value as A)
+      : E.left(problem(option, { where: '', why: 'expected { path } or { stream }', value }))
+  }
+export const decodeLoadSource = pathOrStream<LoadSource>('source', (from) => Symbol.asyncIterator in from)
+export const decodeSaveTarget = pathOrStream<SaveTarget>('target', ({ write }) => typeof write === 'function')
 
 /** One reference or several. */
 export const decodeReferences = (value: unknown): Either<EngineError, readonly string[]> =>
@@ -122,11 +126,3 @@ export const decodeReferences = (value: unknown): Either<EngineError, readonly s
     ),
     E.mapLeft((found: Mismatch) => problem('references', found)),
   )
-
-export const decodeSaveTarget = (value: unknown): Either<EngineError, SaveTarget> => {
-  const isPath = isObject(value) && typeof value.path === 'string' && value.path !== ''
-  const isStream = isObject(value) && isObject(value.stream) && typeof value.stream.write === 'function'
-  return isPath || isStream
-    ? E.right(value as unknown as SaveTarget)
-    : E.left(problem('target', { where: '', why: 'expected { path } or { stream }', value }))
-}

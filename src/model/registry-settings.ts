@@ -16,7 +16,7 @@ import {
 } from './decode.ts'
 import type { InvalidSpec } from './errors.ts'
 import { absolutePath, size } from './options-decode-values.ts'
-import { type ImageReference, parseReference } from './reference.ts'
+import { type ImageReference, parseReference, parseRegistry } from './reference.ts'
 
 export interface RegistrySettings {
   /** Asked first for manifests and blobs, in this order: `host[:port]`, or `host[:port]/path` to put before a repository. */
@@ -82,17 +82,10 @@ const rules: Decoder<RegistryRules> = check(
 export const registries: Decoder<RegistriesRules> = (value) => {
   const decoded = record(rules)(value)
   if (E.isLeft(decoded)) return decoded
-  const odd = Object.keys(decoded.right).find((host) => !isHost(host))
+  const odd = Object.keys(decoded.right).find((host) => parseRegistry(host) !== host)
   if (odd === undefined) return decoded
   const why = odd === 'index.docker.io' ? 'is called docker.io here' : 'is not a host, as in a reference'
   return inside(keyPath(odd), { where: '', why, value: odd })
-}
-
-const isHost = (name: string): boolean => {
-  const parsed = parseReference(`${name}/x`)
-  return E.isRight(parsed) && parsed.right.registry === name && parsed.right.repository === 'x'
-    ? true
-    : name === 'docker.io'
 }
 
 /** The same from the text of a file; the error names the file and the field. */
