@@ -291,6 +291,22 @@ export const createEngine = (options: EngineOptions = {}): Engine => {
   const withImages = <A>(what: string, use: (images: Images) => TaskEither<EngineError, A>) =>
     tracked(what, (engine) => pipe(TE.fromTask(engine.images), TE.flatMap(use)))
 
+  /** One that takes two values: what it is about, and options or another of the kind. */
+  const imageVerb =
+    <A, B, C>(
+      what: string,
+      first: Decode<A>,
+      second: Decode<B>,
+      of: (images: Images) => (a: A, b: B) => TaskEither<EngineError, C>,
+    ) =>
+    (a: unknown, b?: unknown): TaskEither<EngineError, C> =>
+      withImages(what, (images) =>
+        pipe(
+          TE.fromEither(paired(first(a), second(b))),
+          TE.flatMap(([one, other]) => of(images)(one, other)),
+        ),
+      )
+
   /** A verb on the files of one container, which other containers of this engine are not in the way of. */
   const ofContainer = <O, A>(
     what: string,
@@ -389,6 +405,7 @@ export const createEngine = (options: EngineOptions = {}): Engine => {
       )
     }),
     images: {
+      list: () => withImages('list of images', ({ list }) => list()),
       prune: (wanted) =>
         withImages('prune of images', ({ prune }) =>
           pipe(TE.fromEither(decodePruneOptions(wanted)), TE.flatMap(prune)),
@@ -397,112 +414,34 @@ export const createEngine = (options: EngineOptions = {}): Engine => {
         withImages('check', ({ check }) =>
           pipe(TE.fromEither(decodeCheckOptions(wanted)), TE.flatMap(check)),
         ),
-      import: (source, wanted) =>
-        withImages('import', (images) =>
-          pipe(
-            both(decodeLoadSource(source), decodeImportOptions(wanted)),
-            TE.flatMap(([from, options]) => images.import(from, options)),
-          ),
-        ),
-      diff: (before, after) =>
-        withImages('diff of images', ({ compare }) =>
-          pipe(
-            both(decodeReference(before), decodeReference(after)),
-            TE.flatMap(([from, to]) => compare(from, to)),
-          ),
-        ),
-      pull: (reference, wanted) =>
-        withImages('pull', ({ pull }) =>
-          pipe(
-            both(decodeReference(reference), decodePullOptions(wanted)),
-            TE.flatMap(([name, options]) => pull(name, options)),
-          ),
-        ),
-      load: (source, wanted) =>
-        withImages('load', ({ load }) =>
-          pipe(
-            both(decodeLoadSource(source), decodeLoadOptions(wanted)),
-            TE.flatMap(([from, options]) => load(from, options)),
-          ),
-        ),
-      list: () => withImages('list of images', ({ list }) => list()),
-      remove: (reference, wanted) =>
-        withImages('remove image', ({ remove }) =>
-          pipe(
-            both(decodeReference(reference), decodeRemoveOptions(wanted)),
-            TE.flatMap(([name, options]) => remove(name, options)),
-          ),
-        ),
       save: (references, target, wanted) =>
         withImages('save', ({ save }) =>
           pipe(
-            both(decodeReferences(references), paired(decodeSaveTarget(target), decodeSaveOptions(wanted))),
+            paired(decodeReferences(references), paired(decodeSaveTarget(target), decodeSaveOptions(wanted))),
+            TE.fromEither,
             TE.flatMap(([names, [to, options]]) => save(names, to, options)),
           ),
         ),
-      push: (reference, wanted) =>
-        withImages('push', ({ push }) =>
-          pipe(
-            both(decodeReference(reference), decodePushOptions(wanted)),
-            TE.flatMap(([name, options]) => push(name, options)),
-          ),
-        ),
-      tag: (source, name) =>
-        withImages('tag', ({ tag }) =>
-          pipe(
-            both(decodeReference(source), decodeReference(name)),
-            TE.flatMap(([from, to]) => tag(from, to)),
-          ),
-        ),
-      inspect: (reference, wanted) =>
-        withImages('inspect image', ({ inspect }) =>
-          pipe(
-            both(decodeReference(reference), decodeInspectOptions(wanted)),
-            TE.flatMap(([name, options]) => inspect(name, options)),
-          ),
-        ),
-      history: (reference, wanted) =>
-        withImages('history of image', ({ history }) =>
-          pipe(
-            both(decodeReference(reference), decodeInspectOptions(wanted)),
-            TE.flatMap(([name, options]) => history(name, options)),
-          ),
-        ),
-      tags: (repository, wanted) =>
-        withImages('list of tags', ({ tags }) =>
-          pipe(
-            both(decodeReference(repository), decodeAskOptions(wanted)),
-            TE.flatMap(([name, options]) => tags(name, options)),
-          ),
-        ),
-      referrers: (reference, wanted) =>
-        withImages('list of referrers', ({ referrers }) =>
-          pipe(
-            both(decodeReference(reference), decodeReferrersOptions(wanted)),
-            TE.flatMap(([name, options]) => referrers(name, options)),
-          ),
-        ),
-      search: (term, wanted) =>
-        withImages('search', ({ search }) =>
-          pipe(
-            both(decodeReference(term, 'term'), decodeSearchOptions(wanted)),
-            TE.flatMap(([word, options]) => search(word, options)),
-          ),
-        ),
-      login: (registry, wanted) =>
-        withImages('login', ({ login }) =>
-          pipe(
-            both(decodeReference(registry, 'registry'), decodeLoginOptions(wanted)),
-            TE.flatMap(([host, options]) => login(host, options)),
-          ),
-        ),
       logout: (registry) =>
-        withImages('logout', ({ logout }) =>
-          pipe(
-            TE.fromEither(decodeReference(registry, 'registry')),
-            TE.flatMap((host) => logout(host)),
-          ),
-        ),
+        withImages('logout', ({ logout }) => pipe(TE.fromEither(decodeHost(registry)), TE.flatMap(logout))),
+      pull: imageVerb('pull', decodeReference, decodePullOptions, ({ pull }) => pull),
+      load: imageVerb('load', decodeLoadSource, decodeLoadOptions, ({ load }) => load),
+      remove: imageVerb('remove image', decodeReference, decodeRemoveOptions, ({ remove }) => remove),
+      push: imageVerb('push', decodeReference, decodePushOptions, ({ push }) => push),
+      tag: imageVerb('tag', decodeReference, decodeReference, ({ tag }) => tag),
+      inspect: imageVerb('inspect image', decodeReference, decodeInspectOptions, ({ inspect }) => inspect),
+      history: imageVerb('history of image', decodeReference, decodeInspectOptions, ({ history }) => history),
+      import: imageVerb('import', decodeLoadSource, decodeImportOptions, (images) => images.import),
+      diff: imageVerb('diff of images', decodeReference, decodeReference, ({ compare }) => compare),
+      tags: imageVerb('list of tags', decodeReference, decodeAskOptions, ({ tags }) => tags),
+      referrers: imageVerb(
+        'list of referrers',
+        decodeReference,
+        decodeReferrersOptions,
+        (images) => images.referrers,
+      ),
+      search: imageVerb('search', decodeTerm, decodeSearchOptions, ({ search }) => search),
+      login: imageVerb('login', decodeHost, decodeLoginOptions, ({ login }) => login),
     },
     // What is wrong with this host can be told where nothing can be run, and there above all.
     facts: session.track(
@@ -530,10 +469,9 @@ const whatToRun = (
   return E.isLeft(words) ? words : E.right({ image: from.right, argv: words.right })
 }
 
-const both = <A, B>(
-  a: E.Either<EngineError, A>,
-  b: E.Either<EngineError, B>,
-): TaskEither<EngineError, [A, B]> => TE.fromEither(paired(a, b))
+type Decode<A> = (value: unknown) => E.Either<EngineError, A>
+const decodeHost: Decode<string> = (value) => decodeReference(value, 'registry')
+const decodeTerm: Decode<string> = (value) => decodeReference(value, 'term')
 
 const paired = <A, B>(
   a: E.Either<EngineError, A>,
