@@ -1,6 +1,6 @@
 // Files that appear whole or not at all: written under another name, flushed, renamed.
 import { randomBytes } from 'node:crypto'
-import { mkdir, open, rename, rm } from 'node:fs/promises'
+import { mkdir, open, readdir, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 
 /** End of the names of files that are not complete yet. */
@@ -37,6 +37,13 @@ export const replaceFile = async (
   }
   await syncDirectory(path.dirname(file))
 }
+
+/** None for a folder that is not there. */
+export const namesIn = async (folder: string): Promise<string[]> =>
+  readdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return []
+    throw error
+  })
 
 /** Makes a rename in this directory survive a power cut. fsync(2), NOTES. */
 export const syncDirectory = async (folder: string): Promise<void> => {

@@ -1,7 +1,8 @@
 // Which repositories have a blob: one empty file for each, so that two writers never meet.
-import { mkdir, open, readdir, rm } from 'node:fs/promises'
+import { mkdir, open, rm } from 'node:fs/promises'
 import path from 'node:path'
 import type { Digest } from '../model/digest.ts'
+import { namesIn } from './content-store-files.ts'
 import type { StorePaths } from './content-store-paths.ts'
 
 /** NAME_MAX. A longer name is not noted: it would only spare an upload. */
@@ -43,9 +44,3 @@ export const removeOriginsExcept = async (
     for (const name of await namesIn(path.join(paths.origins, folder)))
       if (!repositories.has(decodeURIComponent(name))) await rm(path.join(paths.origins, folder, name))
 }
-
-const namesIn = (folder: string): Promise<string[]> =>
-  readdir(folder).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return []
-    throw error
-  })

@@ -10,7 +10,7 @@ import { message } from '../model/errors.ts'
 import { type Descriptor, decodeIndex, encodeIndex, OCI_LAYOUT_FILE } from '../model/image.ts'
 import { decodeRecord, type PreparedRecord } from '../model/image-record.ts'
 import { attempt, attemptEither, orThrow, thrown } from './attempt.ts'
-import { replaceFile, UNFINISHED } from './content-store-files.ts'
+import { namesIn, replaceFile, UNFINISHED } from './content-store-files.ts'
 import { type Flock, lockFile, tryLockFile } from './content-store-lock.ts'
 import { noteOrigin, readOrigins, removeOrigins, removeOriginsExcept } from './content-store-origins.ts'
 import { type StorePaths, storePaths } from './content-store-paths.ts'
@@ -228,13 +228,8 @@ const findBrokenRecords = async (
   return broken
 }
 
-const recordFiles = async (paths: StorePaths): Promise<readonly string[]> => {
-  const names = await readdir(paths.records).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return []
-    throw error
-  })
-  return names.sort()
-}
+const recordFiles = async (paths: StorePaths): Promise<readonly string[]> =>
+  (await namesIn(paths.records)).sort()
 
 const removeRecords = async (paths: StorePaths, targets: ReadonlySet<string>): Promise<void> => {
   for (const name of await recordFiles(paths)) {

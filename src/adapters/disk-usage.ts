@@ -1,10 +1,11 @@
 // What an engine's root takes on disk, counted by the addon as du(1) does.
-import { readdir, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import path from 'node:path'
 import type { Disk, ImagePart } from '../engine/ports/disk.ts'
 import type { Digest } from '../model/digest.ts'
 import type { LayerAddon } from '../native/layer-addon.ts'
 import { attempt, thrown } from './attempt.ts'
+import { namesIn } from './content-store-files.ts'
 import { storePaths } from './content-store-paths.ts'
 import { nativeError } from './layer-errors.ts'
 import { snapshotPaths } from './snapshotter-paths.ts'
@@ -50,16 +51,12 @@ export const diskOf = (root: string, native: Pick<LayerAddon, 'diskUsage'>): Dis
 
 /** Of the directory itself, without what is in it; nothing there is nothing. */
 const ownBlocks = async (folder: string): Promise<number> =>
-  stat(folder).then(({ blocks }) => blocks * BLOCK_BYTES, noneWhenMissing(0))
+  stat(folder).then(
+    ({ blocks }) => blocks * BLOCK_BYTES,
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return 0
+      throw error
+    },
+  )
 
 const sum = (sizes: readonly number[]): number => sizes.reduce((total, size) => total + size, 0)
-
-const namesIn = async (folder: string): Promise<readonly string[]> =>
-  readdir(folder).catch(noneWhenMissing([]))
-
-const noneWhenMissing =
-  <A>(none: A) =>
-  (error: NodeJS.ErrnoException): A => {
-    if (error.code === 'ENOENT') return none
-    throw error
-  }

@@ -202,9 +202,13 @@ const accept = async (registry: string, answer: Answer, request: SessionRequest)
   if (status === 404 && request.notFound !== undefined) throw thrown(request.notFound)
   const why = reasonIn(body) ?? plainReason(status)
   const problem = failed(url, { status, why, ...hintFor(registry, status) })
-  if (status !== 429 && status !== 408 && status < 500) throw problem
+  if (!mayPass(status)) throw problem
   throw new Transient(problem.error, retryAfter(response.headers['retry-after']))
 }
+
+/** 501 says that it will never be done (RFC 9110 §15.6.2). */
+const mayPass = (status: number): boolean =>
+  status === 408 || status === 429 || (status >= 500 && status !== 501)
 
 const plainReason = (status: number): string => {
   if (status === 401 || status === 403) return 'access denied'
