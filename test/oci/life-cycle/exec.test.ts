@@ -307,7 +307,10 @@ test('whoever enters the container’s namespaces has executed the helper before
     encoding: 'utf8',
   })
   assert.is(status, 0, stderr)
-  const lines = readFileSync(file, 'utf8').split('\n')
+  // strace pads pids to five columns.
+  const lines = readFileSync(file, 'utf8')
+    .replace(/^(\d+) +/gm, '$1 ')
+    .split('\n')
   const entered = lines.findIndex((line) => /setns\(\d+, CLONE_NEWPID\)\s+= 0/.test(line))
   const [maker = ''] = lines[entered]?.split(' ') ?? []
   const executed = lines.findIndex((line) => line.startsWith(`${maker} execveat(`))
