@@ -62,8 +62,10 @@ void attach_fd(msghdr* message, FdControl* control, int fd) noexcept {
   *reinterpret_cast<int*>(CMSG_DATA(rights)) = fd;
 }
 
-void send_all(int ctl, msghdr* message) noexcept {
-  while (call_unfiltered(nr::sendmsg, ctl, sys::ptr(message), MSG_NOSIGNAL) == -4 /* EINTR */) {
+long send_all(int ctl, msghdr* message) noexcept {
+  for (;;) {
+    const long sent = call_unfiltered(nr::sendmsg, ctl, sys::ptr(message), MSG_NOSIGNAL);
+    if (sent != -4 /* EINTR */) return sent;
   }
 }
 
@@ -121,18 +123,23 @@ void report_times(const Stage& stage, int fd) noexcept {
   if (count > 0) send_all(stage.ctl, &message);
 }
 
-long send_fd(int ctl, int fd, uint32_t tag) noexcept {
+// One message: a report of one number, and `fd` with it.
+long report_fd(int ctl, launch::ReportType type, uint32_t number, int fd) noexcept {
   struct {
     launch::ReportHeader header;
-    uint32_t tag;
-  } bytes{{static_cast<uint32_t>(launch::ReportType::kFd), 4}, tag};
+    uint32_t number;
+  } bytes{{static_cast<uint32_t>(type), sizeof number}, number};
   iovec part{&bytes, sizeof bytes};
   FdControl control{};
   msghdr message{};
   message.msg_iov = &part;
   message.msg_iovlen = 1;
   attach_fd(&message, &control, fd);
-  return call_unfiltered(nr::sendmsg, ctl, sys::ptr(&message), MSG_NOSIGNAL);
+  return send_all(ctl, &message);
+}
+
+long send_fd(int ctl, int fd, uint32_t tag) noexcept {
+  return report_fd(ctl, launch::ReportType::kFd, tag, fd);
 }
 
 // The answer is anything but the end of file.
@@ -146,20 +153,6 @@ long hand_over(int ctl, int fd, uint32_t tag, bool closes) noexcept {
     if (got > 0) return closes ? call_unfiltered(nr::close, fd) : 0;
   }
   return result;
-}
-
-void report_birth(int socket, int32_t pid, int pidfd) noexcept {
-  struct {
-    launch::ReportHeader header;
-    int32_t pid;
-  } bytes{{static_cast<uint32_t>(launch::ReportType::kBorn), sizeof pid}, pid};
-  iovec part{&bytes, sizeof bytes};
-  FdControl control{};
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  attach_fd(&message, &control, pidfd);
-  send_all(socket, &message);
 }
 
 // After CLONE_CLEAR_SIGHAND only ignored signals are left, and those the payload would inherit:
@@ -206,7 +199,7 @@ long give_birth(int socket, uint64_t flags, int cgroup) noexcept {
   }
   const long pid = sys::raw_syscall(nr::clone3, sys::ptr(&how), sizeof how);
   if (pid <= 0) return pid;
-  report_birth(socket, static_cast<int32_t>(pid), pidfd);
+  (void)report_fd(socket, launch::ReportType::kBorn, static_cast<uint32_t>(pid), pidfd);
   leave(0);
 }
 
@@ -333,6 +326,18 @@ volatile uint32_t* map_progress(int fd, int cell) noexcept {
   return progress_page + cell;
 }
 
+// Runs the plan that comes on `socket`, and returns in the process that is born in the end.
+// What the host process leaks is closed before anybody in the namespaces could see it.
+void be_born(int ctl, int socket) noexcept {
+  const long kept[6] = {socket, -1, -1, -1, -1, -1};
+  close_others(ctl, kept);
+  Stage stage{socket};
+  receive(&stage);
+  launch::Machine machine{slots, nullptr, 0};
+  const launch::Outcome outcome = launch::execute(stage.plan, machine, Special{stage});
+  if (!outcome.ok) report_failure(socket, 0, outcome.op, outcome.error);
+}
+
 }  // namespace
 
 [[noreturn]] void leave(int status) noexcept {
@@ -351,31 +356,17 @@ void forget_progress() noexcept {
   progress_page = nullptr;
 }
 
-// Runs the plan that comes on `socket`, and returns in the process that is born in the end.
-void be_born(int ctl, int socket) noexcept {
-  slots[0] = ctl;
-  for (int fd = 0; fd < 3; fd++) sys::raw_syscall(nr::dup3, ctl, fd, 0);
-  const long kept[6] = {socket, -1, -1, -1, -1, -1};
-  close_others(ctl, kept);
-  Stage stage{socket};
-  receive(&stage);
-  launch::Machine machine{slots, nullptr, 0};
-  const launch::Outcome outcome = launch::execute(stage.plan, machine, Special{stage});
-  if (!outcome.ok) report_failure(socket, 0, outcome.op, outcome.error);
-  sys::raw_syscall(nr::close, socket);
-}
-
 [[noreturn]] void run(int ctl, int progress_fd, int progress_cell, int birth) noexcept {
   Stage stage{ctl};
   volatile uint32_t* const progress = map_progress(progress_fd, progress_cell);
-  if (birth >= 0) be_born(ctl, birth);
   slots[0] = ctl;
   // Node closes its own standard streams on exec, so descriptors received below would land on 0, 1
   // and 2 and be overwritten when the payload's streams are connected. The control socket stands in
   // for them until then.
   for (int fd = 0; fd < 3; fd++) sys::raw_syscall(nr::dup3, ctl, fd, 0);
+  if (birth >= 0) be_born(ctl, birth);
   // Whatever else the host process leaks ends here, before any of it can be parked or reach a
-  // payload.
+  // payload; and what it took to be born.
   sys::raw_syscall(nr::close_range, 3, ctl - 1, 0);
   sys::raw_syscall(nr::close_range, ctl + 1, 0xffffffff, 0);
   sys::raw_syscall(nr::fcntl, ctl, 2 /* F_SETFD */, 1 /* FD_CLOEXEC */);

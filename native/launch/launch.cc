@@ -10,7 +10,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -106,13 +105,9 @@ struct ChildArgs {
 
 // Stacks of the launch thread: launches on a thread follow one another, and CLONE_VFORK returns
 // after the exec.
-void* new_stack() {
-  return mmap(nullptr, kStackSize, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK,
-              -1, 0);
-}
-
 void* child_stack() {
-  thread_local void* stack = new_stack();
+  thread_local void* stack = mmap(nullptr, kStackSize, PROT_READ | PROT_WRITE,
+                                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
   return stack;
 }
 
@@ -152,33 +147,34 @@ Cloned read_birth(Job* job, int socket) {
   return {Phase::kClone, 0, 0};
 }
 
-Cloned clone_child(Job* job, int child_ctl, int birth) {
+// The pid of a process that executes the helper, or -errno. `how`: what it has of its own.
+long clone_helper(Job* job, int child_ctl, int birth, clone_args* how) {
   void* stack = child_stack();
-  if (stack == MAP_FAILED) return {Phase::kClone, 0, ENOMEM};
-  const Script& script = *job->script;
+  if (stack == MAP_FAILED) return -ENOMEM;
   ChildArgs args{job, child_ctl, birth, {}, {}, {}, {}};
   snprintf(args.ctl_text, sizeof args.ctl_text, "%d", child_ctl);
   snprintf(args.progress_text, sizeof args.progress_text, "%d", job->progress_fd);
   snprintf(args.cell_text, sizeof args.cell_text, "%u", job->progress_cell);
   snprintf(args.birth_text, sizeof args.birth_text, "%d", birth);
+  how->flags |= job->script->clone_flags | CLONE_VM | CLONE_VFORK | CLONE_CLEAR_SIGHAND;
+  // A child that is to be our parent's needs a maker that is.
+  how->exit_signal = (how->flags & CLONE_PARENT) != 0 ? 0 : SIGCHLD;
+  how->stack = reinterpret_cast<uint64_t>(stack);
+  how->stack_size = kStackSize;
+  return sys::clone_onto(how, child_main, &args);
+}
+
+Cloned clone_child(Job* job, int child_ctl) {
   int pidfd = -1;
   clone_args how{};
-  how.flags = script.clone_flags | CLONE_VM | CLONE_VFORK | CLONE_CLEAR_SIGHAND;
-  // A child that is to be our parent's needs a maker that is.
-  how.exit_signal = (how.flags & CLONE_PARENT) != 0 ? 0 : SIGCHLD;
-  how.stack = reinterpret_cast<uint64_t>(stack);
-  how.stack_size = kStackSize;
-  if (birth < 0) {
-    how.flags |= CLONE_PIDFD;
-    how.pidfd = reinterpret_cast<uint64_t>(&pidfd);
-    if (script.cgroup_slot != kNoSlot) {
-      how.flags |= CLONE_INTO_CGROUP;
-      how.cgroup = static_cast<uint64_t>(job->slots[script.cgroup_slot]);
-    }
+  how.flags = CLONE_PIDFD;
+  how.pidfd = reinterpret_cast<uint64_t>(&pidfd);
+  if (const uint32_t cgroup = job->script->cgroup_slot; cgroup != kNoSlot) {
+    how.flags |= CLONE_INTO_CGROUP;
+    how.cgroup = static_cast<uint64_t>(job->slots[cgroup]);
   }
-  const long pid = sys::clone_onto(&how, child_main, &args);
+  const long pid = clone_helper(job, child_ctl, -1, &how);
   if (sys::failed(pid)) return {Phase::kClone, 0, static_cast<int>(-pid)};
-  if (birth >= 0) return {Phase::kClone, static_cast<uint32_t>(pid), 0};
   job->pid = static_cast<int32_t>(pid);
   job->pidfd = pidfd;
   return {Phase::kClone, 0, 0};
@@ -197,12 +193,13 @@ Cloned clone_joining(Job* job, int child_ctl) {
   make_room(own.get(), join.bytes.size());
   const int error = send_stage(own.get(), join, join.bytes, true, job->slots);
   if (error != 0) return {Phase::kSend, 0, error};
-  const Cloned cloned = clone_child(job, child_ctl, theirs.get());
+  clone_args how{};
+  const long joiner = clone_helper(job, child_ctl, theirs.get(), &how);
   theirs.reset();
-  if (cloned.error != 0) return cloned;
+  if (sys::failed(joiner)) return {Phase::kClone, 0, static_cast<int>(-joiner)};
   const Cloned born = read_birth(job, own.get());
   // Gone with its report. One that is our parent's is that one's to wait for.
-  (void)waitid(P_PID, static_cast<id_t>(cloned.op), nullptr, WEXITED);
+  (void)waitid(P_PID, static_cast<id_t>(joiner), nullptr, WEXITED);
   return born;
 }
 
@@ -317,8 +314,8 @@ void clone_and_send(Job* job) {
     close(child_end);
     return fail(job, Phase::kSend, 0, error);
   }
-  const Cloned cloned = job->script->join.bytes.empty() ? clone_child(job, child_end, -1)
-                                                        : clone_joining(job, child_end);
+  const Cloned cloned =
+      job->script->join.bytes.empty() ? clone_child(job, child_end) : clone_joining(job, child_end);
   close(child_end);
   job->cloned_ns = now_ns();
   if (cloned.error != 0) return fail(job, cloned.phase, cloned.op, cloned.error);
@@ -411,10 +408,8 @@ bool sound_program(const std::vector<uint8_t>& bytes, bool (*allowed)(uint32_t n
   return plan.assign(bytes) && plan.uses_only(allowed);
 }
 
-// The helper runs it, so it may call what it likes.
-bool sound_join(const Stage& join, size_t slot_count) {
-  return join.fds.size() <= kMaxStageFds && slots_below(join.fds, slot_count) &&
-         sound_program(join.bytes, allowed_anywhere);
+bool sound_fds(const Stage& stage, size_t slot_count) {
+  return stage.fds.size() <= kMaxStageFds && slots_below(stage.fds, slot_count);
 }
 
 }  // namespace
@@ -462,10 +457,12 @@ bool Script::validate() {
   if (network_slot != kNoSlot && network_slot >= slot_count) return false;
   if (!slots_below(keep, slot_count) || !slots_below(close, slot_count)) return false;
   for (const Stage& stage : stages) {
-    if (stage.fds.size() > kMaxStageFds || !slots_below(stage.fds, slot_count)) return false;
+    if (!sound_fds(stage, slot_count)) return false;
   }
+  // The helper runs it, so it may call what it likes.
+  if (PlanBytes joining; !sound_fds(join, slot_count) || !joining.assign(join.bytes)) return false;
   if (!sound_program(prepare, allowed_in_engine) || !sound_program(after, allowed_in_engine) ||
-      !sound_program(in_child, allowed_in_sharing_child) || !sound_join(join, slot_count) ||
+      !sound_program(in_child, allowed_in_sharing_child) ||
       !sound_program(layers, allowed_in_engine) || !sound_program(network, allowed_in_network))
     return false;
   // Neither the sharing child nor the second thread can add slots, and none are added meanwhile.
@@ -641,7 +638,5 @@ bool allowed_in_sharing_child(uint32_t number) {
   return number == static_cast<uint32_t>(nr::prctl) ||
          number == static_cast<uint32_t>(nr::capset) || number == static_cast<uint32_t>(nr::fcntl);
 }
-
-bool allowed_anywhere(uint32_t) { return true; }
 
 }  // namespace slipway::launch

@@ -173,8 +173,6 @@ bool allowed_in_engine(uint32_t nr);
 bool allowed_in_network(uint32_t nr);
 // System calls for the child that still shares memory with the engine (see docs/native.md).
 bool allowed_in_sharing_child(uint32_t nr);
-// Of whoever enters namespaces for the child to be born in.
-bool allowed_anywhere(uint32_t nr);
 
 // Runs an engine-side plan on the calling thread.
 Ran run_plan(PlanBytes* bytes, std::vector<int64_t>* slots, std::vector<uint32_t>* stamps = nullptr,

@@ -25,6 +25,7 @@ import type { EngineError } from '../model/errors.ts'
 import type { HostFacts } from '../model/host-facts.ts'
 import type { Addon } from '../native/addon.ts'
 import { attempt, thrown } from './attempt.ts'
+import { pidsIn } from './cgroup-pids.ts'
 
 const LOCK_EX = 2
 /** Together five seconds: a task in an uninterruptible call is frozen only afterwards. */
@@ -183,7 +184,7 @@ const homeOf = (group: string, isUnified: boolean): string => {
 
 /** Until a reading finds nobody who is not there already. */
 const gather = (groups: readonly string[], into: string): void => {
-  const moved = new Set<string>()
+  const moved = new Set<number>()
   for (let round = 0; round < MAX_ROUNDS; round++) {
     const left = [...new Set(groups.flatMap(pidsBelow))].filter((pid) => !moved.has(pid))
     if (left.length === 0) return
@@ -194,12 +195,10 @@ const gather = (groups: readonly string[], into: string): void => {
   }
 }
 
-/** Of a group and those a container made in it. A process of another pid namespace is listed as 0. */
-const pidsBelow = (group: string): readonly string[] => {
+/** Of a group and those a container made in it. */
+const pidsBelow = (group: string): readonly number[] => {
   try {
-    const own = readFileSync(`${group}/cgroup.procs`, 'utf8')
-      .split('\n')
-      .filter((pid) => Number(pid) > 0)
+    const own = pidsIn(group)
     const below = readdirSync(group, { withFileTypes: true }).filter((entry) => entry.isDirectory())
     return [...own, ...below.flatMap(({ name }) => pidsBelow(`${group}/${name}`))]
   } catch {
@@ -208,9 +207,9 @@ const pidsBelow = (group: string): readonly string[] => {
 }
 
 const ESRCH = -3
-const join = (group: string, pid: string): void => {
+const join = (group: string, pid: number): void => {
   try {
-    writeFileSync(`${group}/cgroup.procs`, pid)
+    writeFileSync(`${group}/cgroup.procs`, String(pid))
   } catch (error) {
     if ((error as NodeJS.ErrnoException).errno !== ESRCH) throw error
   }

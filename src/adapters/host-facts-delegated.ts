@@ -1,7 +1,8 @@
 // What of the cgroup tree belongs to an ordinary user: on v2, a group that was delegated to it, if this process is in one.
-import { accessSync, constants, readFileSync, statSync } from 'node:fs'
+import { accessSync, constants, statSync } from 'node:fs'
 import path from 'node:path'
 import type { CgroupFacts, HostFacts } from '../model/host-facts.ts'
+import { readText } from './read-text.ts'
 
 /** Files that come with a delegated group: Documentation/admin-guide/cgroup-v2.rst, Model of Delegation. */
 const DELEGATED_FILES = ['cgroup.procs', 'cgroup.subtree_control', 'cgroup.threads']
@@ -49,13 +50,6 @@ const belongsTo = (directory: string, euid: number): boolean => {
   }
 }
 
-const readText = (file: string): string => {
-  try {
-    return readFileSync(file, 'utf8')
-  } catch {
-    return ''
-  }
-}
 const words = (file: string): readonly string[] =>
   readText(file)
     .split(/\s+/)

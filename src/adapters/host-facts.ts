@@ -1,7 +1,8 @@
 // Probes what this host can do by reading /proc and /sys. Nothing is tried out, nothing is changed, nothing can fail.
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import type { HostFacts } from '../model/host-facts.ts'
+import { existsSync, readdirSync } from 'node:fs'
+import { type HostFacts, isAtLeast } from '../model/host-facts.ts'
 import { cgroupFacts } from './host-facts-cgroup.ts'
+import { readText } from './read-text.ts'
 
 /** Capability numbers of capability.h. */
 const CAP_SYS_ADMIN = 21n
@@ -15,13 +16,7 @@ export interface HostSource {
 export const thisHost: HostSource = { root: '', arch: process.arch }
 
 /** The file's text, or `''`: a missing or forbidden file means that the feature is not there. */
-const readText = (source: HostSource, path: string): string => {
-  try {
-    return readFileSync(source.root + path, 'utf8')
-  } catch {
-    return ''
-  }
-}
+const textOf = (source: HostSource, path: string): string => readText(source.root + path)
 const has = (source: HostSource, path: string): boolean => existsSync(source.root + path)
 const list = (source: HostSource, path: string): readonly string[] => {
   try {
@@ -42,14 +37,14 @@ export interface ProcessFacts {
 }
 
 export const probeProcess = (source: HostSource): ProcessFacts => {
-  const status = readText(source, '/proc/self/status')
+  const status = textOf(source, '/proc/self/status')
   const caps = field(status, 'CapEff', 0)
-  const oomScoreAdj = Number(readText(source, '/proc/self/oom_score_adj'))
+  const oomScoreAdj = Number(textOf(source, '/proc/self/oom_score_adj'))
   return {
     euid: Number(field(status, 'Uid', 1) ?? process.geteuid?.()),
     egid: Number(field(status, 'Gid', 1) ?? process.getegid?.()),
     effectiveCaps: caps === undefined ? 0n : BigInt(`0x${caps}`),
-    nofileHard: hardLimit(readText(source, '/proc/self/limits')),
+    nofileHard: hardLimit(textOf(source, '/proc/self/limits')),
     ...(oomScoreAdj < 0 ? { oomScoreAdj } : {}),
   }
 }
@@ -76,8 +71,6 @@ export const kernelVersion = (release: string): readonly [number, number] => {
   const match = /^(\d+)\.(\d+)/.exec(release)
   return match === null ? [0, 0] : [Number(match[1]), Number(match[2])]
 }
-const atLeast = (kernel: readonly [number, number], major: number, minor: number): boolean =>
-  kernel[0] > major || (kernel[0] === major && kernel[1] >= minor)
 
 /** `0-3,6` → 5. Source: Documentation/admin-guide/cputopology.rst. */
 export const countCpuList = (text: string): number =>
@@ -99,7 +92,7 @@ const bit = (mask: bigint, capability: bigint): boolean => ((mask >> capability)
 /** Debian's and Ubuntu's switches concern only processes without CAP_SYS_ADMIN. */
 const userNamespaces = (source: HostSource, caps: bigint): boolean => {
   const number = (path: string, absent: number): number => {
-    const text = readText(source, path).trim()
+    const text = textOf(source, path).trim()
     return text === '' ? absent : Number(text)
   }
   if (number('/proc/sys/user/max_user_namespaces', 0) <= 0) return false
@@ -121,22 +114,22 @@ const thermalThrottle = (source: HostSource): readonly string[] => {
 }
 
 const memoryBytes = (source: HostSource): number =>
-  Number(/^MemTotal:\s+(\d+) kB/m.exec(readText(source, '/proc/meminfo'))?.[1] ?? 0) * 1024
+  Number(/^MemTotal:\s+(\d+) kB/m.exec(textOf(source, '/proc/meminfo'))?.[1] ?? 0) * 1024
 
 /** What follows from the kernel's version alone. */
 const kernelFeatures = (kernel: readonly [number, number]) => ({
   // Commit 2b5f9dad32ed ("switch timens when a task gets a new mm"), pulled for Linux 6.2.
-  timeNamespaceAtExec: atLeast(kernel, 6, 2),
+  timeNamespaceAtExec: isAtLeast(kernel, 6, 2),
   // Linux 6.8: Documentation/filesystems/overlayfs.rst, "lowerdir+".
-  overlayLowerPlus: atLeast(kernel, 6, 8),
+  overlayLowerPlus: isAtLeast(kernel, 6, 8),
   // Linux 6.5: SO_PASSPIDFD and SCM_PIDFD, unix(7).
-  passPidfd: atLeast(kernel, 6, 5),
+  passPidfd: isAtLeast(kernel, 6, 5),
 })
 
 /** Probes everything anew, in about half a millisecond. Reads only; a missing file means a missing feature. */
 export const probeHostFacts = (source: HostSource = thisHost): HostFacts => {
   const own = probeProcess(source)
-  const kernelRelease = readText(source, '/proc/sys/kernel/osrelease').trim()
+  const kernelRelease = textOf(source, '/proc/sys/kernel/osrelease').trim()
   const kernel = kernelVersion(kernelRelease)
   const known = namespaces(source)
   const features = kernelFeatures(kernel)
@@ -144,22 +137,18 @@ export const probeHostFacts = (source: HostSource = thisHost): HostFacts => {
     ...own,
     ...features,
     timeNamespaceAtExec: features.timeNamespaceAtExec && known.includes('time'),
-    bootId: readText(source, '/proc/sys/kernel/random/boot_id').trim(),
+    bootId: textOf(source, '/proc/sys/kernel/random/boot_id').trim(),
     arch: source.arch === 'arm64' ? 'arm64' : 'x64',
     kernelRelease,
     kernel,
-    lastCap: Number(readText(source, '/proc/sys/kernel/cap_last_cap').trim() || 0),
-    cgroup: cgroupFacts(
-      readText(source, '/proc/self/mountinfo'),
-      (path) => readText(source, path),
-      source.root,
-    ),
+    lastCap: Number(textOf(source, '/proc/sys/kernel/cap_last_cap').trim() || 0),
+    cgroup: cgroupFacts(textOf(source, '/proc/self/mountinfo'), (path) => textOf(source, path), source.root),
     namespaces: known,
-    seccompActions: words(readText(source, '/proc/sys/kernel/seccomp/actions_avail')),
-    apparmor: readText(source, '/sys/module/apparmor/parameters/enabled').trim() === 'Y',
+    seccompActions: words(textOf(source, '/proc/sys/kernel/seccomp/actions_avail')),
+    apparmor: textOf(source, '/sys/module/apparmor/parameters/enabled').trim() === 'Y',
     selinux: has(source, '/sys/fs/selinux/enforce'),
     userNamespaces: known.includes('user') && userNamespaces(source, own.effectiveCaps),
-    cpus: Math.max(1, countCpuList(readText(source, '/sys/devices/system/cpu/online'))),
+    cpus: Math.max(1, countCpuList(textOf(source, '/sys/devices/system/cpu/online'))),
     memoryBytes: memoryBytes(source),
     canRaiseLimits: bit(own.effectiveCaps, CAP_SYS_RESOURCE),
     thermalThrottle: thermalThrottle(source),

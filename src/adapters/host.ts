@@ -19,6 +19,7 @@ import type { EngineError } from '../model/errors.ts'
 import type { HostFacts } from '../model/host-facts.ts'
 import type { DecodedOptions } from '../model/options-decoded.ts'
 import type { Rootfs } from '../model/prepared-image.ts'
+import { statFields } from '../model/process-stat.ts'
 import type { ContainerRecord } from '../model/record.ts'
 import { MAX_USER_DB_BYTES } from '../model/user-db.ts'
 import type { Addon, Execution } from '../native/addon.ts'
@@ -30,10 +31,12 @@ import { idPlaces } from '../plan/launch/own-text.ts'
 import { makeBindSources } from './bind-sources.ts'
 import { killAtOnce } from './cgroup-kill.ts'
 import type { CgroupParents } from './cgroup-parents.ts'
+import { pidsIn } from './cgroup-pids.ts'
 import { filterStore } from './filter-store.ts'
 import type { FreezerParts } from './freezer.ts'
 import type { Guardian } from './guardian.ts'
 import { textOf, USUAL_USER_DB_BYTES } from './read-in-root.ts'
+import { readText } from './read-text.ts'
 import { randomHex, type StateDir } from './state-dir.ts'
 
 const S_IFMT = 0o170000
@@ -253,14 +256,7 @@ const isMissing = (errno: number): boolean => errno === ENOENT || errno === ENOT
 
 const readHostFiles = (options: DecodedOptions): ReturnType<HostPort['hostFiles']> => {
   if (options.network !== 'host' && options.uts !== 'host') return {}
-  const read = (file: string): string => {
-    try {
-      return readFileSync(file, 'utf8')
-    } catch {
-      return ''
-    }
-  }
-  return { hosts: read('/etc/hosts'), resolvConf: read('/etc/resolv.conf'), hostname: hostname() }
+  return { hosts: readText('/etc/hosts'), resolvConf: readText('/etc/resolv.conf'), hostname: hostname() }
 }
 
 const major = (rdev: number): number => (rdev >> 8) & 0xfff
@@ -309,18 +305,15 @@ const killGroup = async (group: string): Promise<void> => {
 
 /** False when nobody was there. */
 const killOnce = (group: string): boolean => {
-  let pids: string[]
+  let pids: readonly number[]
   try {
-    pids = readFileSync(`${group}/cgroup.procs`, 'utf8')
-      .split('\n')
-      // A process of another pid namespace is listed as 0, and kill(2) takes that for our own group.
-      .filter((line) => Number(line) > 0)
+    pids = pidsIn(group)
   } catch {
     return false
   }
   for (const pid of pids) {
     try {
-      process.kill(Number(pid), SIGKILL)
+      process.kill(pid, SIGKILL)
     } catch {
       // It has ended in the meantime.
     }
@@ -380,11 +373,10 @@ const cleaner = ({ addon, facts, state }: HostParts): HostPort['cleanUp'] => {
   }
 }
 
-/** Field 22 of proc_pid_stat(5), behind a name that may hold anything; undefined for a process that has ended. */
+/** Field 22 of proc_pid_stat(5); undefined for a process that has ended. */
 const startTimeOf = (pid: number): string | undefined => {
   try {
-    const text = readFileSync(`/proc/${pid}/stat`, 'latin1')
-    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
+    const fields = statFields(readFileSync(`/proc/${pid}/stat`, 'latin1'))
     return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19]
   } catch {
     return undefined

@@ -9,7 +9,7 @@ import type { Images } from '../engine/images-verbs.ts'
 import type { Ports } from '../engine/ports.ts'
 import type { EngineError } from '../model/errors.ts'
 import { fnv1a } from '../model/fnv.ts'
-import { type HostFacts, isOrdinary } from '../model/host-facts.ts'
+import { type HostFacts, holdsAdmin, isOrdinary } from '../model/host-facts.ts'
 import type { ImageSource } from '../model/options.ts'
 import { decodeEngineOptions } from '../model/options-decode.ts'
 import type { PreparedImage } from '../model/prepared-image.ts'
@@ -217,10 +217,6 @@ const makeRuntime = (runtime: string): void => {
   }
 }
 
-const CAP_SYS_ADMIN = 1n << 21n
-const holds = ({ effectiveCaps }: Pick<HostFacts, 'effectiveCaps'>, capability: bigint): boolean =>
-  (effectiveCaps & capability) !== 0n
-
 /** Of root nothing is read for that. */
 const isOrdinaryUser = (): boolean => process.geteuid?.() !== 0 && isOrdinary(probeProcess(thisHost))
 
@@ -236,7 +232,7 @@ const withLayersInside = (addon: Addon & LayerAddon, userNamespace: number): Add
   Object.assign(Object.create(addon) as Addon & LayerAddon, layersInside(addon, userNamespace))
 
 const demandRights = (facts: Pick<HostFacts, 'effectiveCaps' | 'euid'>): void => {
-  if (holds(facts, CAP_SYS_ADMIN) || isOrdinary(facts)) return
+  if (holdsAdmin(facts) || isOrdinary(facts)) return
   throw {
     _tag: 'HostUnfit',
     need: 'the right to make containers',

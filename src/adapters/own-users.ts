@@ -1,6 +1,6 @@
 // Makes the user namespace that an ordinary user's containers live in: with the ranges of subuid(5) by newuidmap(1) and
 // newgidmap(1), which are setuid, or with the user's own ids alone.
-import { accessSync, closeSync, constants, openSync, readFileSync, writeFileSync } from 'node:fs'
+import { accessSync, closeSync, constants, openSync, writeFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import path from 'node:path'
 import type { EngineError } from '../model/errors.ts'
@@ -17,6 +17,7 @@ import type { Addon } from '../native/addon.ts'
 import { builtin } from '../native/builtin.ts'
 import { mapText } from '../plan/launch/userns.ts'
 import { openForEngine } from './engine-descriptors.ts'
+import { readText } from './read-text.ts'
 
 /** Who calls, and where its files are; tests have their own. */
 export interface UsersSource {
@@ -141,14 +142,6 @@ const ownerOf = (uid: number): RangeOwner => {
     return { uid, name: info.uid === uid ? info.username : undefined }
   } catch {
     return { uid, name: undefined }
-  }
-}
-
-const readText = (file: string): string => {
-  try {
-    return readFileSync(file, 'utf8')
-  } catch {
-    return ''
   }
 }
 

@@ -4,7 +4,7 @@ import { pipe } from '#fp/function'
 import type { TaskEither } from '#fp/TaskEither'
 import * as TE from '#fp/TaskEither'
 import type { EngineError, SyscallFailed } from '../model/errors.ts'
-import type { HostFacts } from '../model/host-facts.ts'
+import { type HostFacts, isAtLeast } from '../model/host-facts.ts'
 import type { Spec } from '../model/oci-spec.ts'
 import type { ImageSource } from '../model/options.ts'
 import type { DecodedStartOptions } from '../model/options-decoded.ts'
@@ -13,7 +13,9 @@ import { type ContainerRecord, RECORD_VERSION } from '../model/record.ts'
 import { remember } from '../model/remember.ts'
 import { type ResolvedUser, resolveUser } from '../model/user-db.ts'
 import type { Cleanup } from '../plan/cleanup.ts'
+import { hasNew } from '../plan/launch/build.ts'
 import { type LaunchInput, type LaunchPlan, planLaunch } from '../plan/launch/index.ts'
+import { isJoined } from '../plan/launch/joined.ts'
 import { overlayCount } from '../plan/launch/layer-names.ts'
 import { ownText } from '../plan/launch/own-text.ts'
 import { hostId } from '../plan/launch/userns.ts'
@@ -261,14 +263,8 @@ export const decideTemplate = <Plan extends LaunchPlan>(
 }
 
 /** overlayfs takes detached mounts as layers from Linux 6.15 on. */
-const needsNewerKernel = (
-  { linux }: Spec,
-  { rootfs }: PreparedImage,
-  { kernel: [major, minor] }: HostFacts,
-): boolean =>
-  rootfs.kind !== 'directory' &&
-  linux?.namespaces?.some(({ type, path }) => type === 'user' && path === undefined) === true &&
-  (major < 6 || (major === 6 && minor < 15))
+const needsNewerKernel = (spec: Spec, { rootfs }: PreparedImage, { kernel }: HostFacts): boolean =>
+  rootfs.kind !== 'directory' && hasNew(spec, 'user') && !isAtLeast(kernel, 6, 15)
 
 const recordOf = (
   ports: Ports,
@@ -327,10 +323,8 @@ export const streamsOf = ({ tty, stdin, stdout, stderr }: DecodedStartOptions): 
     : { stdin: 'ignore', stdout: 'ignore', stderr: 'ignore' }
 
 /** The uid, as the host counts, that the payload runs as. An ordinary user can give nothing away: the child does it. */
-export const ownerOf = ({ process, linux }: Spec): number =>
-  linux?.namespaces?.some(({ type, path }) => type === 'user' && path !== undefined) === true
-    ? 0
-    : (hostId(linux?.uidMappings, process?.user.uid ?? 0) ?? 0)
+export const ownerOf = (spec: Spec): number =>
+  isJoined(spec, 'user') ? 0 : (hostId(spec.linux?.uidMappings, spec.process?.user.uid ?? 0) ?? 0)
 
 /** What a start needs besides its streams. */
 export const startFds = ({ host: { state } }: Ports, parents: readonly OpenCgroupParent[]): StartFds => ({

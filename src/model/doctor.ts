@@ -1,5 +1,5 @@
 // What the facts of a host mean for the containers on it: which guarantees hold, which do not, and how to get them.
-import type { CgroupController, HostFacts } from './host-facts.ts'
+import { type CgroupController, type HostFacts, isAtLeast } from './host-facts.ts'
 import { countOf, noGroupOfUser } from './own-users.ts'
 
 /**
@@ -122,11 +122,9 @@ const ids = ({ users }: HostFacts): readonly Finding[] => {
 
 const kernel = (facts: HostFacts): Finding => {
   const base = { id: 'kernel', title: 'Kernel', fact: `Linux ${facts.kernelRelease}` }
-  const [major, minor] = facts.kernel
-  const atLeast = (a: number, b: number) => major > a || (major === a && minor >= b)
-  if (atLeast(6, 1))
+  if (isAtLeast(facts.kernel, 6, 1))
     return { ...base, state: 'ok', meaning: 'a version slipway is tested with (6.1 and later)' }
-  if (atLeast(5, 12))
+  if (isAtLeast(facts.kernel, 5, 12))
     return {
       ...base,
       state: 'limited',

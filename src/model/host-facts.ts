@@ -71,11 +71,17 @@ export interface HostFacts {
   readonly ipv6: boolean
 }
 
+/** Whether the kernel is this version or a later one. */
+export const isAtLeast = ([version, level]: HostFacts['kernel'], major: number, minor: number): boolean =>
+  version > major || (version === major && level >= minor)
+
 const CAP_SYS_ADMIN = 1n << 21n
+export const holdsAdmin = ({ effectiveCaps }: Pick<HostFacts, 'effectiveCaps'>): boolean =>
+  (effectiveCaps & CAP_SYS_ADMIN) !== 0n
 
 /** Neither root, of whatever namespace, nor one with its rights: such a user makes containers in a user namespace of its own. */
-export const isOrdinary = ({ euid, effectiveCaps }: Pick<HostFacts, 'euid' | 'effectiveCaps'>): boolean =>
-  euid !== 0 && (effectiveCaps & CAP_SYS_ADMIN) === 0n
+export const isOrdinary = (facts: Pick<HostFacts, 'euid' | 'effectiveCaps'>): boolean =>
+  facts.euid !== 0 && !holdsAdmin(facts)
 
 /** What a container opens and makes can be held to its device rules: by a v1 hierarchy, or by a program on a v2 group. */
 export const filtersDevices = ({ writable, controllers, unified, delegated }: CgroupFacts): boolean =>

@@ -4,6 +4,7 @@ import type { Either } from '#fp/Either'
 import * as E from '#fp/Either'
 import type { EngineError } from './errors.ts'
 import type { OciRecord, ProcessIdentity } from './oci-state.ts'
+import { statFields } from './process-stat.ts'
 
 /** Those of runtime-spec runtime.md, State, and `paused`, which runc and crun have too. */
 export type OciStatus = 'creating' | 'created' | 'running' | 'paused' | 'stopped'
@@ -42,15 +43,11 @@ const isAlive = ({ processes }: StatusFacts, wanted: ProcessIdentity | undefined
 const PF_EXITING = 4
 
 /**
- * Fields 3, 9 and 22 of /proc/<pid>/stat. The name before them may hold anything, brackets and blanks too. proc_pid_stat(5). The first
- * process of a pid namespace becomes a zombie only when everybody in it has been waited for, as a process of `exec` by its caller: it
- * is asleep meanwhile, and yet has ended.
+ * Fields 3, 9 and 22 of /proc/<pid>/stat. The first process of a pid namespace becomes a zombie only when everybody in it has been
+ * waited for, as a process of `exec` by its caller: it is asleep meanwhile, and yet has ended.
  */
 export const parseProcessStat = (text: string): ProcessStat | undefined => {
-  const fields = text
-    .slice(text.lastIndexOf(')') + 1)
-    .trim()
-    .split(/\s+/)
+  const fields = statFields(text)
   const [state, flags, startTime] = [fields[0], Number(fields[6]), Number(fields[19])]
   if (state === undefined || state === '' || !Number.isSafeInteger(startTime)) return undefined
   return { state: (flags & PF_EXITING) === 0 ? state : 'X', startTime }

@@ -1,6 +1,7 @@
 // The cgroups of a container: where its document puts them, how they are made and taken down, and who is in them.
 import { closeSync, constants, mkdirSync, openSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import path from 'node:path'
+import { pidsIn } from '../../adapters/cgroup-pids.ts'
 import { allowDevices, attachDevices, handDown, inheritCpuset } from '../../adapters/cgroup-setup.ts'
 import type { EngineError } from '../../model/errors.ts'
 import type { LinuxResources, Spec } from '../../model/oci-spec.ts'
@@ -225,18 +226,11 @@ export const GONE = ['ENOENT', 'ENODEV']
 
 /** Pids of all processes at and below a directory; none where it is gone. */
 export const pidsBelow = (directory: string): readonly number[] => {
-  const own = unless(GONE, () => readFileSync(path.join(directory, 'cgroup.procs'), 'utf8')) ?? ''
+  const own = unless(GONE, () => pidsIn(directory)) ?? []
   const below = (unless(GONE, () => readdirSync(directory, { withFileTypes: true })) ?? [])
     .filter((entry) => entry.isDirectory())
     .flatMap(({ name }) => pidsBelow(path.join(directory, name)))
-  // Processes of other pid namespaces are listed as 0.
-  return [
-    ...own
-      .split('\n')
-      .map(Number)
-      .filter((pid) => pid > 0),
-    ...below,
-  ]
+  return [...own, ...below]
 }
 
 /** Who belongs to a container: a group tells, or else the pid namespace, where the container has one of its own. */

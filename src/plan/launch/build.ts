@@ -1,5 +1,5 @@
 // What every part of the launch planner works on: the child's programs, its slots, and the facts they are chosen by.
-import type { HostFacts } from '../../model/host-facts.ts'
+import { type HostFacts, isAtLeast } from '../../model/host-facts.ts'
 import type { Mount, Spec } from '../../model/oci-spec.ts'
 import type { Rootfs } from '../../model/prepared-image.ts'
 import { allowsEveryDevice, deviceList } from '../device-list.ts'
@@ -145,7 +145,7 @@ export class LaunchBuild {
     this.arch = input.facts.arch
     this.slots.next()
     this.hasUserns = has(input.spec, 'user')
-    this.isNamespaced = this.hasUserns || input.facts.isNamespaced === true
+    this.isNamespaced = isNamespaced(input)
     this.noDevices = lacksDeviceRules(input)
     this.unmounted = input.lasting?.waitsForStart === true && livesUnmounted(input.spec, input.facts)
     this.networkComesLater = hasNew(input.spec, 'network') && !makesNetwork(input)
@@ -200,8 +200,7 @@ export const makesNetwork = ({
   facts,
 }: Pick<LaunchInput, 'spec' | 'lasting' | 'facts'>): boolean =>
   hasNew(spec, 'network') &&
-  (has(spec, 'user') ||
-    facts.isNamespaced === true ||
+  (isNamespaced({ spec, facts }) ||
     (lasting !== undefined && Object.keys(spec.linux?.netDevices ?? {}).length === 0))
 
 /**
@@ -209,11 +208,17 @@ export const makesNetwork = ({
  * is in it is mounted nowhere: the tree lives as long as a process has its root there, and nobody else sees it. Linux 6.15 is the
  * first that mounts into such a tree. A user namespace has no rights over a mount namespace of others.
  */
-export const livesUnmounted = (spec: Spec, facts: Pick<HostFacts, 'kernel' | 'isNamespaced'>): boolean => {
-  const [major, minor] = facts.kernel
-  const isNamespaced = has(spec, 'user') || facts.isNamespaced === true
-  return !hasNew(spec, 'mount') && !isNamespaced && (major > 6 || (major === 6 && minor >= 15))
-}
+export const livesUnmounted = (spec: Spec, facts: Pick<HostFacts, 'kernel' | 'isNamespaced'>): boolean =>
+  !hasNew(spec, 'mount') && !isNamespaced({ spec, facts }) && isAtLeast(facts.kernel, 6, 15)
+
+/** See LaunchBuild.isNamespaced. */
+export const isNamespaced = ({
+  spec,
+  facts,
+}: {
+  readonly spec: Spec
+  readonly facts: Pick<HostFacts, 'isNamespaced'>
+}): boolean => has(spec, 'user') || facts.isNamespaced === true
 
 /** New or joined. */
 export const has = (spec: Spec, type: string): boolean =>

@@ -1,5 +1,5 @@
 // cgroup files, v1 and v2, as text: runtime-spec config-linux.md (Control groups) to Documentation/admin-guide/cgroup-v1 and -v2.
-import type { HostFacts } from '../../model/host-facts.ts'
+import { type HostFacts, isAtLeast } from '../../model/host-facts.ts'
 import { lookUp } from '../../model/look-up.ts'
 import type { LinuxResources } from '../../model/oci-spec.ts'
 import type { CgroupParent } from './build.ts'
@@ -101,18 +101,13 @@ export const v2Writes = (controller: string, resources: LinuxResources): CgroupW
 }
 
 /** From Linux 5.16 on kernel memory has no limit of its own: Documentation/admin-guide/cgroup-v1/memory.rst. */
-export const limitsKernelMemory = ([major, minor]: HostFacts['kernel']): boolean =>
-  major < 5 || (major === 5 && minor < 16)
+export const limitsKernelMemory = (kernel: HostFacts['kernel']): boolean => !isAtLeast(kernel, 5, 16)
 
 /** Without what this kernel has no file for that does something; the planner has seen to it that another limit holds it. */
-export const effectiveLimits = (
-  { memory, ...others }: LinuxResources,
-  kernel: HostFacts['kernel'],
-): LinuxResources => {
-  if (memory?.kernel === undefined || limitsKernelMemory(kernel))
-    return { ...others, ...(memory && { memory }) }
-  const { kernel: _, ...rest } = memory
-  return { ...others, memory: rest }
+export const effectiveLimits = (resources: LinuxResources, kernel: HostFacts['kernel']): LinuxResources => {
+  if (resources.memory?.kernel === undefined || limitsKernelMemory(kernel)) return resources
+  const { kernel: _, ...memory } = resources.memory
+  return { ...resources, memory }
 }
 
 /** All limits of one of the container's groups. */
@@ -159,8 +154,8 @@ const sameWrites = (controller: string, { cpu, pids }: LinuxResources): CgroupWr
 }
 
 /** What kills a whole group: written to at one stroke (v2, Linux 5.14), or read to kill whoever is listed. */
-export const killFile = (version: 1 | 2, [major, minor]: HostFacts['kernel']): string =>
-  version === 2 && (major > 5 || (major === 5 && minor >= 14)) ? 'cgroup.kill' : 'cgroup.procs'
+export const killFile = (version: 1 | 2, kernel: HostFacts['kernel']): string =>
+  version === 2 && isAtLeast(kernel, 5, 14) ? 'cgroup.kill' : 'cgroup.procs'
 
 /**
  * v1 shares (2…262144) to v2 weight (1…10000) by runc's curve, on which the defaults of both meet: 1024 gives 100 (runc#4785;

@@ -717,12 +717,12 @@ const planBegin = (build: LaunchBuild, guardian: Slot, joinedTime: Slot | undefi
   )
   begin.call('clear umask', 'umask', [0])
   // Binds come after file systems in most documents: see makesNetwork.
-  const inOrder = input.lasting !== undefined
-  if (!inOrder) cutOff(build)
+  const bindsLast = input.lasting !== undefined
+  if (!bindsLast) cutOff(build)
   setNames(build)
   if (hasNew(input.spec, 'network') && !build.networkComesLater) bringUpLoopback(begin)
   makeDetached(build)
-  if (inOrder) cutOff(build)
+  if (bindsLast) cutOff(build)
   build.proc = ownProc(build)
   setTimeOffsets(build)
   enterTime(build)

@@ -53,15 +53,14 @@ const refuseShares = ({ cpu = {} }: LinuxResources, version: 1 | 2 | undefined):
 const refuseKernelMemory = (
   { memory = {} }: LinuxResources,
   { kernel }: LaunchInput['facts'],
-): EngineError | undefined => {
-  return (memory.kernel ?? 0) > 0 && !limitsKernelMemory(kernel) && !isHeld(memory)
+): EngineError | undefined =>
+  (memory.kernel ?? 0) > 0 && !limitsKernelMemory(kernel) && !isHeld(memory)
     ? unfit(
         `${RESOURCES}.memory.kernel`,
         'Linux has no such limit since 5.16',
         'a memory.limit that is not above it holds kernel memory, too',
       )
     : undefined
-}
 
 const isHeld = ({ kernel = 0, limit = 0 }: NonNullable<LinuxResources['memory']>): boolean =>
   limit > 0 && kernel >= limit

@@ -1,14 +1,13 @@
 // Network devices that cannot be moved into the container.
 import type { EngineError } from '../../model/errors.ts'
-import { hasNew, type LaunchInput } from './build.ts'
+import { hasNew, isNamespaced, type LaunchInput } from './build.ts'
 import { invalid, unfit, unsupported } from './refusals.ts'
 
-export const refuseDevices = ({ spec, facts, netDevices = [] }: LaunchInput): EngineError | undefined => {
+export const refuseDevices = (input: LaunchInput): EngineError | undefined => {
+  const { spec, netDevices = [] } = input
   const asked = Object.entries(spec.linux?.netDevices ?? {})
   if (asked.length === 0) return undefined
-  const isNamespaced =
-    facts.isNamespaced === true || (spec.linux?.namespaces ?? []).some(({ type }) => type === 'user')
-  if (hasNew(spec, 'network') && isNamespaced)
+  if (hasNew(spec, 'network') && isNamespaced(input))
     return unsupported(
       'linux.netDevices with a user namespace and a new network namespace',
       'the container makes that network namespace by itself',

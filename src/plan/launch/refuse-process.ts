@@ -1,6 +1,6 @@
 // What of a document's process, labels and clocks this host cannot give.
 import type { EngineError } from '../../model/errors.ts'
-import type { HostFacts } from '../../model/host-facts.ts'
+import { isAtLeast } from '../../model/host-facts.ts'
 import { notifies } from '../seccomp/actions.ts'
 import { hasNew, type LaunchInput } from './build.ts'
 import { isJoined } from './joined.ts'
@@ -83,5 +83,3 @@ const refuseListener = ({ spec, filter, facts, lasting }: LaunchInput): EngineEr
 }
 
 const WAIT_KILLABLE = 'SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV'
-const isAtLeast = ([major, minor]: HostFacts['kernel'], wantedMajor: number, wantedMinor: number): boolean =>
-  major > wantedMajor || (major === wantedMajor && minor >= wantedMinor)

@@ -1,4 +1,5 @@
 // Rules of a profile that apply only for some capabilities, machines or kernels: Docker's includes and excludes.
+import { isAtLeast } from '../../model/host-facts.ts'
 import type { SeccompSyscall } from '../../model/oci-spec.ts'
 import type { Arch } from '../arch.ts'
 
@@ -35,14 +36,9 @@ export const selectRules = (rules: readonly Conditional[], facts: ProfileFacts):
 const included = ({ caps = [], arches = [], minKernel }: Filter, facts: ProfileFacts): boolean =>
   caps.every((cap) => facts.caps.includes(cap)) &&
   (arches.length === 0 || arches.includes(GO_NAMES[facts.arch])) &&
-  (minKernel === undefined || isAtLeast(facts.kernel, minKernel))
+  (minKernel === undefined || isAtLeast(facts.kernel, ...minKernel))
 
 const excluded = ({ caps = [], arches = [], minKernel }: Filter, facts: ProfileFacts): boolean =>
   caps.some((cap) => facts.caps.includes(cap)) ||
   arches.includes(GO_NAMES[facts.arch]) ||
-  (minKernel !== undefined && isAtLeast(facts.kernel, minKernel))
-
-const isAtLeast = (
-  [version, level]: readonly [number, number],
-  [wanted, wantedLevel]: readonly [number, number],
-): boolean => version > wanted || (version === wanted && level >= wantedLevel)
+  (minKernel !== undefined && isAtLeast(facts.kernel, ...minKernel))

@@ -1,4 +1,6 @@
 // The mounts of a container: Docker's own, then what was asked for, shallow paths first.
+
+import { isAtLeast } from '../../model/host-facts.ts'
 import type { Mount } from '../../model/oci-spec.ts'
 import type { BindMount, DecodedMount, TmpfsMount } from '../../model/options-decoded.ts'
 import { isMapped } from '../../model/own-users.ts'
@@ -120,8 +122,7 @@ const userMount = (mount: DecodedMount, input: Pick<SpecInput, 'facts'>): Mount 
 /** Read-only reaches the mounts below the source too where the kernel can do that at once (mount_setattr(2), Linux 5.12). */
 const bind = (mount: BindMount, { facts }: Pick<SpecInput, 'facts'>): Mount => {
   const recursive = mount.recursive !== false
-  const [major, minor] = facts.kernel
-  const deep = recursive && (major > 5 || (major === 5 && minor >= 12))
+  const deep = recursive && isAtLeast(facts.kernel, 5, 12)
   const readonly = mount.readonly === true ? [deep ? 'rro' : 'ro'] : []
   return {
     destination: mount.target,
