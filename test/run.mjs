@@ -33,6 +33,22 @@ const runAll = async (files, jobs, context) => {
   return verdicts
 }
 
+/** Each red file once more, alone: what is red twice is broken, what is not is unsteady, and said to be. */
+const runRedAgain = async (verdicts, context) => {
+  const red = verdicts.filter(({ green }) => !green)
+  if (red.length > MOST_AGAIN) return verdicts
+  const again = new Map()
+  for (const { file } of red) {
+    console.log(`again, alone: ${file}`)
+    const [verdict] = await runAll([file], 1, context)
+    again.set(file, verdict)
+    if (verdict.green) console.log(`unsteady: ${file}`)
+  }
+  return verdicts.map((verdict) => again.get(verdict.file) ?? verdict)
+}
+/** More than a few did not fail by chance. */
+const MOST_AGAIN = 5
+
 /** Each file's own folder is gone already, unless something is mounted in it: then it stays, and is told. */
 const removeScratch = (scratch) => {
   for (const name of readdirSync(scratch).filter((each) => each.endsWith('.records'))) {
@@ -68,9 +84,11 @@ const main = async () => {
     context,
   )
   const serial = await runAll(files.filter(isSerial), 1, context)
+  const verdicts = [...parallel, ...serial]
+  const final = options.again ? await runRedAgain(verdicts, context) : verdicts
   removeScratch(scratch)
   if (options.prebuilt === undefined) rmSync(bundles, { recursive: true, force: true })
-  return printSummary([...parallel, ...serial]) ? 0 : 1
+  return printSummary(final) ? 0 : 1
 }
 process.exit(
   await main().catch((error) => {

@@ -8,6 +8,7 @@ export const USAGE = `usage: node test/run.mjs [options] [words]
   --list=PATH        only the files named in PATH, one per line
   --jobs=N           files at a time
   --timeout=SECONDS  limit for one file
+  --again            files that fail are run once more, alone, and named if they pass then
   --sanitize         the native tests, with the addon built for address,undefined
   --bundle-to=DIR    write the bundled test files there and run nothing
   --prebuilt=DIR     run what --bundle-to wrote`
@@ -27,7 +28,7 @@ const VALUES = {
   'bundle-to': (_, bundleTo) => ({ bundleTo }),
   prebuilt: (_, prebuilt) => ({ prebuilt }),
 }
-const SWITCHES = { '--unit': 'unit', '--sanitize': 'sanitize' }
+const SWITCHES = { '--unit': 'unit', '--sanitize': 'sanitize', '--again': 'again' }
 
 /** What the words ask for; `error` says why they make no sense. An unknown option must not run everything. */
 export const parseOptions = (args) => {
@@ -36,6 +37,7 @@ export const parseOptions = (args) => {
     files: [],
     unit: false,
     sanitize: false,
+    again: false,
     jobs: availableParallelism(),
     timeoutMs: TIMEOUT_S * 1000,
   }

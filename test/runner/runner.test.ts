@@ -1,5 +1,7 @@
 // The runner on files made to deceive it: each must come out red, for the right reason, and nothing else may.
 import { spawnSync } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { assert, suite } from '../support/suite.ts'
@@ -120,6 +122,33 @@ Skips('every skip is printed with its reason', () => {
   assert.match(skipping.stdout, 'skip skips all › is skipped: needs /no/such/file')
 })
 Skips.run()
+
+const Again = suite('runner/again')
+/** Made by the fixture, so that its second run knows. */
+const mark = (): string => path.join(tmpdir(), `mark-${randomUUID()}`)
+Again('a file that is red once is run again, alone, and named', () => {
+  const RED_ONCE_MARK = mark()
+  const run = runner(['--again', fixture('red-once'), fixture('green')], { RED_ONCE_MARK })
+  rmSync(RED_ONCE_MARK)
+  assert.is(run.status, 0)
+  assert.match(run.stdout, `unsteady: ${FIXTURES}/red-once.ts`)
+  assert.match(section(run.stdout, 'red-once'), 'failed: red once › is the second time')
+  assert.match(run.lastLine, /^\d+ passed, 0 failed$/)
+})
+Again('a file that is red twice is red', () => {
+  const run = runner(['--again', fixture('failing-assertion')])
+  assert.is(run.status, 1)
+  assert.not.match(run.stdout, 'unsteady')
+  assert.is(run.lastLine, '1 passed, 1 failed')
+})
+Again('without being asked nothing is run again', () => {
+  const RED_ONCE_MARK = mark()
+  const run = runner([fixture('red-once')], { RED_ONCE_MARK })
+  rmSync(RED_ONCE_MARK)
+  assert.is(run.status, 1)
+  assert.is(run.lastLine, '0 passed, 1 failed')
+})
+Again.run()
 
 const Choice = suite('runner/choice')
 Choice('a word that matches no file fails', () => {
