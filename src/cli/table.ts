@@ -18,12 +18,15 @@ const pad = (text: string, columns: number): string => text + ' '.repeat(Math.ma
 export const shortened = (text: string, columns: number): string =>
   width(text) > columns ? `${[...text].slice(0, columns - 1).join('')}…` : text
 
-/** Left-aligned columns, three blanks apart, as `docker ps` prints them. The last column is not padded. */
-export const alignColumns = (rows: readonly (readonly string[])[]): readonly string[] => {
+/**
+ * Left-aligned columns, three blanks apart, as `docker ps` prints them, and none but the last narrower than `narrowest`. The last one is not
+ * padded.
+ */
+export const alignColumns = (rows: readonly (readonly string[])[], narrowest = 0): readonly string[] => {
   const widths: number[] = []
   for (const row of rows)
     row.forEach((cell, i) => {
-      widths[i] = Math.max(widths[i] ?? 0, width(cell))
+      widths[i] = Math.max(widths[i] ?? narrowest, width(cell))
     })
   return rows.map((row) =>
     row

@@ -20,8 +20,14 @@ export const listImages: ImageProgram<readonly ImageSummary[]> = (ports) =>
     TE.flatMap(({ entries, records }) =>
       TE.traverseSeqArray((entry: Descriptor) => summariesOf(ports, entry, records))(entries),
     ),
-    TE.map((summaries) => summaries.flat().sort((a, b) => (b.createdMs ?? 0) - (a.createdMs ?? 0))),
+    TE.map((summaries) => summaries.flat().sort(newestFirst)),
   )
+
+/** Of one moment by their names. */
+const newestFirst = (a: ImageSummary, b: ImageSummary): number =>
+  (b.createdMs ?? 0) - (a.createdMs ?? 0) || compareText(nameIn(a), nameIn(b))
+const nameIn = ({ repository = '', tag = '' }: ImageSummary): string => `${repository}:${tag}`
+const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
 
 /** An entry some other tool put into the layout has no record: then its documents are read, without unpacking anything. */
 const summariesOf = (

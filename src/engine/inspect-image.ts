@@ -25,8 +25,10 @@ const describe = (image: OpenedImage, sizes: readonly number[]): ImageInspect =>
   const comment = config.history?.at(-1)?.comment
   return {
     Id: image.imageId,
-    RepoTags: image.names.flatMap((entry) => tagOf(entry) ?? []),
-    RepoDigests: [...new Set(image.names.flatMap(repositoryOf))].map((name) => `${name}@${target.digest}`),
+    RepoTags: image.names.flatMap((entry) => tagOf(entry) ?? []).sort(),
+    RepoDigests: [...new Set(image.names.flatMap(repositoryOf))]
+      .sort()
+      .map((name) => `${name}@${target.digest}`),
     Parent: '',
     Comment: comment ?? '',
     Created: config.created ?? '',

@@ -75,7 +75,7 @@ const historyRecord = (entry: ImageHistoryEntry, nowMs: number, full: boolean, h
   const command = createdBy.replaceAll('\t', ' ')
   return {
     ID: id === undefined ? MISSING : full ? id : hexOf(id).slice(0, SHORT_ID),
-    CreatedAt: createdMs === undefined ? 'N/A' : new Date(createdMs).toISOString().replace('.000Z', 'Z'),
+    CreatedAt: createdMs === undefined ? 'N/A' : new Date(createdMs).toISOString().replace(/\.\d+Z$/, 'Z'),
     CreatedSince: humanAge(createdMs, nowMs),
     CreatedBy: full ? command : shortened(command, SHORT_COMMAND),
     Size: human ? humanBytes(sizeBytes) : String(sizeBytes),

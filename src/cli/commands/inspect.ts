@@ -2,7 +2,7 @@
 import * as E from '#fp/Either'
 import type { ImageInspect } from '../../model/image-verbs.ts'
 import { type Args, type Context, command, type FlagTable } from '../command.ts'
-import { compileFormat, type Format } from '../format.ts'
+import { compileInspect, type Format } from '../format.ts'
 import { platformOption, refuse } from '../image-flags.ts'
 import { misuse, reportError } from '../report.ts'
 
@@ -63,7 +63,7 @@ const show = async (
 ): Promise<number> => {
   const wanted = platformOption(platform)
   if (E.isLeft(wanted)) return refuse({ stderr }, wanted.left)
-  const template = format === '' || format === 'json' ? undefined : compileFormat(format)
+  const template = format === '' || format === 'json' ? undefined : compileInspect(format)
   if (template !== undefined && E.isLeft(template)) return misuse({ stderr }, verb, template.left)
   const { images } = await engine()
   const found: ImageInspect[] = []

@@ -47,8 +47,8 @@ const ps = async (words: readonly string[], list: readonly ContainerSummary[] | 
 test('ps shows what runs, in the columns of Docker', async () => {
   assert.is(
     (await ps([])).stdout,
-    'CONTAINER ID   IMAGE             COMMAND            CREATED       STATUS       PORTS   NAMES\n' +
-      '0123456789ab   debian:bookworm   "sleep infinity"   3 hours ago   Up 2 hours           web\n',
+    'CONTAINER ID   IMAGE             COMMAND            CREATED       STATUS       PORTS     NAMES\n' +
+      '0123456789ab   debian:bookworm   "sleep infinity"   3 hours ago   Up 2 hours             web\n',
   )
 })
 
@@ -91,7 +91,7 @@ test('ps --format takes templates and tables', async () => {
   assert.is((await ps(['--format', '{{.Names}}:{{.State}}'])).stdout, 'web:running\n')
   assert.is(
     (await ps(['--format', 'table {{.Names}}\\t{{.Image}}'])).stdout,
-    'NAMES   IMAGE\nweb     debian:bookworm\n',
+    'NAMES     IMAGE\nweb       debian:bookworm\n',
   )
   assert.is((await ps(['--format', 'table'])).stdout, (await ps([])).stdout)
 })

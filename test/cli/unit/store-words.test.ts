@@ -196,10 +196,10 @@ const usage: DiskUsage = {
 const measured: Answers = { containers: { usage: TE.right(usage) } }
 test('system df has Docker columns, a template, and a page with everything', async () => {
   assert.equal((await said(['system', 'df'], measured)).stdout.split('\n'), [
-    'TYPE         TOTAL   ACTIVE   SIZE    RECLAIMABLE',
-    'Images       2       1        4MB     1MB (25%)',
-    'Containers   1       1        0B      0B',
-    'Other        0       0        4.1kB   0B (0%)',
+    'TYPE         TOTAL     ACTIVE    SIZE      RECLAIMABLE',
+    'Images       2         1         4MB       1MB (25%)',
+    'Containers   1         1         0B        0B',
+    'Other        0         0         4.1kB     0B (0%)',
     '',
   ])
   assert.is(
