@@ -9,12 +9,14 @@ import { Container } from './engine/container.ts'
 import { type FoundContainer, findFiles, heldStill } from './engine/container-files.ts'
 import { type ContainerSummary, listContainers, removeContainer } from './engine/containers.ts'
 import type { Images } from './engine/images-verbs.ts'
+import { inspectContainer } from './engine/inspect-container.ts'
 import { Pool as PoolProgram } from './engine/pool.ts'
 import type { Ports } from './engine/ports.ts'
 import { run as runProgram } from './engine/run.ts'
 import { Session } from './engine/session.ts'
 import { type Prepared, prepare, start as startProgram } from './engine/start.ts'
 import { Turns } from './engine/turns.ts'
+import type { ContainerInspect, InspectContainerOptions } from './model/container-inspect.ts'
 import { decodeOnce } from './model/decode-once.ts'
 import type { EngineError } from './model/errors.ts'
 import type { RunResult } from './model/exit.ts'
@@ -34,6 +36,7 @@ import {
   decodeCommitOptions,
   decodeExportOptions,
   decodeImportOptions,
+  decodeInspectContainerOptions,
   decodeInspectOptions,
   decodeLoadOptions,
   decodeLoadSource,
@@ -69,6 +72,7 @@ export type { Ended } from './engine/container.ts'
 export type { ContainerSummary } from './engine/containers.ts'
 export type { LineOptions, OutputStream } from './engine/ports/stdio.ts'
 export type { Prepared } from './engine/start.ts'
+export type * from './model/container-inspect.ts'
 export { type EngineError, hint, message, SlipwayError } from './model/errors.ts'
 export type * from './model/exit.ts'
 export type { HostFacts } from './model/host-facts.ts'
@@ -110,6 +114,11 @@ export interface Engine {
    */
   readonly pool: (options: PoolOptions, size?: Partial<PoolSize>) => TaskEither<EngineError, Pool>
   readonly list: TaskEither<EngineError, readonly ContainerSummary[]>
+  /** In the words of `docker container inspect`. Fails: ContainerNotFound; with `size` also as `usage`. */
+  readonly inspect: (
+    container: string,
+    options?: InspectContainerOptions,
+  ) => TaskEither<EngineError, ContainerInspect>
   /** By name, id or unique beginning of an id. Gives the full id. Fails: ContainerNotFound, WrongStatus. */
   readonly remove: (
     container: string,
@@ -378,6 +387,17 @@ export const createEngine = (options: EngineOptions = {}): Engine => {
         return listContainers(ports)
       }),
     ),
+    inspect: (container, wanted) =>
+      tracked('inspect', ({ ports, images }) => {
+        session.flush()
+        const options = decodeInspectContainerOptions(wanted)
+        if (E.isLeft(options)) return TE.fromEither(options)
+        if (options.right.size !== true) return inspectContainer(String(container))(ports)
+        return pipe(
+          TE.fromTask<Images, EngineError>(images),
+          TE.flatMap((verbs) => inspectContainer(String(container), verbs)(ports)),
+        )
+      }),
     remove: (container, wanted) =>
       tracked('remove', ({ ports }) => {
         session.flush()

@@ -5,6 +5,7 @@ import {
   type CheckOptions,
   type CommitOptions,
   type Container,
+  type ContainerInspect,
   type ContainerSummary,
   createEngine as createFpEngine,
   type DiskUsage,
@@ -21,6 +22,7 @@ import {
   type ImageSource,
   type ImageSummary,
   type ImportOptions,
+  type InspectContainerOptions,
   type InspectOptions,
   type LiveEngine,
   type LoadedImage,
@@ -74,6 +76,7 @@ export type {
   RunOptionsFor,
 } from './fp.ts'
 export { Container, type EngineError, hint, message, SlipwayError } from './fp.ts'
+export type * from './model/container-inspect.ts'
 export type * from './model/exit.ts'
 export type * from './model/image-verbs.ts'
 export type * from './model/options.ts'
@@ -109,6 +112,8 @@ export interface Engine {
    */
   pool(options: PoolOptions, size?: Partial<PoolSize>): Promise<Pool>
   list(): Promise<readonly ContainerSummary[]>
+  /** A container in Docker's words: what its record knows. */
+  inspect(container: string, options?: InspectContainerOptions): Promise<ContainerInspect>
   remove(container: string, options?: { readonly force?: boolean }): Promise<string>
   /**
    * Makes an image of a container that runs or was kept: exactly its changes, as one layer over its image. One that runs is held still
@@ -188,6 +193,7 @@ export const createEngine = (options: EngineOptions = {}): Engine => {
     plan: (image, argv, wanted) => promised(engine.plan(image, argv, wanted)),
     pool: async (wanted, size) => poolOf(await promised(engine.pool(wanted, size))),
     list: () => promised(engine.list),
+    inspect: (container, wanted) => promised(engine.inspect(container, wanted)),
     remove: (container, wanted) => promised(engine.remove(container, wanted)),
     commit: (container, wanted) => promised(engine.commit(container, wanted)),
     diff: (container) => promised(engine.diff(container)),

@@ -79,6 +79,7 @@ export interface EngineForCli {
     container: string,
     options: { readonly force: boolean },
   ) => TaskEither<EngineError, string>
+  readonly inspect: Engine['inspect']
   readonly commit: Engine['commit']
   readonly diff: Engine['diff']
   readonly export: Engine['export']

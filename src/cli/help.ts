@@ -6,6 +6,9 @@ const WIDEST = 110
 /** A left column wider than this pushes its text to the next line instead of moving the whole column. */
 const LEFT_LIMIT = 30
 
+/** The longest name of a command. */
+const MAIN_LEFT = 17
+
 /** Breaks a text into lines of at most `width` characters at its blanks; a longer word stands alone. */
 export const wrap = (text: string, width: number): readonly string[] => {
   const lines: string[] = []
@@ -106,7 +109,7 @@ export const mainHelp = (groups: readonly HelpGroup[], columns: number): string 
       `${title}:\n${twoColumns(
         commands.map(({ name, summary }) => [name, summary]),
         columns,
-        14,
+        MAIN_LEFT,
       )}`,
   )
   const options = twoColumns(
@@ -116,7 +119,7 @@ export const mainHelp = (groups: readonly HelpGroup[], columns: number): string 
       ['--help', 'Show this text, or the help of a command'],
     ],
     columns,
-    14,
+    MAIN_LEFT,
   )
   return `${[
     'Usage: slipway [--root DIR] COMMAND [ARG...]',

@@ -35,6 +35,7 @@ export const liveEngine = (
       ),
     list: () => engine.list,
     remove: (container, options) => engine.remove(container, options),
+    inspect: engine.inspect,
     commit: engine.commit,
     diff: engine.diff,
     export: engine.export,

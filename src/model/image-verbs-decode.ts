@@ -3,6 +3,7 @@
 import type { Either } from '#fp/Either'
 import * as E from '#fp/Either'
 import { pipe } from '#fp/function'
+import type { InspectContainerOptions } from './container-inspect.ts'
 import {
   array,
   type Decoder,
@@ -69,12 +70,14 @@ const labelled: Decoder<unknown> = object({ key: text, value: optional(text), no
 const PRUNE: Table = { all: flag, untilMs: integer(0, MAX_TIME_MS), labels: array(labelled) }
 const CHECK: Table = { heal: flag, trees: flag, signal: abortSignal }
 const INSPECT: Table = { platform }
+const INSPECT_CONTAINER: Table = { size: flag }
 const PUSH: Table = { ...PULL, allTags: flag }
 const ASK: Table = { signal: abortSignal }
 const REFERRERS: Table = { ...ASK, artifactType: text }
 const SEARCH: Table = { ...ASK, limit: integer(1, 1000) }
 const LOGIN: Table = { ...ASK, username: text, password: text }
 
+export const decodeInspectContainerOptions = optionsOf<InspectContainerOptions>(INSPECT_CONTAINER)
 export const decodePullOptions = optionsOf<PullOptions>(PULL)
 export const decodeLoadOptions = optionsOf<LoadOptions>(LOAD)
 export const decodeInspectOptions = optionsOf<InspectOptions>(INSPECT)

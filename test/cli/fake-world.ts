@@ -132,7 +132,7 @@ export interface Answers {
   readonly facts?: EngineError | HostFacts
   readonly store?: EngineError
   readonly images?: Partial<ImageVerbs>
-  readonly containers?: Partial<Pick<EngineForCli, 'commit' | 'diff' | 'export' | 'usage'>>
+  readonly containers?: Partial<Pick<EngineForCli, 'commit' | 'diff' | 'export' | 'inspect' | 'usage'>>
 }
 
 const notHere = (reference: string) => TE.left<EngineError>({ _tag: 'ImageNotFound', reference })
@@ -179,6 +179,7 @@ export const fakeEngine = (answers: Answers = {}): FakeEngine => {
       removed.push(name)
       return TE.right(name)
     },
+    inspect: (container) => TE.left({ _tag: 'ContainerNotFound', container }),
     commit: (container) => TE.left({ _tag: 'ContainerNotFound', container }),
     diff: (container) => TE.left({ _tag: 'ContainerNotFound', container }),
     export: (container) => TE.left({ _tag: 'ContainerNotFound', container }),

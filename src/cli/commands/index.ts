@@ -33,6 +33,8 @@ export const commandGroups: readonly CommandGroup[] = [
         aliases: ['container commit'],
         load: async () => (await import('./commit.ts')).commit,
       },
+      { name: 'container inspect', load: async () => (await import('./inspect.ts')).containerInspect },
+      { name: 'container prune', load: async () => (await import('./container-prune.ts')).containerPrune },
       { name: 'diff', aliases: ['container diff'], load: async () => (await import('./diff.ts')).diff },
       {
         name: 'export',
@@ -90,6 +92,7 @@ export const commandGroups: readonly CommandGroup[] = [
     commands: [
       { name: 'system df', load: async () => (await import('./system-df.ts')).systemDf },
       { name: 'system check', load: async () => (await import('./system-check.ts')).systemCheck },
+      { name: 'system prune', load: async () => (await import('./system-prune.ts')).systemPrune },
       { name: 'info', aliases: ['system info'], load: async () => (await import('./info.ts')).info },
       { name: 'doctor', load: async () => (await import('./doctor.ts')).doctor },
       { name: 'explain', load: async () => (await import('./explain.ts')).explain },

@@ -14,11 +14,7 @@ export const rmi = command({
       short: 'f',
       help: 'All names of an id; names in use; and a missing image is no failure',
     },
-    'no-prune': {
-      kind: 'boolean',
-      help: '',
-      unsupported: { yet: false, why: 'layers that no image needs are always removed' },
-    },
+    'no-prune': { kind: 'boolean', help: 'Changes nothing: images have no nameless parents that could stay' },
   },
   run: async ({ args, stdout, stderr, engine }) => {
     const { force } = args.flags

@@ -1,9 +1,11 @@
 // slipway search: repositories of a registry by a word.
 import * as E from '#fp/Either'
+import type { FoundRepository } from '../../model/image-verbs.ts'
 import { command } from '../command.ts'
+import { filterItems, type Maker } from '../filters.ts'
 import { formatRecords } from '../format.ts'
 import { transfer } from '../image-flags.ts'
-import { reportUsage } from '../report.ts'
+import { misuse } from '../report.ts'
 import { printable } from '../table.ts'
 
 const HEADERS = {
@@ -15,6 +17,20 @@ const HEADERS = {
 const COLUMNS = 'table {{.Name}}\t{{.Description}}\t{{.StarCount}}\t{{.IsOfficial}}'
 /** Docker cuts descriptions here. */
 const DESCRIPTION_LENGTH = 45
+
+/** What a registry does not tell is no star, and not official. Nothing is built by the Hub itself any more. */
+const FILTERS: Readonly<Record<string, Maker<FoundRepository>>> = {
+  'is-official': (value) => booleanTest(value, ({ official }) => official === true),
+  'is-automated': (value) => booleanTest(value, () => false),
+  stars: (value) =>
+    /^\d{1,9}$/.test(value) ? ({ stars = 0 }) => stars >= Number(value) : 'not a number of stars',
+}
+
+const booleanTest = (value: string, fact: (repository: FoundRepository) => boolean) => {
+  if (!['true', 'false', '1', '0'].includes(value)) return 'neither true nor false'
+  const wanted = value === 'true' || value === '1'
+  return (repository: FoundRepository) => fact(repository) === wanted
+}
 
 export const search = command({
   name: 'search',
@@ -29,28 +45,28 @@ export const search = command({
       kind: 'list',
       short: 'f',
       value: 'KEY=VALUE',
-      help: '',
-      unsupported: { yet: true, why: 'all that is found is shown so far' },
+      help: 'Show only repositories by is-official=true or stars=N (at least so many)',
     },
   },
   run: async (context) => {
     const [term = ''] = context.args.positionals
-    const { limit, format = 'table', 'no-trunc': full } = context.args.flags
+    const { limit, format = 'table', 'no-trunc': full, filter } = context.args.flags
+    const conditions = filterItems(FILTERS, filter, [])
+    if (E.isLeft(conditions)) return misuse(context, 'search', conditions.left)
     const found = await transfer(context, { quiet: true, platform: undefined }, async ({ signal }) =>
       (await context.engine()).images.search(term, { signal, ...(limit === undefined ? {} : { limit }) }),
     )
     if (E.isLeft(found)) return found.left
-    const records = found.right.repositories.map(({ name, description = '', stars, official }) => ({
+    const passing = filterItems(FILTERS, filter, found.right.repositories)
+    if (E.isLeft(passing)) return misuse(context, 'search', passing.left)
+    const records = passing.right.map(({ name, description = '', stars, official }) => ({
       Name: name,
       Description: shorten(printable(description), full),
       StarCount: stars === undefined ? '' : String(stars),
       IsOfficial: official === true ? '[OK]' : '',
     }))
     const shown = formatRecords(format === 'table' ? COLUMNS : format, records, HEADERS)
-    if (E.isLeft(shown)) {
-      reportUsage(context.stderr, 'search', shown.left)
-      return 1
-    }
+    if (E.isLeft(shown)) return misuse(context, 'search', shown.left)
     if (found.right.by === 'catalog')
       context.stderr.write('slipway: this registry has no search: names in its list of repositories\n')
     context.stdout.write(shown.right)

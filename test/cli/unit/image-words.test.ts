@@ -1,5 +1,6 @@
 // tag, inspect, history, and nouns before verbs: what is asked of the engine, and what is printed.
 import * as TE from '#fp/TaskEither'
+import type { ContainerInspect } from '../../../src/model/container-inspect.ts'
 import { digestOf } from '../../../src/model/digest.ts'
 import type { EngineError } from '../../../src/model/errors.ts'
 import type { ImageHistoryEntry, ImageInspect } from '../../../src/model/image-verbs.ts'
@@ -64,6 +65,64 @@ test('inspect prints a list as Docker does, by both names of the verb', async ()
     assert.match(stdout, /^\[\n {4}\{\n {8}"Id"/)
   }
 })
+const container: ContainerInspect = {
+  Id: 'c'.repeat(64),
+  Created: '2024-01-02T03:04:05Z',
+  Path: 'sh',
+  Args: ['-c', 'x'],
+  State: {
+    Status: 'running',
+    Running: true,
+    Paused: false,
+    Restarting: false,
+    Dead: false,
+    Pid: 7,
+    ExitCode: 0,
+    StartedAt: '2024-01-02T03:04:05Z',
+    FinishedAt: '0001-01-01T00:00:00Z',
+  },
+  Image: id,
+  Name: '/web',
+  RestartCount: 0,
+  Platform: 'linux',
+  Config: { Image: 'app:1', Labels: { a: 'b' } },
+  GraphDriver: { Name: 'overlay2', Data: null },
+}
+test('inspect finds containers before images, and either alone where it is told to', async () => {
+  const asked: unknown[] = []
+  const answers: Answers = {
+    images,
+    containers: {
+      inspect: (name, options) => {
+        asked.push([name, options])
+        return name === 'web' || (name === 'app:1' && options?.size === true)
+          ? TE.right(container)
+          : TE.left({ _tag: 'ContainerNotFound', container: name })
+      },
+    },
+  }
+  const ids = async (...words: string[]) => (await said([...words, '-f', '{{.Id}}'], answers)).stdout
+  assert.is(await ids('inspect', 'web', 'app:1'), `${container.Id}\n${id}\n`)
+  assert.is(await ids('inspect', '-s', 'app:1'), `${container.Id}\n`)
+  assert.is(await ids('inspect', '-s', '--type', 'image', 'app:1'), `${id}\n`)
+  assert.is(await ids('container', 'inspect', 'web'), `${container.Id}\n`)
+  assert.equal(asked, [
+    ['web', { size: false }],
+    ['app:1', { size: false }],
+    ['app:1', { size: true }],
+    ['web', { size: false }],
+  ])
+  const pid = await said(['inspect', '-f', '{{.State.Pid}} {{index .Config.Labels "a"}}', 'web'], answers)
+  assert.is(pid.stdout, '7 b\n')
+})
+test('inspect does not look for an image when containers cannot be looked at', async () => {
+  const broken: EngineError = { _tag: 'StateDamaged', path: '/x', why: 'y' }
+  const { stderr } = await said(['inspect', 'app:1'], {
+    images,
+    containers: { inspect: () => TE.left(broken) },
+  })
+  assert.match(stderr, /^slipway: \/x: damaged: y\n/)
+})
 test('inspect with a template prints one line for each image, and json is compact', async () => {
   const format = '{{.Id}} {{join .Config.Cmd ","}}'
   assert.is((await said(['inspect', '-f', format, 'app:1', 'app:1'])).stdout, `${id} a,b\n${id} a,b\n`)
@@ -79,7 +138,10 @@ test('inspect shows what it found and fails for what it did not', async () => {
 for (const [words, text] of [
   [['inspect', '-f', '{{.Nope}}', 'app:1'], 'there is no field .Nope'],
   [['inspect', '-f', '{{', 'app:1'], 'a {{ is not closed'],
-  [['inspect', '--type', 'volume', 'app:1'], 'only images can be inspected so far'],
+  [['inspect', '--type', 'volume', 'app:1'], 'only container and image can be inspected so far'],
+  [['inspect', 'nope'], 'no container is called that either'],
+  [['inspect', '--type', 'container', 'app:1'], 'no such container: app:1'],
+  [['container', 'inspect', 'app:1'], 'no such container: app:1'],
   [['inspect', '--platform', 'a/b/c/d', 'app:1'], 'a/b/c/d'],
   [['image', 'inspect'], 'too few arguments'],
 ] as const)

@@ -151,6 +151,37 @@ Registries(
     assert.match(listed.stderr, /has no search/)
   },
 )
+Registries('search shows what its conditions let through', async () => {
+  const search = () =>
+    TE.right({
+      by: 'search' as const,
+      repositories: [
+        { name: 'debian', stars: 9, official: true },
+        { name: 'me/debian', stars: 3, official: false },
+        { name: 'reg.lan/debian' },
+      ],
+    })
+  const answers = { images: { search } }
+  const names = async (...filters: string[]) => {
+    const words = filters.flatMap((filter) => ['--filter', filter])
+    return (await output(['search', '--format', '{{.Name}}', ...words, 'deb'], { answers })).stdout.split(
+      '\n',
+    )
+  }
+  assert.equal(await names('is-official=true'), ['debian', ''])
+  assert.equal(await names('is-official=false', 'stars=3'), ['me/debian', ''])
+  assert.equal(await names('stars=0', 'is-automated=false'), ['debian', 'me/debian', 'reg.lan/debian', ''])
+  assert.equal(await names('is-automated=true'), [''])
+  for (const [filter, why] of [
+    ['stars=many', 'not a number of stars'],
+    ['is-official=maybe', 'neither true nor false'],
+    ['color=red', 'the keys are is-official, is-automated, stars'],
+  ] as const) {
+    const refused = await output(['search', '-f', filter, 'deb'], { answers })
+    assert.is(refused.code, 1)
+    assert.ok(refused.stderr.includes(why), refused.stderr)
+  }
+})
 
 const logins: { registry: string; options: LoginOptions }[] = []
 const images = {

@@ -1,5 +1,6 @@
 // commit, diff, export, import, prune, df and check: what is asked of the engine, and what is printed.
 import * as TE from '#fp/TaskEither'
+import type { ContainerSummary } from '../../../src/cli/engine.ts'
 import { digestOf } from '../../../src/model/digest.ts'
 import type { EngineError } from '../../../src/model/errors.ts'
 import type { DiskUsage, PruneOptions, StoreReport } from '../../../src/model/image-verbs.ts'
@@ -193,6 +194,90 @@ const usage: DiskUsage = {
   ],
   perContainer: [{ id: 'f'.repeat(64), sizeBytes: 10 }],
 }
+const ended = (name: string, more: Partial<ContainerSummary> = {}): ContainerSummary => ({
+  id: name.repeat(64).slice(0, 64),
+  name,
+  image: 'app:1',
+  command: ['true'],
+  status: 'stopped',
+  createdMs: 1e12,
+  labels: {},
+  ...more,
+})
+const listed = [
+  ended('a'),
+  ended('b', { labels: { keep: 'yes' } }),
+  ended('c', { createdMs: Date.now() }),
+  ended('d', { status: 'running' }),
+]
+const pruningAll = (asked: PruneOptions[] = []): Answers => ({
+  ...pruning(asked),
+  list: listed,
+  containers: {
+    usage: TE.right({ ...usage, perContainer: listed.map(({ id }) => ({ id, sizeBytes: 1000 })) }),
+  },
+})
+const idsIn = (stdout: string): readonly string[] =>
+  [...stdout.matchAll(/^([a-d])\1{63}$/gm)].map(([, letter = '']) => letter)
+
+test('container prune removes what has ended and meets all conditions', async () => {
+  const all = await said(['container', 'prune', '-f'], pruningAll())
+  assert.match(all.stdout, /^Deleted Containers:\na{64}\nb{64}\nc{64}\n\nTotal reclaimed space: 3kB\n$/)
+  for (const [filters, left] of [
+    [['label!=keep'], ['a', 'c']],
+    [['label=keep=yes'], ['b']],
+    [['until=24h'], ['a', 'b']],
+    [['until=24h', 'label!=keep'], ['a']],
+    [['label=keep=no'], []],
+  ] as const) {
+    const words = filters.flatMap((filter) => ['--filter', filter])
+    const { code, stdout } = await said(['container', 'prune', '-f', ...words], pruningAll())
+    assert.equal([code, idsIn(stdout)], [0, left], filters.join(' '))
+  }
+  assert.is((await said(['container', 'prune', '-f', '--filter', 'name=a'], pruningAll())).code, 1)
+})
+test('prune passes over a container that another command removes, and tells of any other failure', async () => {
+  const removing = (error: EngineError): Answers => ({
+    ...pruningAll(),
+    remove: (name) => (name.startsWith('a') ? error : undefined),
+  })
+  const gone = await said(
+    ['container', 'prune', '-f'],
+    removing({ _tag: 'ContainerNotFound', container: 'a' }),
+  )
+  assert.equal([gone.code, idsIn(gone.stdout)], [0, ['b', 'c']])
+  const failed = await said(
+    ['system', 'prune', '-f'],
+    removing({ _tag: 'StateDamaged', path: '/x', why: 'y' }),
+  )
+  assert.equal([failed.code, failed.stderr], [1, 'slipway: /x: damaged: y\n'])
+})
+test('system prune removes containers first, then images, by the same conditions', async () => {
+  const asked: PruneOptions[] = []
+  const { stdout } = await said(
+    ['system', 'prune', '-af', '--volumes', '--filter', 'label=keep'],
+    pruningAll(asked),
+  )
+  assert.is(
+    stdout,
+    `Deleted Containers:\n${'b'.repeat(64)}\n\nDeleted Images:\nuntagged: app:1\ndeleted: ${id}\n\nTotal reclaimed space: 1.24MB\n`,
+  )
+  assert.equal(asked, [{ all: true, labels: [{ key: 'keep', not: false }] }])
+})
+test('system prune and container prune ask before', async () => {
+  for (const [words, warning] of [
+    [['system', 'prune'], /stopped containers\n {2}- all dangling images\n\nAre you sure/],
+    [['system', 'prune', '-a'], /- all images without at least one container/],
+    [['container', 'prune'], /^WARNING! This will remove all stopped containers\.\nAre you sure/],
+  ] as const) {
+    const made = call(words, { answers: pruningAll() })
+    await settle()
+    made.keys.write('n\n')
+    assert.equal([await made.code, made.fake.removed], [1, []])
+    assert.match(made.stdout(), warning)
+  }
+})
+
 const measured: Answers = { containers: { usage: TE.right(usage) } }
 test('system df has Docker columns, a template, and a page with everything', async () => {
   assert.equal((await said(['system', 'df'], measured)).stdout.split('\n'), [

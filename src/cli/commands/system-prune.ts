@@ -1,0 +1,58 @@
+// slipway system prune: removes ended containers and images nobody asks for any more, after a question.
+import * as E from '#fp/Either'
+import { command } from '../command.ts'
+import { refuse } from '../image-flags.ts'
+import {
+  confirmed,
+  containersText,
+  imagesText,
+  POSTPONED,
+  pruneContainers,
+  pruneForce,
+  reclaimedText,
+} from '../prune.ts'
+import { pruneFilters } from '../prune-filters.ts'
+import { misuse } from '../report.ts'
+
+export const systemPrune = command({
+  name: 'system prune',
+  summary: 'Remove ended containers, and images that have no name or that nobody uses',
+  usage: '[OPTIONS]',
+  flags: {
+    all: {
+      kind: 'boolean',
+      short: 'a',
+      help: 'Also every named image that no container is left of',
+    },
+    filter: {
+      kind: 'list',
+      value: 'KEY=VALUE',
+      help: 'Only what until=24h (made before that), label=KEY[=VALUE] or label!=KEY[=VALUE] lets through',
+    },
+    force: pruneForce,
+    volumes: { kind: 'boolean', help: 'Changes nothing: volumes of a container always go with it' },
+  },
+  run: async (context) => {
+    const { all, filter, force } = context.args.flags
+    const conditions = pruneFilters(filter, Date.now())
+    if (E.isLeft(conditions)) return misuse(context, 'system prune', conditions.left)
+    if (!force && !(await confirmed(context, warning(all)))) return 1
+    const engine = await context.engine()
+    const containers = await pruneContainers(engine, conditions.right)
+    if (E.isLeft(containers)) return refuse(context, containers.left)
+    context.stdout.write(containersText(containers.right))
+    const images = await engine.images.prune({ all, ...conditions.right })()
+    if (E.isLeft(images)) return refuse(context, images.left)
+    const bytes = containers.right.reclaimedBytes + images.right.reclaimedBytes
+    context.stdout.write(imagesText(images.right) + reclaimedText(bytes))
+    if (images.right.postponed) context.stderr.write(POSTPONED)
+    return 0
+  },
+})
+
+const warning = (all: boolean): string =>
+  `WARNING! This will remove:
+  - all stopped containers
+  - all ${all ? 'images without at least one container associated to them' : 'dangling images'}
+
+`

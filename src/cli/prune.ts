@@ -1,0 +1,79 @@
+// What the prune commands share: the question, ended containers by conditions, and what is told afterwards.
+import { createInterface } from 'node:readline'
+import * as E from '#fp/Either'
+import type { EngineError } from '../model/errors.ts'
+import type { PrunedImages, PruneOptions } from '../model/image-verbs.ts'
+import type { Context } from './command.ts'
+import type { ContainerSummary, EngineForCli } from './engine.ts'
+import { humanBytes } from './human.ts'
+
+export const pruneForce = { kind: 'boolean', short: 'f', help: 'Do not ask' } as const
+
+export type Conditions = Pick<PruneOptions, 'untilMs' | 'labels'>
+
+/** Only `y` is a yes; the end of the input is a no. */
+export const confirmed = async (
+  { stdin, stdout }: Pick<Context, 'stdin' | 'stdout'>,
+  warning: string,
+): Promise<boolean> => {
+  stdout.write(`${warning}Are you sure you want to continue? [y/N] `)
+  const lines = createInterface({ input: stdin.stream() })
+  try {
+    for await (const line of lines) return /^y(es)?$/i.test(line.trim())
+    return false
+  } finally {
+    lines.close()
+  }
+}
+
+export interface PrunedContainers {
+  /** Full ids. */
+  readonly ids: readonly string[]
+  readonly reclaimedBytes: number
+}
+
+/** Removes every ended container that meets all conditions. One that another command removes, or that runs again, is passed over. */
+export const pruneContainers = async (
+  engine: EngineForCli,
+  conditions: Conditions,
+): Promise<E.Either<EngineError, PrunedContainers>> => {
+  const listed = await engine.list()()
+  if (E.isLeft(listed)) return listed
+  const ended = listed.right.filter(({ status }) => status === 'stopped')
+  const wanted = ended.filter((container) => meets(container, conditions))
+  if (wanted.length === 0) return E.right({ ids: [], reclaimedBytes: 0 })
+  const usage = await engine.usage()
+  if (E.isLeft(usage)) return usage
+  const sizes = new Map(usage.right.perContainer.map(({ id, sizeBytes }) => [id, sizeBytes]))
+  const ids: string[] = []
+  for (const { id } of wanted) {
+    const removed = await engine.remove(id, { force: false })()
+    if (E.isRight(removed)) ids.push(id)
+    else if (!MEANWHILE.has(removed.left._tag)) return removed
+  }
+  return E.right({ ids, reclaimedBytes: ids.reduce((sum, id) => sum + (sizes.get(id) ?? 0), 0) })
+}
+const MEANWHILE: ReadonlySet<EngineError['_tag']> = new Set(['ContainerNotFound', 'WrongStatus'])
+
+const meets = (
+  { createdMs, labels: own }: ContainerSummary,
+  { untilMs = Number.POSITIVE_INFINITY, labels = [] }: Conditions,
+): boolean =>
+  createdMs < untilMs &&
+  labels.every(({ key, value, not = false }) => {
+    const has = Object.hasOwn(own, key) && (value === undefined || own[key] === value)
+    return has !== not
+  })
+
+/** In Docker's words; nothing where nothing was removed. */
+export const containersText = ({ ids }: PrunedContainers): string =>
+  ids.length === 0 ? '' : `Deleted Containers:\n${ids.map((id) => `${id}\n`).join('')}\n`
+
+export const imagesText = ({ untagged, deleted }: PrunedImages): string => {
+  const lines = [...untagged.map((name) => `untagged: ${name}\n`), ...deleted.map((id) => `deleted: ${id}\n`)]
+  return lines.length === 0 ? '' : `Deleted Images:\n${lines.join('')}\n`
+}
+
+export const reclaimedText = (bytes: number): string => `Total reclaimed space: ${humanBytes(bytes)}\n`
+export const POSTPONED =
+  'slipway: another process adds images: files that nobody needs go with a later command\n'
