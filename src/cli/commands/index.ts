@@ -97,6 +97,7 @@ export const commandGroups: readonly CommandGroup[] = [
       { name: 'doctor', load: async () => (await import('./doctor.ts')).doctor },
       { name: 'explain', load: async () => (await import('./explain.ts')).explain },
       { name: 'bench', load: async () => (await import('./bench.ts')).bench },
+      { name: 'completion', load: async () => (await import('./completion.ts')).completion(commandGroups) },
       { name: 'version', load: async () => (await import('./version.ts')).version },
     ],
   },

@@ -29,7 +29,7 @@ const flags = {
   format,
   platform,
   size,
-  type: { kind: 'text', value: 'TYPE', help: 'What is meant by a name: container or image. Default: either' },
+  type: { kind: 'text', value: 'container|image', help: 'What is meant by a name. Default: either' },
 } as const satisfies FlagTable
 
 export const imageInspect = command({
@@ -54,7 +54,7 @@ export const containerInspect = command({
 export const inspect = command({
   name: 'inspect',
   summary: 'Show everything that is known of containers or images',
-  usage: '[OPTIONS] NAME [NAME...]',
+  usage: '[OPTIONS] CONTAINER|IMAGE [CONTAINER|IMAGE...]',
   positionals: { min: 1 },
   flags,
   run: async (context) => {

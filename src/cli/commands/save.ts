@@ -18,8 +18,8 @@ export const save = command({
     output: { kind: 'text', short: 'o', value: 'PATH', help: 'Write there. Default: standard output' },
     format: {
       kind: 'text',
-      value: 'FORMAT',
-      help: 'docker-archive (the default, an OCI layout as well), oci-archive or oci-dir',
+      value: 'docker-archive|oci-archive|oci-dir',
+      help: 'Form of the file; docker-archive, the default, is an OCI layout as well',
     },
     platform: {
       kind: 'text',
