@@ -158,6 +158,8 @@ export interface ImageVerbs {
   readonly tag: (...args: Parameters<Images['tag']>) => ReturnType<Images['tag']>
   /** In the words of `docker image inspect`. */
   readonly inspect: (...args: Parameters<Images['inspect']>) => ReturnType<Images['inspect']>
+  /** Which platforms it was made for, and which of them are here. */
+  readonly platforms: (reference: string) => ReturnType<Images['platforms']>
   /** Images into a file, a directory or a stream, as docker or as an OCI layout. */
   readonly save: (
     references: string | readonly string[],
@@ -441,6 +443,10 @@ export const createEngine = (options: EngineOptions = {}): Engine => {
             TE.fromEither,
             TE.flatMap(([names, [to, options]]) => save(names, to, options)),
           ),
+        ),
+      platforms: (reference) =>
+        withImages('platforms of image', ({ platforms }) =>
+          pipe(TE.fromEither(decodeReference(reference)), TE.flatMap(platforms)),
         ),
       logout: (registry) =>
         withImages('logout', ({ logout }) => pipe(TE.fromEither(decodeHost(registry)), TE.flatMap(logout))),

@@ -19,6 +19,7 @@ import {
   type HostFacts,
   type ImageHistoryEntry,
   type ImageInspect,
+  type ImagePlatform,
   type ImageSource,
   type ImageSummary,
   type ImportOptions,
@@ -149,6 +150,8 @@ export interface Engine {
    * @example await engine.save(['app:1', 'app:2'], { path: 'app.tar' })
    */
   save(references: string | readonly string[], target: SaveTarget, options?: SaveOptions): Promise<void>
+  /** Which platforms an image was made for, and which of them are here. */
+  imagePlatforms(reference: string): Promise<readonly ImagePlatform[]>
   /** The steps an image was made in, newest first. */
   imageHistory(reference: string, options?: InspectOptions): Promise<readonly ImageHistoryEntry[]>
   /** Pushes an image to the registry of its name; one result for each tag, which is one but for `allTags`. */
@@ -210,6 +213,7 @@ export const createEngine = (options: EngineOptions = {}): Engine => {
     save: (references, target, wanted) => promised(engine.images.save(references, target, wanted)),
     tag: (source, name) => promised(engine.images.tag(source, name)),
     inspectImage: (reference, wanted) => promised(engine.images.inspect(reference, wanted)),
+    imagePlatforms: (reference) => promised(engine.images.platforms(reference)),
     imageHistory: (reference, wanted) => promised(engine.images.history(reference, wanted)),
     push: (reference, wanted) => promised(engine.images.push(reference, wanted)),
     tags: (repository, wanted) => promised(engine.images.tags(repository, wanted)),

@@ -104,7 +104,8 @@ const findById = (
     ids.add(imageId)
     targets.add(target)
   }
-  if (ids.size > 1)
+  // Several images of one index are meant by what it is called.
+  if (ids.size > 1 && targets.size > 1)
     return E.left({ _tag: 'InvalidReference', reference: text, why: `${ids.size} images have ids like this` })
   const found = entries.filter(({ digest }) => targets.has(digest))
   return found.length === 0 ? E.left(notFound(text)) : E.right(found)

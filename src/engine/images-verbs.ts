@@ -11,6 +11,7 @@ import type {
   FoundRepositories,
   ImageHistoryEntry,
   ImageInspect,
+  ImagePlatform,
   ImageSummary,
   ImportOptions,
   InspectOptions,
@@ -38,6 +39,7 @@ import type {
 import { checkStore } from './check.ts'
 import { type ContainerFiles, changesOf, commit, compareImages, exportFiles } from './commit.ts'
 import { imageHistory } from './history.ts'
+import { imagePlatforms } from './image-platforms.ts'
 import { imageUsage, type UsingContainer } from './image-usage.ts'
 import { listImages } from './images.ts'
 import { importImage } from './import.ts'
@@ -68,6 +70,7 @@ export interface Images {
     reference: string,
     options?: InspectOptions,
   ) => TaskEither<EngineError, readonly ImageHistoryEntry[]>
+  readonly platforms: (reference: string) => TaskEither<EngineError, readonly ImagePlatform[]>
   readonly save: (
     references: readonly string[],
     target: SaveTarget,
@@ -108,6 +111,7 @@ export const imageVerbs = (ports: ImagePorts): Images => ({
   tag: (source, name) => tagImage(source, name)(ports),
   inspect: (reference, options) => inspectImage(reference, options)(ports),
   history: (reference, options) => imageHistory(reference, options)(ports),
+  platforms: (reference) => imagePlatforms(reference)(ports),
   save: (references, target, options) => save(references, target, options)(ports),
   import: (source, options) => importImage(source, options)(ports),
   commit: (files, options) => commit(files, options)(ports),

@@ -73,6 +73,24 @@ export interface ImageSummary {
   readonly labels: Readonly<Record<string, string>>
 }
 
+/** One platform an image was made for. */
+export interface ImagePlatform {
+  /** e.g. `linux/arm64`, as the image says it. */
+  readonly platform: string
+  /** Of its manifest. */
+  readonly digest: Digest
+  /** All of its documents and layers are in the store. What follows is known of those only. */
+  readonly isHere: boolean
+  /** Image id. */
+  readonly id?: Digest
+  /** Sum of the uncompressed layers. */
+  readonly sizeBytes?: number
+  /** Sum of its documents and layers as they were sent. */
+  readonly contentBytes?: number
+  /** How many were made of it. */
+  readonly containers?: number
+}
+
 export interface RemoveOptions {
   /** By id: although it has several names. By name: although containers use the image, which then stays, nameless. */
   readonly force?: boolean

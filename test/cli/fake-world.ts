@@ -147,6 +147,7 @@ const noImages: ImageVerbs = {
   diff: notHere,
   inspect: notHere,
   history: notHere,
+  platforms: notHere,
   prune: () => TE.right({ untagged: [], deleted: [], reclaimedBytes: 0, postponed: false }),
   check: () => TE.right({ checked: { blobs: 0, records: 0, layers: 0, stacks: 0 }, problems: [] }),
   push: notHere,

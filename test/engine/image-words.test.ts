@@ -104,6 +104,53 @@ Words('inspect chooses the platform it is told, and else the one that is here', 
   assert.is((await right(store.images.inspect('arm:1'))).Architecture, 'arm64')
   assert.is((await right(store.images.inspect(arm.config.digest))).Id, arm.config.digest)
 })
+Words('platforms are those of the index, with sizes where all of one is here', async () => {
+  const arm = buildImage({ architecture: 'arm64', layers: [[{ name: 'arm' }]] })
+  const index = buildIndex([
+    [one, 'amd64'],
+    [arm, 'arm64'],
+  ])
+  await loadAs(index, 'app:1')
+  const [own, other, ...more] = await right(store.images.platforms('app:1'))
+  assert.equal(more, [])
+  assert.equal(other, { platform: 'linux/arm64', digest: arm.target.digest, isHere: false })
+  const blobs = [one.target, one.config, ...one.layers]
+  assert.equal(own, {
+    platform: 'linux/amd64',
+    digest: one.target.digest,
+    isHere: true,
+    id: one.config.digest,
+    sizeBytes: (await right(store.images.inspect('app:1'))).Size,
+    contentBytes: blobs.reduce((sum, { size }) => sum + size, 0),
+    containers: 0,
+  })
+  const folder = mkdtempSync(path.join(tmpdir(), 'slipway-load-'))
+  writeFiles(folder, layoutFiles([[index, 'app:1']]))
+  await right(store.images.load({ path: folder }, { platform: { os: 'linux', architecture: 'arm64' } }))
+  rmSync(folder, { recursive: true })
+  assert.equal(
+    (await right(store.images.platforms('app:1'))).map(({ platform, isHere }) => `${platform} ${isHere}`),
+    ['linux/amd64 true', 'linux/arm64 true'],
+  )
+  // What the index is called means both.
+  for (const text of [index.target.digest, index.target.digest.slice(7, 19)])
+    assert.is((await right(store.images.platforms(text))).length, 2)
+  assert.equal((await right(store.images.remove(index.target.digest))).untagged, ['app:1'])
+})
+Words('an image without an index has the platform of its config', async () => {
+  await loadAs(two, 'two:1')
+  assert.equal(
+    (await right(store.images.platforms(two.config.digest))).map(({ platform, id, isHere }) => [
+      platform,
+      id,
+      isHere,
+    ]),
+    [['linux/amd64', two.config.digest, true]],
+  )
+})
+Words('platforms of what is not here fails with its name', async () => {
+  assert.is((await left('ImageNotFound', store.images.platforms('nope'))).reference, 'nope')
+})
 Words('inspect of what is not here fails with its name', async () => {
   assert.is((await left('ImageNotFound', store.images.inspect('nope'))).reference, 'nope')
 })

@@ -3,11 +3,14 @@ import * as E from '#fp/Either'
 import { hexOf } from '../../model/digest.ts'
 import type { ImageSummary } from '../../model/image-verbs.ts'
 import type { UsageError } from '../args.ts'
-import { type Args, command, type FlagTable } from '../command.ts'
+import { type Args, type Context, command, type FlagTable } from '../command.ts'
 import { formatRecords } from '../format.ts'
 import { humanAge, humanBytes } from '../human.ts'
+import { refuse } from '../image-flags.ts'
 import { filterImages, referenceTest } from '../images-filters.ts'
-import { print, reportError } from '../report.ts'
+import { type ImageTree, namedTargets, treeText } from '../images-tree.ts'
+import { misuse, print, reportError } from '../report.ts'
+import { isUtf8, styleFor } from '../table.ts'
 
 export const imagesFlags = {
   all: { kind: 'boolean', short: 'a', help: 'Accepted for its habit: there are no intermediate images' },
@@ -25,6 +28,7 @@ export const imagesFlags = {
     value: 'KEY=VALUE',
     help: 'Show only images by dangling, reference, label, before, since or until',
   },
+  tree: { kind: 'boolean', help: 'Show the platforms of each image, and which of them are here' },
 } as const satisfies FlagTable
 
 /** Names of the fields of a template, and the headings of their columns. */
@@ -61,9 +65,43 @@ export const images = command({
       reportError(stderr, listed.left)
       return 1
     }
+    if (args.flags.tree) return showTree(context, listed.right)
     return print(context, 'images', renderImages(listed.right, args.flags, args.positionals[0], Date.now()))
   },
 })
+
+const NOT_WITH_TREE = ['digests', 'quiet', 'no-trunc', 'format'] as const
+
+const showTree = async (
+  context: Context<typeof imagesFlags>,
+  all: readonly ImageSummary[],
+): Promise<number> => {
+  const { args, engine, stdout, env } = context
+  const other = NOT_WITH_TREE.find((name) => ![undefined, false].some((none) => none === args.flags[name]))
+  if (other !== undefined) return misuse(context, 'images', `--tree and --${other} exclude each other`)
+  const chosen = chosenImages(all, args.flags.filter, args.positionals[0])
+  if (E.isLeft(chosen)) return misuse(context, 'images', chosen.left)
+  const { images: verbs } = await engine()
+  const found: ImageTree[] = []
+  for (const { name, digest } of namedTargets(chosen.right)) {
+    const platforms = await verbs.platforms(digest)()
+    // Removed meanwhile.
+    if (E.isLeft(platforms) && platforms.left._tag === 'ImageNotFound') continue
+    if (E.isLeft(platforms)) return refuse(context, platforms.left)
+    found.push({ name, digest, platforms: platforms.right })
+  }
+  stdout.write(treeText(found, styleFor(stdout, env), isUtf8(env)))
+  return 0
+}
+
+const chosenImages = (
+  all: readonly ImageSummary[],
+  filters: readonly string[],
+  name: string | undefined,
+): E.Either<UsageError, readonly ImageSummary[]> =>
+  E.map((passing: readonly ImageSummary[]) =>
+    name === undefined ? passing : passing.filter(referenceTest(name)),
+  )(filterImages(filters, all))
 
 /** The whole output. `nowMs` makes ages out of times. */
 export const renderImages = (
@@ -72,10 +110,9 @@ export const renderImages = (
   name: string | undefined,
   nowMs: number,
 ): E.Either<UsageError, string> => {
-  const passing = filterImages(flags.filter, all)
-  if (E.isLeft(passing)) return passing
-  const isWanted = name === undefined ? () => true : referenceTest(name)
-  const records = passing.right.filter(isWanted).map((image) => imageRecord(image, nowMs, flags['no-trunc']))
+  const chosen = chosenImages(all, flags.filter, name)
+  if (E.isLeft(chosen)) return chosen
+  const records = chosen.right.map((image) => imageRecord(image, nowMs, flags['no-trunc']))
   if (flags.quiet) return E.right([...new Set(records.map(({ ID }) => `${ID}\n`))].join(''))
   const { format = 'table' } = flags
   return formatRecords(

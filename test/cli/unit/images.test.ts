@@ -4,7 +4,8 @@ import * as TE from '#fp/TaskEither'
 import { humanBytes } from '../../../src/cli/human.ts'
 import { layerLines, progressDisplay } from '../../../src/cli/progress.ts'
 import { digestOf } from '../../../src/model/digest.ts'
-import type { ImageSummary, LoadSource, PullOptions } from '../../../src/model/image-verbs.ts'
+import type { EngineError } from '../../../src/model/errors.ts'
+import type { ImagePlatform, ImageSummary, LoadSource, PullOptions } from '../../../src/model/image-verbs.ts'
 import { assert, suite } from '../../support/suite.ts'
 import { call } from '../fake-world.ts'
 
@@ -266,6 +267,76 @@ Images('times and the fields Docker leaves open are as Docker prints them', asyn
     listing(image({ createdMs: Date.parse('2024-01-02T03:04:05.678Z'), sizeBytes: 1234 })),
   )
   assert.is(stdout, '2024-01-02 03:04:05 +0000 UTC N/A N/A N/A 1.23kB\n')
+})
+const platforms: readonly ImagePlatform[] = [
+  {
+    platform: 'linux/amd64',
+    digest: digestOf('manifest'),
+    isHere: true,
+    id: ID,
+    sizeBytes: 2_000_000,
+    contentBytes: 1_000_000,
+    containers: 2,
+  },
+  { platform: 'linux/arm64', digest: digestOf('arm'), isHere: false },
+]
+const asTree = (tty = false) => ({
+  answers: {
+    images: {
+      list: () =>
+        TE.right([
+          image(),
+          image({ platform: 'linux/arm64' }),
+          image({ repository: 'gone', digest: digestOf('gone') }),
+        ]),
+      platforms: (reference: string) =>
+        reference === DIGEST
+          ? TE.right(platforms)
+          : TE.left<EngineError>({ _tag: 'ImageNotFound', reference }),
+    },
+  },
+  env: { LANG: 'C.UTF-8' },
+  ...(tty ? { tty: { columns: 100, rows: 24 } } : {}),
+})
+Images('--tree shows each name once with its platforms, and which of them are here', async () => {
+  const { code, stdout } = await output(['images', '--tree'], asTree())
+  assert.is(code, 0)
+  assert.equal(
+    stdout.split('\n').map((line) => line.split(/ {2,}/)),
+    [
+      ['IMAGE', 'ID', 'DISK USAGE', 'CONTENT SIZE', 'CONTAINERS'],
+      ['debian:bookworm', DIGEST.slice(7, 19), '3MB', '1MB', '2'],
+      ['├─ linux/amd64', ID.slice(7, 19), '3MB', '1MB', '2'],
+      ['└─ linux/arm64', digestOf('arm').slice(7, 19), 'not here'],
+      [''],
+    ],
+  )
+  const coloured = await output(['image', 'ls', '--tree'], asTree(true))
+  assert.ok(coloured.stdout.includes('\u001b[2m└─ linux/arm64'))
+  const ascii = { ...asTree(), env: {} }
+  assert.match((await output(['images', '--tree', 'deb*'], ascii)).stdout, /^\|- linux\/amd64.*\n`- linux/m)
+})
+Images('--tree goes with conditions, and not with other forms of output', async () => {
+  assert.not.match((await output(['images', '--tree', '-f', 'label=no'], asTree())).stdout, /debian/)
+  assert.is((await output(['images', '--tree', '-f', 'nope=1'], asTree())).code, 1)
+  for (const flag of ['--digests', '--quiet', '--no-trunc', '--format=json']) {
+    const { code, stderr } = await output(['images', '--tree', flag], asTree())
+    assert.is(code, 1)
+    assert.ok(stderr.includes(`--tree and ${flag.replace(/=.*/, '')} exclude each other`), stderr)
+  }
+  const broken = {
+    answers: {
+      images: {
+        list: () => TE.right([image()]),
+        platforms: () => TE.left<EngineError>({ _tag: 'StateDamaged', path: '/x', why: 'y' }),
+      },
+    },
+  }
+  assert.equal(await output(['images', '--tree'], broken), {
+    code: 1,
+    stdout: '',
+    stderr: 'slipway: /x: damaged: y\n',
+  })
 })
 Images('more layers than rows are summed up', () => {
   const layers = Array.from({ length: 30 }, (_, at) => ({
