@@ -15,6 +15,7 @@ import {
 } from './kernel.ts'
 import type { CgroupParent } from './launch/build.ts'
 import { type Data, type OpInfo, Program, SlotSpace } from './program.ts'
+import type { Step } from './steps.ts'
 
 const AF_UNIX = 1
 const SOCK_SEQPACKET = 5
@@ -63,8 +64,16 @@ export const planGuardian = (
   const engine = slots.next()
   const program = new Program(facts.arch, slots)
   program.call('setsid', 'setsid', [])
-  for (const group of groups) joinGroup(program, group)
-  const nothing = slots.next()
+  for (const group of groups) joinGroup(program, group, GROUP_STEPS)
+  leaveBehind(program)
+  program.call('close on exec', 'close_range', [3, 0xffffffff, CLOSE_RANGE_CLOEXEC])
+  program.guard(socket, engine)
+  return { bytes: program.encode(), infos: program.infos, base: socket.index }
+}
+
+/** What a process that outlives the engine has of it no more: streams, working directory, signals. */
+export const leaveBehind = (program: Program): void => {
+  const nothing = program.slots.next()
   program.call('open /dev/null', 'openat', [AT_FDCWD, program.text('/dev/null'), O_RDWR | O_CLOEXEC, 0], {
     into: nothing,
   })
@@ -72,23 +81,26 @@ export const planGuardian = (
   program.call('chdir', 'chdir', [program.text('/')])
   program.resetSignals()
   program.call('unblock signals', 'rt_sigprocmask', [SIG_SETMASK, program.words([0]), 0, 8])
-  program.call('close on exec', 'close_range', [3, 0xffffffff, CLOSE_RANGE_CLOEXEC])
-  program.guard(socket, engine)
-  return { bytes: program.encode(), infos: program.infos, base: socket.index }
 }
 
-/** A group that cannot be joined leaves the guardian where it is: it still works, only not past a service manager's stop. */
-const joinGroup = (program: Program, group: CgroupParent): void => {
+const GROUP_STEPS = { open: 'open guardian cgroup', join: 'join guardian cgroup' } as const
+
+/** One that cannot be joined leaves the process where it is: it still works, only not past a service manager's stop. */
+export const joinGroup = (
+  program: Program,
+  group: CgroupParent,
+  steps: { readonly open: Step; readonly join: Step },
+): void => {
   const fd = program.slots.next()
   const path = `${group.mountpoint}${group.path}/${group.version === 2 ? 'cgroup.procs' : 'tasks'}`
   const test = program.opCount
   const tolerate = [ENOENT, EACCES, EROFS]
-  program.call('open guardian cgroup', 'openat', [AT_FDCWD, program.text(path), O_WRONLY | O_CLOEXEC, 0], {
+  program.call(steps.open, 'openat', [AT_FDCWD, program.text(path), O_WRONLY | O_CLOEXEC, 0], {
     into: fd,
     path,
     tolerate,
   })
-  program.call('join guardian cgroup', 'write', [fd, program.text('0'), 1], {
+  program.call(steps.join, 'write', [fd, program.text('0'), 1], {
     path,
     tolerate: [EACCES, ENOENT],
   })

@@ -92,6 +92,7 @@ const KIND = {
   handOver: 19,
   copyMode: 20,
   birth: 21,
+  monitor: 22,
 } as const
 
 const MAGIC = 0x31504c53
@@ -174,6 +175,11 @@ export class Program {
 
   guard(socket: Slot, enginePidfd: Slot): void {
     this.#emit(KIND.guard, 0, { step: 'guard', call: 'guard', args: [socket, enginePidfd] }, {})
+  }
+
+  /** In the helper: the loop of a detached container's parent. `first`: the first of the slots native/init/monitor.h names, MonitorFd. */
+  monitor(table: Data, size: number, first: Slot): void {
+    this.#emit(KIND.monitor, 0, { step: 'monitor', call: 'monitor', args: [table, size, first.index] }, {})
   }
 
   sendFd(step: Step, fd: Slot, tag: number): void {
