@@ -30,6 +30,7 @@
 #include "binding/fd_watch.h"
 #include "binding/values.h"
 #include "launch/command.h"
+#include "launch/engine_side.h"
 #include "launch/launch.h"
 #include "launch/progress.h"
 #include "launch/protocol.h"

@@ -11,6 +11,7 @@
 #include <sys/uio.h>
 
 #include "init/init.h"
+#include "init/kill.h"
 #include "sys/cmsg.h"
 
 namespace slipway::init {
@@ -23,10 +24,6 @@ constexpr size_t kMaxPath = 280;
 constexpr size_t kMaxEntries = 1 << 16;
 constexpr uint64_t kSocketKey = ~0ull;
 constexpr uint64_t kEngineKey = ~0ull - 1;
-constexpr int kSigKill = 9;
-// Of killing a cgroup, a millisecond apart: one that still has somebody then waits for a dead file
-// system, and takes its signal with it.
-constexpr int kRounds = 1000;
 
 struct Entry {
   int pidfd;  // 0: free
@@ -36,69 +33,11 @@ struct Entry {
 // 18 MiB of address space; a page is touched for every 14 containers.
 Entry entries[kMaxEntries];
 size_t used = 0;
-char text[1 << 16];
 
 void close_fd(int fd) noexcept { sys::raw_syscall(nr::close, fd); }
 
-long open_path(const char* path, int flags) noexcept {
-  return sys::raw_syscall(nr::openat, -100 /* AT_FDCWD */, sys::ptr(path),
-                          flags | 02000000 /* O_CLOEXEC */);
-}
-
-void pause_ms(long ms) noexcept {
-  const int64_t time[2] = {0, ms * 1000000};
-  sys::raw_syscall(nr::nanosleep, sys::ptr(time), 0);
-}
-
-// Sends SIGKILL to every process in the text of a cgroup.procs file; returns how many there were.
-int kill_listed(long size) noexcept {
-  int killed = 0;
-  int pid = 0;
-  for (long i = 0; i < size; i++) {
-    if (text[i] >= '0' && text[i] <= '9') {
-      pid = pid * 10 + (text[i] - '0');
-    } else if (pid > 0) {
-      sys::raw_syscall(nr::kill, pid, kSigKill);
-      killed++;
-      pid = 0;
-    }
-  }
-  return killed;
-}
-
-// cgroup v1 has no cgroup.kill (and v2 only from 5.14): to be called until a reading finds nobody,
-// which is when this returns false. A fork bomb loses because its pids are read again and again.
-bool kill_by_procs(const char* path) noexcept {
-  const long fd = open_path(path, 0);
-  if (sys::failed(fd)) return false;
-  const long size = sys::raw_syscall(nr::read, fd, sys::ptr(text), sizeof text);
-  close_fd(static_cast<int>(fd));
-  return size > 0 && kill_listed(size) > 0;
-}
-
-bool ends_with_kill(const char* path) noexcept {
-  size_t size = 0;
-  while (path[size] != 0) size++;
-  return size > 5 && path[size - 5] == '.' && path[size - 4] == 'k' && path[size - 3] == 'i';
-}
-
-// True when somebody was there: then it is to be called again.
-bool kill_cgroup(const char* path) noexcept {
-  if (!ends_with_kill(path)) return kill_by_procs(path);
-  const long fd = open_path(path, 1);
-  if (sys::failed(fd)) return false;
-  sys::raw_syscall(nr::write, fd, sys::ptr("1"), 1);
-  close_fd(static_cast<int>(fd));
-  return false;
-}
-
 void kill_first(const Entry& entry) noexcept {
   sys::raw_syscall(nr::pidfd_send_signal, entry.pidfd, kSigKill, 0, 0);
-}
-
-void kill_others(const Entry& entry) noexcept {
-  if (entry.path[0] == 0) return;
-  for (int round = 0; round < kRounds && kill_cgroup(entry.path); round++) pause_ms(1);
 }
 
 void forget(Entry* entry) noexcept {
@@ -177,7 +116,7 @@ bool take_message(int epoll, int socket, bool doomed) noexcept {
     entry = &arrived;  // cannot be watched: it still dies by PDEATHSIG, or in the next sweep
   arrived.pidfd = pidfd;
   *entry = arrived;
-  if (doomed) return kill_first(*entry), kill_others(*entry), forget(entry), true;
+  if (doomed) return kill_first(*entry), kill_everyone_in(entry->path), forget(entry), true;
   if (entry == &arrived) return close_fd(pidfd), true;
   watch(epoll, pidfd, static_cast<uint64_t>(entry - entries));
   return true;
@@ -190,7 +129,7 @@ void kill_everyone() noexcept {
     if (entries[i].pidfd != 0) kill_first(entries[i]);
   }
   bool again = true;
-  for (int round = 0; again && round < kRounds; round++) {
+  for (int round = 0; again && round < kKillRounds; round++) {
     again = false;
     for (size_t i = 0; i < used; i++) {
       if (entries[i].pidfd == 0 || entries[i].path[0] == 0) continue;

@@ -4,6 +4,7 @@
 #include <sys/uio.h>
 
 #include "init/init.h"
+#include "init/monitor.h"
 #include "launch/progress.h"
 #include "launch/protocol.h"
 #include "sys/cmsg.h"
@@ -219,6 +220,9 @@ struct Special {
         return become_init();
       case OpKind::kGuard:
         guard(static_cast<int>(args[0]), static_cast<int>(args[1]));
+      case OpKind::kMonitor:
+        return monitor(stage.ctl, reinterpret_cast<const uint8_t*>(args[0]),
+                       static_cast<uint32_t>(args[1]), slots, static_cast<uint32_t>(args[2]));
       case OpKind::kSendFd:
         return send_fd(stage.ctl, static_cast<int>(args[0]), static_cast<uint32_t>(args[1]));
       case OpKind::kHandOver:

@@ -113,6 +113,10 @@ enum class MonitorFd : uint32_t {
   kAdopted = 7,      // pidfd, with kAdopts, or -1
 };
 
+// Of the monitor's own slots, the one of the directory `containers`: src/plan/monitor-table.ts,
+// MONITOR_SLOTS.
+inline constexpr uint32_t kContainersSlot = 2;
+
 // Never returns unless the table is not sound: EPROTO. `first`: see MonitorFd. `ctl`: the engine's
 // socket, closed at once.
 long monitor(int ctl, const uint8_t* table, uint32_t size, const int64_t* slots,

@@ -5,26 +5,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
-#include <linux/sockios.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
-
-#include "launch/executor.h"
-#include "launch/progress.h"
-#include "launch/protocol.h"
-#include "launch/user_namespace.h"
-#include "sys/clone.h"
-#include "sys/cmsg.h"
+#include "launch/engine_side.h"
 #include "sys/raw.h"
 #include "sys/unique_fd.h"
 
@@ -34,74 +24,12 @@ namespace {
 namespace nr = sys::nr;
 
 constexpr size_t kStackSize = 64 << 10;
-// Past this the default socket buffer (net.core.wmem_default, 208 KiB) may not hold what is sent
-// before the child reads.
-constexpr size_t kRoomySocket = 96 << 10;
-
-struct EngineSpecial {
-  long syscall(uint32_t number, const long* a) const noexcept {
-    return sys::raw_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
-  }
-  long other(const Op& op, const long* a, uint32_t) const noexcept {
-    const bool texts = arg_kind(op, 0) == ArgKind::kData && arg_kind(op, 1) == ArgKind::kData;
-    if (op.kind != static_cast<uint16_t>(OpKind::kUserNamespace) || !texts) return -kErrProtocol;
-    return make_user_namespace(reinterpret_cast<const char*>(a[0]),
-                               reinterpret_cast<const char*>(a[1]));
-  }
-};
 
 struct Cloned {
   Phase phase;
   uint32_t op;
   int error;
 };
-
-struct ChildArgs {
-  Job* job;
-  int ctl;
-  int birth;  // the socket of one that joins namespaces, or -1
-  char ctl_text[12];
-  char progress_text[12];
-  char cell_text[12];
-  char birth_text[12];
-};
-
-// CHILD: shares memory with the engine until execveat, and is in nobody's namespaces but the
-// engine's and its own. Nothing here may allocate, lock or return.
-[[noreturn]] void child_failed(int ctl, uint32_t op, int error) noexcept {
-  const struct {
-    ReportHeader header;
-    FailedBody body;
-  } report{{static_cast<uint32_t>(ReportType::kFailed), sizeof(FailedBody)},
-           {kStageBeforeExec, op, error}};
-  sys::raw_syscall(nr::write, ctl, sys::ptr(&report), sizeof report);
-  for (;;) sys::raw_syscall(nr::exit_group, 127);
-}
-
-[[noreturn]] void child_main(ChildArgs* args) noexcept {
-  const Job& job = *args->job;
-  Machine machine{args->job->slots.data(), nullptr, 0};
-  machine.progress = job.progress;
-  machine.progress_base = kProgressInChild << 16;
-  const Outcome outcome = execute(args->job->in_child.plan(), machine, EngineSpecial{});
-  if (!outcome.ok) child_failed(args->ctl, outcome.op, outcome.error);
-  if (job.progress != nullptr) {
-    *job.progress = 0;
-    sys::raw_syscall(nr::fcntl, job.progress_fd, F_SETFD, 0);
-  }
-  sys::raw_syscall(nr::fcntl, args->ctl, F_SETFD, 0);
-  if (args->birth >= 0) sys::raw_syscall(nr::fcntl, args->birth, F_SETFD, 0);
-  const char* const argv[] = {"slipway-init",
-                              args->ctl_text,
-                              job.progress == nullptr ? "" : args->progress_text,
-                              args->cell_text,
-                              args->birth < 0 ? nullptr : args->birth_text,
-                              nullptr};
-  const char* const envp[] = {nullptr};
-  const long result = sys::raw_syscall(nr::execveat, args->job->helper_fd, sys::ptr(""),
-                                       sys::ptr(argv), sys::ptr(envp), AT_EMPTY_PATH);
-  child_failed(args->ctl, kOpProtocol, static_cast<int>(-result));
-}
 
 // Stacks of the launch thread: launches on a thread follow one another, and CLONE_VFORK returns
 // after the exec.
@@ -111,57 +39,18 @@ void* child_stack() {
   return stack;
 }
 
-// What the process that joins has to say on its socket: who was born in the namespaces it has
-// entered, or at which of its operations it failed. It ends in either case.
-Cloned read_birth(Job* job, int socket) {
-  struct {
-    ReportHeader header;
-    union {
-      FailedBody failed;
-      int32_t pid;
-    } body;
-  } report{};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))];
-  iovec part{&report.header, sizeof report.header};
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof control;
-  const timeval limit{10, 0};
-  (void)setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-  const ssize_t got = recvmsg(socket, &message, MSG_CMSG_CLOEXEC | MSG_WAITALL);
-  // One that is killed says nothing.
-  if (got < 0) return {Phase::kClone, 0, errno == EAGAIN ? ETIMEDOUT : errno};
-  if (got != sizeof report.header) return {Phase::kClone, 0, ECHILD};
-  const cmsghdr* rights = sys::first_control(&message);
-  if (rights != nullptr && rights->cmsg_type == SCM_RIGHTS)
-    memcpy(&job->pidfd, CMSG_DATA(rights), sizeof job->pidfd);
-  const size_t size = std::min<size_t>(report.header.size, sizeof report.body);
-  if (recv(socket, &report.body, size, MSG_WAITALL) != static_cast<ssize_t>(size))
-    return {Phase::kClone, 0, ECHILD};
-  if (report.header.type == static_cast<uint32_t>(ReportType::kFailed))
-    return {Phase::kJoin, report.body.failed.op, report.body.failed.error};
-  if (job->pidfd < 0) return {Phase::kClone, 0, kErrProtocol};
-  job->pid = report.body.pid;
-  return {Phase::kClone, 0, 0};
-}
-
 // The pid of a process that executes the helper, or -errno. `how`: what it has of its own.
-long clone_helper(Job* job, int child_ctl, int birth, clone_args* how) {
+long clone_for(Job* job, int child_ctl, int birth, clone_args* how) {
   void* stack = child_stack();
   if (stack == MAP_FAILED) return -ENOMEM;
-  ChildArgs args{job, child_ctl, birth, {}, {}, {}, {}};
-  snprintf(args.ctl_text, sizeof args.ctl_text, "%d", child_ctl);
-  snprintf(args.progress_text, sizeof args.progress_text, "%d", job->progress_fd);
-  snprintf(args.cell_text, sizeof args.cell_text, "%u", job->progress_cell);
-  snprintf(args.birth_text, sizeof args.birth_text, "%d", birth);
-  how->flags |= job->script->clone_flags | CLONE_VM | CLONE_VFORK | CLONE_CLEAR_SIGHAND;
-  // A child that is to be our parent's needs a maker that is.
-  how->exit_signal = (how->flags & CLONE_PARENT) != 0 ? 0 : SIGCHLD;
+  HelperStart start{&job->in_child.plan(), job->slots.data(), job->helper_fd, child_ctl, birth};
+  start.progress = job->progress;
+  start.progress_cell = job->progress_cell;
+  start.progress_fd = job->progress_fd;
+  how->flags |= job->script->clone_flags;
   how->stack = reinterpret_cast<uint64_t>(stack);
   how->stack_size = kStackSize;
-  return sys::clone_onto(how, child_main, &args);
+  return clone_helper(&start, how);
 }
 
 Cloned clone_child(Job* job, int child_ctl) {
@@ -173,7 +62,7 @@ Cloned clone_child(Job* job, int child_ctl) {
     how.flags |= CLONE_INTO_CGROUP;
     how.cgroup = static_cast<uint64_t>(job->slots[cgroup]);
   }
-  const long pid = clone_helper(job, child_ctl, -1, &how);
+  const long pid = clone_for(job, child_ctl, -1, &how);
   if (sys::failed(pid)) return {Phase::kClone, 0, static_cast<int>(-pid)};
   job->pid = static_cast<int32_t>(pid);
   job->pidfd = pidfd;
@@ -194,13 +83,15 @@ Cloned clone_joining(Job* job, int child_ctl) {
   const int error = send_stage(own.get(), join, join.bytes, true, job->slots);
   if (error != 0) return {Phase::kSend, 0, error};
   clone_args how{};
-  const long joiner = clone_helper(job, child_ctl, theirs.get(), &how);
+  const long joiner = clone_for(job, child_ctl, theirs.get(), &how);
   theirs.reset();
   if (sys::failed(joiner)) return {Phase::kClone, 0, static_cast<int>(-joiner)};
-  const Cloned born = read_birth(job, own.get());
+  const Birth born = read_birth(own.get());
   // Gone with its report. One that is our parent's is that one's to wait for.
   (void)waitid(P_PID, static_cast<id_t>(joiner), nullptr, WEXITED);
-  return born;
+  job->pid = born.pid;
+  job->pidfd = born.pidfd;
+  return {born.in_join ? Phase::kJoin : Phase::kClone, born.op, born.error};
 }
 
 void close_slots(const std::vector<uint16_t>& which, std::vector<int64_t>* slots) {
@@ -277,8 +168,7 @@ int open_ctl(Job* job, int* child_end) {
   job->ctl = pair[0];
   *child_end = pair[1];
   make_room(job->ctl, total_size(*job));
-  const timeval limit{10, 0};
-  (void)setsockopt(job->ctl, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+  limit_wait(job->ctl, SO_SNDTIMEO);
   return 0;
 }
 
@@ -359,12 +249,6 @@ const std::vector<uint8_t>* program_of(const Script& script, uint32_t index) {
   }
 }
 
-// Of the calling thread. Asked of a socket, so that no /proc is needed (Linux 4.9). -1 and errno.
-int open_network_namespace() {
-  const sys::UniqueFd any(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  return any ? ioctl(any.get(), SIOCGSKNS) : -1;
-}
-
 std::vector<uint8_t> with_own_text(const Job& job, ProgramIndex program) {
   std::vector<uint8_t> bytes = *program_of(*job.script, static_cast<uint32_t>(program));
   for (const Patch& patch : job.script->patches) {
@@ -416,22 +300,15 @@ bool sound_fds(const Stage& stage, size_t slot_count) {
 
 Ran away_from_home(const std::function<Ran()>& body) {
   static thread_local sys::UniqueFd home;
-  if (!home) home.reset(open_network_namespace());
-  if (!home) return {false, kOpProtocol, errno};
+  if (!home) {
+    const long opened = open_network_namespace();
+    if (sys::failed(opened)) return {false, kOpProtocol, static_cast<int>(-opened)};
+    home.reset(static_cast<int>(opened));
+  }
   const Ran ran = body();
   // Whatever happened: what this thread does next is another container's.
   const long back = sys::raw_syscall(nr::setns, home.get(), CLONE_NEWNET);
   return sys::failed(back) ? Ran{false, kOpProtocol, static_cast<int>(-back)} : ran;
-}
-
-void make_room(int socket, size_t size) {
-  if (size < kRoomySocket) return;
-  // The kernel counts its own bookkeeping too, so ask for twice the bytes; FORCE passes
-  // net.core.wmem_max.
-  const int wanted = static_cast<int>(std::min<size_t>(size * 2, 64u << 20));
-  if (setsockopt(socket, SOL_SOCKET, SO_SNDBUFFORCE, &wanted, sizeof wanted) != 0) {
-    (void)setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &wanted, sizeof wanted);
-  }
 }
 
 bool slots_below(const std::vector<uint16_t>& which, size_t count) {
@@ -481,17 +358,9 @@ bool Script::validate() {
 
 void close_opened(const Plan& plan, std::vector<int64_t>* slots, size_t borrowed,
                   const std::vector<uint16_t>& kept) {
-  // An ioctl(2) whose result is kept gives a descriptor: of a namespace, or of a terminal.
-  static constexpr long kOpening[] = {nr::openat,  nr::openat2, nr::open_tree,   nr::fsopen,
-                                      nr::fsmount, nr::bpf,     nr::pidfd_open,  nr::eventfd2,
-                                      nr::socket,  nr::ioctl,   nr::memfd_create};
   for (uint32_t i = 0; i < plan.op_count; i++) {
     const Op& op = plan.ops[i];
-    const bool opens = op.kind == static_cast<uint16_t>(OpKind::kSyscall)
-                           ? std::find(std::begin(kOpening), std::end(kOpening),
-                                       static_cast<long>(op.nr)) != std::end(kOpening)
-                           : op.kind == static_cast<uint16_t>(OpKind::kUserNamespace);
-    if (!opens || op.result_slot == kNoSlot || op.result_slot < borrowed ||
+    if (!opens(op) || op.result_slot == kNoSlot || op.result_slot < borrowed ||
         op.result_slot >= slots->size())
       continue;
     if (std::find(kept.begin(), kept.end(), op.result_slot) != kept.end()) continue;
@@ -520,40 +389,11 @@ Ran run_plan(PlanBytes* bytes, std::vector<int64_t>* slots, std::vector<uint32_t
 
 int send_stage(int ctl, const Stage& stage, const std::vector<uint8_t>& bytes, bool more,
                const std::vector<int64_t>& slots) {
-  StageHeader header{kStageMagic, static_cast<uint32_t>(bytes.size()),
-                     static_cast<uint32_t>(stage.fds.size()), stage.base, more ? 1u : 0u};
-  iovec parts[2] = {{&header, sizeof header}, {const_cast<uint8_t*>(bytes.data()), bytes.size()}};
-  alignas(8) char control[CMSG_SPACE(sizeof(int) * kMaxStageFds)] = {};
-  msghdr message{};
-  message.msg_iov = parts;
-  message.msg_iovlen = 2;
-  if (!stage.fds.empty()) {
-    message.msg_control = control;
-    message.msg_controllen = CMSG_SPACE(sizeof(int) * stage.fds.size());
-    cmsghdr* rights = CMSG_FIRSTHDR(&message);
-    rights->cmsg_level = SOL_SOCKET;
-    rights->cmsg_type = SCM_RIGHTS;
-    rights->cmsg_len = CMSG_LEN(sizeof(int) * stage.fds.size());
-    int* fds = reinterpret_cast<int*>(CMSG_DATA(rights));
-    for (size_t i = 0; i < stage.fds.size(); i++) fds[i] = static_cast<int>(slots[stage.fds[i]]);
-  }
-  size_t left = sizeof header + bytes.size();
-  while (left > 0) {
-    const ssize_t sent = sendmsg(ctl, &message, MSG_NOSIGNAL);
-    if (sent < 0 && errno == EINTR) continue;
-    if (sent < 0) return errno;
-    left -= static_cast<size_t>(sent);
-    size_t passed = static_cast<size_t>(sent);
-    for (iovec& part : parts) {
-      const size_t here = std::min(passed, part.iov_len);
-      part.iov_base = static_cast<char*>(part.iov_base) + here;
-      part.iov_len -= here;
-      passed -= here;
-    }
-    message.msg_control = nullptr;
-    message.msg_controllen = 0;
-  }
-  return 0;
+  const StageHeader header{kStageMagic, static_cast<uint32_t>(bytes.size()),
+                           static_cast<uint32_t>(stage.fds.size()), stage.base, more ? 1u : 0u};
+  int fds[kMaxStageFds];
+  for (size_t i = 0; i < stage.fds.size(); i++) fds[i] = static_cast<int>(slots[stage.fds[i]]);
+  return send_stage(ctl, header, bytes.data(), fds);
 }
 
 void launch(Job* job) {

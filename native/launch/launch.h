@@ -159,9 +159,6 @@ void run_beside(Job* job);
 // On a thread that may be in another network namespace meanwhile, and is back where it was after.
 Ran away_from_home(const std::function<Ran()>& body);
 
-// Before a stage, or several, of so many bytes.
-void make_room(int socket, size_t size);
-
 // Sends one stage, waiting for room. `more`: another one follows by itself. Returns 0 or a positive
 // errno.
 int send_stage(int ctl, const Stage& stage, const std::vector<uint8_t>& bytes, bool more,

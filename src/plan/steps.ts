@@ -83,6 +83,7 @@ export const STEPS = [
   'make bind source',
   'make capabilities inheritable',
   'make cgroup',
+  'make client socket',
   'make console',
   'make container directory',
   'make device target',

@@ -1,0 +1,456 @@
+// The monitor's loop: one container's life, as its table has it. Nothing in here decides what the
+// table does not say.
+#include "init/monitor.h"
+
+#include "init/kill.h"
+#include "init/monitor_base.h"
+#include "init/monitor_clients.h"
+#include "init/monitor_health.h"
+#include "init/monitor_launch.h"
+#include "init/monitor_log.h"
+#include "init/monitor_state.h"
+#include "init/monitor_streams.h"
+#include "launch/protocol.h"
+
+namespace slipway::init {
+namespace {
+
+namespace nr = sys::nr;
+
+constexpr int kSignalPipe = 13, kMaxSignal = 64;
+constexpr int32_t kAsPlanned = -2;  // src/model/monitor-frames.ts, AS_PLANNED
+// Memory of a burst is given back when it has been quiet for so long.
+constexpr int64_t kQuietMs = 1000;
+// Of the last news: who does not read them by then never will.
+constexpr int64_t kLingerMs = 2000;
+// Whoever is the parent of an adopted process may take a while to reap it, and only then the kernel
+// tells how it ended.
+constexpr int64_t kAdoptedMs = 1000, kAdoptedPauseMs = 10;
+
+int epoll = -1;
+int listening = -1;
+
+Child child;
+Reports reports;
+RestartTable policy;
+uint32_t failures_in_row = 0;  // restarts since it last ran for long
+bool is_adopted = false;
+bool is_stopped = false;  // asked for: no restart
+int64_t began = 0;        // now_ms
+int64_t kill_at = kNever, restart_at = kNever, look_at = kNever, give_up_at = kNever;
+bool is_over = false;
+
+int64_t earliest(int64_t one, int64_t other) noexcept { return one < other ? one : other; }
+
+long signal_child(int signal) noexcept {
+  return call(nr::pidfd_send_signal, child.pidfd, signal, 0, 0);
+}
+
+// Where its pid namespace is not its own, whoever it has left lives on.
+void kill_child() noexcept {
+  kill_at = kNever;
+  if (child.pidfd < 0) return;
+  (void)signal_child(kSigKill);
+  kill_everyone_in(given.text(given.table->kill_file));
+}
+
+void begin_running() noexcept {
+  close_it(&child.ctl);
+  began = now_ms();
+  state.status = Status::kRunning;
+  state.pid = child.pid;
+  state.start_time = start_time_of(child.pid);
+  state.begun_ms = wall_ns() / 1000000;
+  point_to_process(child.pid);
+  begin_health();
+  publish_state();
+}
+
+void forget_child() noexcept {
+  close_it(&child.ctl);
+  close_it(&child.pidfd);
+  child = Child{};
+  kill_at = look_at = give_up_at = kNever;
+}
+
+// What follows every end, and every start that failed.
+void clear_away() noexcept {
+  kill_everyone_in(given.text(given.table->kill_file));
+  drain_streams();
+  serve_input();
+}
+
+bool may_restart(const End& end) noexcept {
+  if (is_stopped) return false;
+  switch (static_cast<RestartKind>(policy.kind)) {
+    case RestartKind::kAlways:
+    case RestartKind::kUnlessStopped:
+      return true;
+    case RestartKind::kOnFailure:
+      return end.code != 0 && (policy.most == 0 || state.restarts < policy.most);
+    default:
+      return false;
+  }
+}
+
+int64_t restart_pause() noexcept {
+  int64_t pause = policy.first_ms;
+  for (uint32_t i = 0; i < failures_in_row && pause < policy.longest_ms; i++) pause *= 2;
+  return earliest(pause, policy.longest_ms);
+}
+
+void decide(const End& end) noexcept {
+  const bool again = may_restart(end);
+  publish_exit(end, again || !given.has(kAutoRemove));
+  state.pid = 0;
+  state.start_time = 0;
+  if (!again) {
+    state.status = Status::kStopped;
+    publish_state();
+    is_over = true;
+    return;
+  }
+  const int64_t pause = restart_pause();
+  failures_in_row++;
+  restart_at = now_ms() + pause;
+  state.status = Status::kRestarting;
+  state.next_ms = wall_ns() / 1000000 + pause;
+  publish_state();
+}
+
+void finish(End end) noexcept {
+  end.ended_ms = wall_ns() / 1000000;
+  end_health();
+  forget_child();
+  clear_away();
+  end.is_oom = end.signal == kSigKill && has_oom_kills(given.text(given.table->oom_file));
+  run_apart(given.table->cleanup);
+  end.was_stopped = is_stopped;
+  if (now_ms() - began >= policy.settled_ms) failures_in_row = 0;
+  decide(end);
+}
+
+// The first start ends the monitor with it: whoever asked for it is told why. A later one is as an
+// end with a failure, since what hinders it may pass.
+void fail_start(const Failure& failure) noexcept {
+  End end;
+  end.has_failed = true;
+  end.failure = failure;
+  end.ended_ms = wall_ns() / 1000000;
+  forget_child();
+  clear_away();
+  run_apart(given.table->cleanup);
+  tell_failure(failure);
+  end.was_stopped = is_stopped;
+  if (state.begun_ms == 0) is_stopped = true;
+  decide(end);
+}
+
+void start() noexcept {
+  restart_at = kNever;
+  reports = Reports{};
+  state.status = Status::kStarting;
+  began = now_ms();
+  publish_state();
+  int streams[3] = {-1, -1, -1};
+  Failure failure;
+  const int lent = lend_streams(streams);
+  if (lent != 0) {
+    failure = {1 /* launch::Phase::kPrepare */, 0, launch::kOpProtocol, lent};
+    return fail_start(failure);
+  }
+  const bool ok = launch_child(given.table->launch, streams, &child, &failure);
+  take_back_streams(streams);
+  if (!ok) {
+    await_end(child);
+    return fail_start(failure);
+  }
+  watch(child.ctl, Source::kControl, 0, EPOLLIN);
+  watch(child.pidfd, Source::kChild, 0, EPOLLIN);
+}
+
+void restart() noexcept {
+  state.restarts++;
+  start();
+}
+
+// True when the payload was executed.
+bool read_reports() noexcept {
+  for (;;) {
+    int fd = -1;
+    const Reports::News news = reports.read(child.ctl, &fd);
+    if (news == Reports::News::kTerminal) {
+      take_terminal(fd);
+    } else if (news == Reports::News::kNothing) {
+      return false;
+    } else {
+      close_it(&child.ctl);
+      return reports.all_done(given.table->launch) && reports.failure().error == 0;
+    }
+  }
+}
+
+void serve_control() noexcept {
+  if (child.ctl < 0) return;
+  if (read_reports()) return begin_running();
+  // One that is to be answered by an engine waits for ever.
+  if (child.ctl < 0) (void)signal_child(kSigKill);
+}
+
+// An adopted one is another's child. -1: not known, and not going to be.
+bool adopted_status(Ended* ended, bool* is_known) noexcept {
+  const int32_t status = status_by_pidfd(child.pidfd);
+  *is_known = status >= 0;
+  if (status >= 0) {
+    ended->signal = status & 0x7f;
+    ended->code = status >> 8 & 0xff;
+    return true;
+  }
+  if (give_up_at == kNever) {
+    give_up_at = now_ms() + kAdoptedMs;
+    watch(child.pidfd, Source::kChild, 0, 0);
+  }
+  look_at = now_ms() + kAdoptedPauseMs;
+  return now_ms() >= give_up_at;
+}
+
+void serve_end() noexcept {
+  if (child.pidfd < 0) return;
+  Ended ended;
+  bool is_known = true;
+  if (is_adopted ? !adopted_status(&ended, &is_known) : !reap(child, &ended)) return;
+  is_adopted = false;
+  // The end of file may come after the end of the process: somebody else may hold the socket.
+  if (child.ctl >= 0) {
+    const bool was_executed = read_reports() || (reports.all_done(given.table->launch) &&
+                                                 reports.failure().error == 0);
+    if (was_executed) begin_running();
+  }
+  if (state.status == Status::kStarting) return fail_start(reports.failure());
+  End end;
+  end.signal = ended.signal;
+  end.code = !is_known ? -1 : ended.signal != 0 ? 128 + ended.signal : ended.code;
+  finish(end);
+}
+
+void stop(int32_t signal, int32_t timeout_ms) noexcept {
+  if (state.status == Status::kStarting) return kill_child();
+  (void)signal_child(signal);
+  if (timeout_ms >= 0) kill_at = earliest(kill_at, now_ms() + timeout_ms);
+}
+
+// Instead of the next start.
+void stay_ended() noexcept {
+  restart_at = kNever;
+  state.status = Status::kStopped;
+  publish_state();
+  is_over = true;
+}
+
+void serve_time() noexcept {
+  const int64_t now = now_ms();
+  if (now >= kill_at) kill_child();
+  if (now >= restart_at) restart();
+  if (now >= look_at) {
+    look_at = kNever;
+    serve_end();
+  }
+  if (now >= next_health()) serve_health();
+}
+
+void serve(Source source, uint32_t index, uint32_t events) noexcept {
+  switch (source) {
+    case Source::kListen:
+      return accept_client(listening);
+    case Source::kChild:
+      return serve_end();
+    case Source::kControl:
+      return serve_control();
+    case Source::kStdout:
+      return pump_output(index);
+    case Source::kTerminal:
+      if ((events & EPOLLOUT) != 0) serve_input();
+      return pump_terminal();
+    case Source::kStdin:
+      return serve_input();
+    case Source::kClient:
+      return serve_client(index, events);
+    case Source::kProbe:
+    case Source::kProbeControl:
+    case Source::kProbeOutput:
+      return serve_health();
+  }
+}
+
+// Waits for what comes next, at most until `until`. False when that was the time.
+bool serve_next(int64_t until) noexcept {
+  epoll_event events[16];
+  const int64_t now = now_ms();
+  const int64_t wait = is_output_waiting() || until <= now ? 0 : until - now;
+  const int timeout = until == kNever && wait != 0 ? -1
+                      : wait > INT32_MAX           ? INT32_MAX
+                                                   : static_cast<int>(wait);
+  const long ready =
+      sys::raw_syscall(nr::epoll_pwait, epoll, sys::ptr(events), 16, timeout, 0, 8);
+  for (long i = 0; i < ready; i++) {
+    const uint64_t key = events[i].data.u64;
+    serve(static_cast<Source>(key >> 32), static_cast<uint32_t>(key), events[i].events);
+  }
+  pump_waiting();
+  return ready > 0;
+}
+
+void live() noexcept {
+  bool is_quiet = false;
+  while (!is_over) {
+    const int64_t due = earliest(earliest(kill_at, restart_at), earliest(look_at, next_health()));
+    const int64_t quiet_at = is_quiet ? kNever : now_ms() + kQuietMs;
+    if (serve_next(earliest(due, quiet_at))) is_quiet = false;
+    else if (now_ms() >= quiet_at) {
+      forget_buffers();
+      is_quiet = true;
+    }
+    serve_time();
+  }
+}
+
+// The last news are given a while to be read.
+void linger() noexcept {
+  const int64_t until = now_ms() + kLingerMs;
+  while (!is_all_told() && now_ms() < until) (void)serve_next(until);
+}
+
+bool is_inside(Section section, uint32_t size) noexcept {
+  return section.offset <= size && section.size <= size - section.offset &&
+         section.offset % 8 == 0;
+}
+
+bool is_sound(const uint8_t* bytes, uint32_t size) noexcept {
+  if (size < sizeof(MonitorTable)) return false;
+  const auto& table = *reinterpret_cast<const MonitorTable*>(bytes);
+  if (table.magic != kMonitorMagic || table.version != kMonitorVersion || table.size != size)
+    return false;
+  for (const Section& section : {table.state_head, table.exit_head, table.oom_file,
+                                 table.kill_file, table.cleanup, table.removal,
+                                 table.health.launch})
+    if (!is_inside(section, size)) return false;
+  return true;
+}
+
+void ignore(int signal) noexcept {
+  const uint64_t action[4] = {1 /* SIG_IGN */, 0, 0, 0};
+  call(nr::rt_sigaction, signal, sys::ptr(action), 0, 8);
+}
+
+int take(const int64_t* slots, uint32_t first, MonitorFd which) noexcept {
+  return static_cast<int>(slots[first + static_cast<uint32_t>(which)]);
+}
+
+void adopt(int pidfd) noexcept {
+  is_adopted = true;
+  child = {given.table->pid, pidfd, -1};
+  began = now_ms();
+  state.status = Status::kRunning;
+  state.pid = child.pid;
+  state.start_time = start_time_of(child.pid);
+  state.begun_ms = given.table->begun_ms;
+  point_to_process(child.pid);
+  begin_health();
+  publish_state();
+  watch(child.pidfd, Source::kChild, 0, EPOLLIN);
+  // What was written while nobody was here: no edge tells of it.
+  pump_output(0);
+  pump_output(1);
+}
+
+// Requests that were sent before this process was there.
+void hear_first_client(int fd) noexcept {
+  if (fd < 0) return;
+  add_client(fd);
+  serve_client(0, EPOLLIN);
+}
+
+}  // namespace
+
+void watch(int fd, Source source, uint32_t index, uint32_t events) noexcept {
+  epoll_event event{};
+  event.events = events;
+  event.data.u64 = static_cast<uint64_t>(source) << 32 | index;
+  if (events == 0) {
+    call(nr::epoll_ctl, epoll, EPOLL_CTL_DEL, fd, sys::ptr(&event));
+    return;
+  }
+  const long added = call(nr::epoll_ctl, epoll, EPOLL_CTL_ADD, fd, sys::ptr(&event));
+  if (added == -kEexist) call(nr::epoll_ctl, epoll, EPOLL_CTL_MOD, fd, sys::ptr(&event));
+}
+
+int32_t asked_signal(int32_t signal) noexcept {
+  if (signal < 0 || signal > kMaxSignal) return kEinval;
+  if (state.status != Status::kRunning) return kEsrch;
+  return static_cast<int32_t>(-signal_child(signal));
+}
+
+int32_t asked_stop(int32_t signal, int32_t timeout_ms) noexcept {
+  const int32_t wanted = signal == 0 ? given.table->stop_signal : signal;
+  if (wanted < 1 || wanted > kMaxSignal || timeout_ms < kAsPlanned) return kEinval;
+  is_stopped = true;
+  if (state.status == Status::kRestarting) return stay_ended(), 0;
+  if (child.pidfd >= 0) stop(wanted, timeout_ms == kAsPlanned ? given.table->stop_ms : timeout_ms);
+  return 0;
+}
+
+int32_t asked_restart_policy(uint32_t kind, uint32_t most) noexcept {
+  if (kind > static_cast<uint32_t>(RestartKind::kUnlessStopped)) return kEinval;
+  policy.kind = kind;
+  policy.most = most;
+  return 0;
+}
+
+int32_t asked_kill() noexcept {
+  is_stopped = true;
+  if (state.status == Status::kRestarting) stay_ended();
+  else kill_child();
+  return 0;
+}
+
+void act_on_unhealthy(HealthAction action) noexcept {
+  if (action == HealthAction::kNone) return;
+  if (action != HealthAction::kRestart) is_stopped = true;
+  if (action == HealthAction::kKill) kill_child();
+  else stop(given.table->stop_signal, given.table->stop_ms);
+}
+
+long monitor(int ctl, const uint8_t* table, uint32_t size, const int64_t* slots,
+             uint32_t first) noexcept {
+  if (!is_sound(table, size)) return -launch::kErrProtocol;
+  epoll = static_cast<int>(call(nr::epoll_create1, EPOLL_CLOEXEC));
+  if (epoll < 0) return epoll;
+  given.bytes = table;
+  given.table = reinterpret_cast<const MonitorTable*>(table);
+  given.slots = slots;
+  given.run = take(slots, first, MonitorFd::kRunDirectory);
+  given.container = take(slots, first, MonitorFd::kContainerDirectory);
+  given.log = take(slots, first, MonitorFd::kLogDirectory);
+  given.helper = take(slots, first, MonitorFd::kHelper);
+  if (const int error = open_streams(); error != 0) return -error;
+  listening = take(slots, first, MonitorFd::kListen);
+  policy = given.table->restart;
+  state.restarts = given.table->restarts;
+  call(nr::prctl, 15 /* PR_SET_NAME */, sys::ptr("slipway-monitor"));
+  ignore(kSignalPipe);
+  forget_progress();
+  close_it(&ctl);
+  open_log();
+  watch(listening, Source::kListen, 0, EPOLLIN);
+  hear_first_client(take(slots, first, MonitorFd::kFirstClient));
+  if (given.has(kAdopts)) adopt(take(slots, first, MonitorFd::kAdopted));
+  else start();
+  live();
+  close_it(&listening);
+  linger();
+  clear_run_directory();
+  if (given.has(kAutoRemove)) run_apart(given.table->removal);
+  leave(0);
+}
+
+}  // namespace slipway::init

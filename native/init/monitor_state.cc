@@ -1,0 +1,152 @@
+#include "init/monitor_state.h"
+
+#include "init/monitor_clients.h"
+
+namespace slipway::init {
+namespace {
+
+namespace nr = sys::nr;
+
+constexpr const char* kStatuses[] = {"starting", "running", "restarting", "stopped"};
+constexpr const char* kHealths[] = {"", "starting", "healthy", "unhealthy"};
+constexpr const char* kProcess = "process";  // src/plan/monitor-table.ts, MONITOR_PROCESS
+
+// The heads hold an id and a boot id.
+char state_bytes[1024], exit_bytes[1024];
+constinit Text state_text(state_bytes, sizeof state_bytes);
+
+int64_t wall_ms() noexcept { return wall_ns() / 1000000; }
+
+Text& put_head(Text* text, Section head) noexcept {
+  return text->add(given.at(head), head.size);
+}
+
+void put_failure(Text* text, const Failure& failure) noexcept {
+  text->add(",\"failure\":{\"phase\":").number(failure.phase);
+  text->add(",\"stage\":").number(failure.stage).add(",\"op\":").number(failure.op);
+  text->add(",\"errno\":").number(failure.error).add("}");
+}
+
+// Bytes of a small file, NUL-terminated; 0 where it cannot be read.
+size_t read_file(const char* path, char* target, size_t size) noexcept {
+  int fd = open_at(AT_FDCWD, path, O_RDONLY);
+  if (fd < 0) return 0;
+  const long got = call(nr::read, fd, sys::ptr(target), static_cast<long>(size - 1));
+  close_it(&fd);
+  const size_t count = got > 0 ? static_cast<size_t>(got) : 0;
+  target[count] = 0;
+  return count;
+}
+
+uint64_t number_at(const char* text) noexcept {
+  uint64_t value = 0;
+  for (; *text >= '0' && *text <= '9'; text++) value = value * 10 + static_cast<uint64_t>(*text - '0');
+  return value;
+}
+
+struct ProcPath {
+  char text[64];
+
+  ProcPath(int32_t pid, const char* rest) noexcept {
+    Text path(text, sizeof text - 1);
+    path.add("/proc/").number(pid).add(rest);
+    text[path.size()] = 0;
+  }
+};
+
+// include/uapi/linux/pidfd.h, Linux 6.15.
+struct PidfdInfo {
+  uint64_t mask, cgroup_id;
+  uint32_t ids[11];
+  int32_t exit_code;
+};
+static_assert(sizeof(PidfdInfo) == 64);
+constexpr uint64_t kInfoExit = 8;                // PIDFD_INFO_EXIT
+constexpr long kGetInfo = 0xc0000000L | 64L << 16 | 0xff0b;  // PIDFD_GET_INFO, of 64 bytes
+
+}  // namespace
+
+State state;
+
+const Text& current_state() noexcept { return state_text; }
+
+void publish_state() noexcept {
+  Text text(state_bytes, sizeof state_bytes);
+  put_head(&text, given.table->state_head);
+  text.add(",\"status\":\"").add(kStatuses[static_cast<uint32_t>(state.status)]);
+  text.add("\",\"monitorPid\":").number(call(nr::getpid));
+  text.add(",\"pid\":").number(state.pid);
+  text.add(",\"startTime\":").number(static_cast<int64_t>(state.start_time));
+  text.add(",\"begunMs\":").number(state.begun_ms);
+  text.add(",\"restarts\":").number(state.restarts);
+  if (state.status == Status::kRestarting) text.add(",\"nextMs\":").number(state.next_ms);
+  if (state.health != Health::kNone) {
+    text.add(",\"health\":{\"status\":\"").add(kHealths[static_cast<uint32_t>(state.health)]);
+    text.add("\",\"failing\":").number(state.failing).add("}");
+  }
+  text.add("}\n");
+  state_text = text;
+  (void)replace_file(given.run, "state", "state.new", text, false);
+  tell_state(text);
+}
+
+void publish_exit(const End& end, bool is_kept) noexcept {
+  Text text(exit_bytes, sizeof exit_bytes);
+  put_head(&text, given.table->exit_head);
+  text.add(",\"exitCode\":").number(end.code);
+  if (end.signal != 0) text.add(",\"signal\":").number(end.signal);
+  text.add(",\"oomKilled\":").add(end.is_oom ? "true" : "false");
+  text.add(",\"begunMs\":").number(state.begun_ms);
+  text.add(",\"endedMs\":").number(end.ended_ms > 0 ? end.ended_ms : wall_ms());
+  text.add(",\"restarts\":").number(state.restarts);
+  text.add(",\"stopped\":").add(end.was_stopped ? "true" : "false");
+  if (end.has_failed) put_failure(&text, end.failure);
+  text.add("}\n");
+  if (is_kept) (void)replace_file(given.container, "exit.json", "exit.json.new", text, true);
+  tell_exit(text);
+}
+
+uint64_t start_time_of(int32_t pid) noexcept {
+  char text[512];
+  const size_t size = read_file(ProcPath(pid, "/stat").text, text, sizeof text);
+  // The name before it may hold anything, brackets and blanks too: proc_pid_stat(5).
+  size_t at = size;
+  while (at > 0 && text[at - 1] != ')') at--;
+  for (int field = 2; field < 22 && at < size; at++)
+    if (text[at] == ' ') field++;
+  return at < size ? number_at(text + at) : 0;
+}
+
+void point_to_process(int32_t pid) noexcept {
+  constexpr const char* kNew = "process.new";
+  call(nr::unlinkat, given.run, sys::ptr(kNew), 0);
+  call(nr::symlinkat, sys::ptr(ProcPath(pid, "").text), given.run, sys::ptr(kNew));
+  call(nr::renameat2, given.run, sys::ptr(kNew), given.run, sys::ptr(kProcess), 0);
+}
+
+bool has_oom_kills(const char* path) noexcept {
+  constexpr char kKey[] = "oom_kill ";
+  char text[512];
+  const size_t size = path[0] == 0 ? 0 : read_file(path, text, sizeof text);
+  for (size_t at = 0; at < size; at++) {
+    if (at > 0 && text[at - 1] != '\n') continue;
+    size_t same = 0;
+    while (kKey[same] != 0 && text[at + same] == kKey[same]) same++;
+    if (kKey[same] == 0) return number_at(text + at + same) > 0;
+  }
+  return false;
+}
+
+int32_t status_by_pidfd(int pidfd) noexcept {
+  PidfdInfo info{};
+  info.mask = kInfoExit;
+  const long result = call(nr::ioctl, pidfd, kGetInfo, sys::ptr(&info));
+  return sys::failed(result) || (info.mask & kInfoExit) == 0 ? -1 : info.exit_code;
+}
+
+void clear_run_directory() noexcept {
+  for (const char* name : {"state", "socket", "stdin", "stdout", "stderr", kProcess, "health"})
+    call(nr::unlinkat, given.run, sys::ptr(name), 0);
+}
+
+}  // namespace slipway::init

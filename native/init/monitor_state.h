@@ -1,0 +1,52 @@
+// What the monitor tells of its container: the state file in its run directory, and the exit record
+// in the container's. src/model/monitor-state.ts reads both.
+#pragma once
+#include "init/monitor_base.h"
+#include "init/monitor_launch.h"
+
+namespace slipway::init {
+
+enum class Status : uint32_t { kStarting, kRunning, kRestarting, kStopped };
+enum class Health : uint32_t { kNone, kStarting, kHealthy, kUnhealthy };
+
+struct State {
+  Status status = Status::kStarting;
+  int32_t pid = 0;
+  uint64_t start_time = 0;  // in clock ticks since the boot
+  int64_t begun_ms = 0;     // since 1970
+  uint32_t restarts = 0;
+  int64_t next_ms = 0;  // since 1970, with kRestarting
+  Health health = Health::kNone;
+  uint32_t failing = 0;
+};
+extern State state;
+
+struct End {
+  int32_t code = -1;  // 128 + n for a signal; -1: unknown, or never executed
+  int32_t signal = 0;
+  bool is_oom = false;
+  int64_t ended_ms = 0;
+  bool was_stopped = false;
+  bool has_failed = false;
+  Failure failure;
+};
+
+// Writes the file and tells who watches.
+void publish_state() noexcept;
+// On the disk, unless the container is removed anyway; then to who watches.
+void publish_exit(const End& end, bool is_kept) noexcept;
+
+// Field 22 of /proc/<pid>/stat, 0 where it cannot be read.
+uint64_t start_time_of(int32_t pid) noexcept;
+// The symlink by which others find the first process, e.g. its namespaces.
+void point_to_process(int32_t pid) noexcept;
+// More than none were killed for lack of memory.
+bool has_oom_kills(const char* path) noexcept;
+// How an adopted process ended: as of wait4(2), -1 where the kernel does not tell (before Linux
+// 6.15) or not yet.
+int32_t status_by_pidfd(int pidfd) noexcept;
+
+// All that is in the run directory but the lock.
+void clear_run_directory() noexcept;
+
+}  // namespace slipway::init

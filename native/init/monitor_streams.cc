@@ -1,0 +1,337 @@
+#include "init/monitor_streams.h"
+
+#include <sys/ioctl.h>
+
+#include "init/monitor_clients.h"
+#include "init/monitor_log.h"
+
+namespace slipway::init {
+namespace {
+
+namespace nr = sys::nr;
+
+constexpr const char* kNames[3] = {"stdin", "stdout", "stderr"};
+constexpr long kSetPipeSize = 1031, kGetPipeSize = 1032;  // F_SETPIPE_SZ, F_GETPIPE_SZ
+constexpr long kLargePipe = 1 << 20;
+// A write that takes longer waits for the disk, not for the processor.
+constexpr int64_t kSlowMs = 20;
+// Pieces of one output before it is others' turn, and at its end: somebody may write for ever.
+constexpr int kTurn = 16, kLastTurns = 1024;
+constexpr size_t kUnfinished = 16 << 10;  // of a line in the json-file form
+constexpr int kNothing = 0;               // this process's standard input is /dev/null
+
+struct Output {
+  int fd = -1;
+  long capacity = 0;
+  size_t unfinished = 0;  // json-file: bytes of a line that stay in the FIFO, and were told
+  bool is_slow = false;   // the last write had to wait
+  bool is_raised = false;  // in its capacity
+  bool waits = false;
+};
+
+Output outputs[2];
+int terminal = -1;
+int input = -1;
+int scratch[2] = {-1, -1};  // json-file: what is in a FIFO is looked at in here
+bool cannot_splice = false;
+uint8_t line[kUnfinished];  // json-file, of a terminal
+size_t line_size = 0;
+uint16_t window[4] = {};  // struct winsize: rows, columns
+bool has_window = false;
+
+unsigned stream_of(uint32_t index) noexcept { return index + 1; }
+
+size_t bytes_in(int fd) noexcept {
+  int count = 0;
+  return sys::failed(call(nr::ioctl, fd, FIONREAD, sys::ptr(&count))) || count < 0
+             ? 0
+             : static_cast<size_t>(count);
+}
+
+void throw_away(int fd, size_t size) noexcept {
+  while (size > 0) {
+    const long gone = call(nr::splice, fd, 0, kNothing, 0, static_cast<long>(size),
+                           2 /* SPLICE_F_NONBLOCK */);
+    if (gone <= 0) return;
+    size -= static_cast<size_t>(gone);
+  }
+}
+
+void tell_and_count_lost(unsigned stream, size_t size) noexcept {
+  tell_output(stream, buffer, size);
+  log_lost(stream, size);
+}
+
+// The container is not to wait for the disk: what it has written meanwhile is lost, and told.
+void drop_all(uint32_t index) noexcept {
+  Output& output = outputs[index];
+  const size_t size = bytes_in(output.fd);
+  throw_away(output.fd, size);
+  log_lost(stream_of(index), size);
+  tell_missed(stream_of(index), size - output.unfinished);
+  output.unfinished = 0;
+}
+
+// More room first; what is there is lost only where the disk is what holds the container up.
+bool relieve(uint32_t index, size_t size) noexcept {
+  Output& output = outputs[index];
+  if (output.capacity == 0) output.capacity = call(nr::fcntl, output.fd, kGetPipeSize);
+  const bool is_full = static_cast<long>(size) >= output.capacity / 4 * 3;
+  if (!is_full || given.has(kNoLog)) return false;
+  if (!output.is_raised) {
+    // EPERM above the user's share of such memory: it stays as it is. pipe(7).
+    call(nr::fcntl, output.fd, kSetPipeSize, kLargePipe);
+    output.capacity = call(nr::fcntl, output.fd, kGetPipeSize);
+    output.is_raised = true;
+    return false;
+  }
+  if (!output.is_slow || given.has(kBlockingLog)) return false;
+  drop_all(index);
+  return true;
+}
+
+void copy_piece(uint32_t index, size_t size) noexcept {
+  const long got = call(nr::read, outputs[index].fd, sys::ptr(buffer), static_cast<long>(size));
+  if (got <= 0) return;
+  const auto count = static_cast<size_t>(got);
+  if (!given.has(kNoLog) && (!cannot_splice || !log_bytes(stream_of(index), buffer, count)))
+    return tell_and_count_lost(stream_of(index), count);
+  tell_output(stream_of(index), buffer, count);
+}
+
+// False when nothing more is to be had.
+bool pump_compact(uint32_t index, size_t size) noexcept {
+  const size_t limit = log_limit();
+  const size_t wanted = size < limit ? size : limit;
+  if (given.has(kNoLog) || cannot_splice) return copy_piece(index, wanted), true;
+  const long moved = log_splice(stream_of(index), outputs[index].fd, wanted);
+  if (moved == -kEagain) return false;
+  if (moved == -kEinval) {
+    cannot_splice = true;
+  } else if (moved == 0) {
+    copy_piece(index, wanted);
+  } else if (is_read(stream_of(index)) && read_logged(static_cast<size_t>(moved))) {
+    tell_output(stream_of(index), buffer, static_cast<size_t>(moved));
+  }
+  return true;
+}
+
+// Looked at without being taken, so that a line is in the log before it leaves the FIFO.
+size_t peek(int fd, size_t size) noexcept {
+  if (scratch[0] < 0 &&
+      sys::failed(call(nr::pipe2, sys::ptr(scratch), O_CLOEXEC | O_NONBLOCK)))
+    return 0;
+  const long there = call(nr::tee, fd, scratch[1], static_cast<long>(size), 2 /* NONBLOCK */);
+  if (there <= 0) return 0;
+  size_t got = 0;
+  while (got < static_cast<size_t>(there)) {
+    const long piece = call(nr::read, scratch[0], sys::ptr(buffer + got), there - got);
+    if (piece <= 0) break;
+    got += static_cast<size_t>(piece);
+  }
+  return got;
+}
+
+bool pump_json(uint32_t index, size_t size, bool is_last) noexcept {
+  Output& output = outputs[index];
+  if (size == output.unfinished && !is_last) return false;
+  const size_t got = peek(output.fd, size < sizeof buffer ? size : sizeof buffer);
+  if (got == 0) return false;
+  if (got > output.unfinished)
+    tell_output(stream_of(index), buffer + output.unfinished, got - output.unfinished);
+  size_t done = log_lines(stream_of(index), buffer, got, false);
+  // Many small pieces fill what is looked at before the line is long enough.
+  if (done == 0 && ((got <= output.unfinished && got < size) || is_last))
+    done = log_lines(stream_of(index), buffer, got, true);
+  throw_away(output.fd, done);
+  output.unfinished = got - done;
+  return true;
+}
+
+bool pump_piece(uint32_t index, bool is_last) noexcept {
+  Output& output = outputs[index];
+  const size_t size = bytes_in(output.fd);
+  if (size == 0) return false;
+  if (relieve(index, size)) return true;
+  const int64_t begun = now_ms();
+  const bool more = given.has(kJsonLog) && !given.has(kNoLog) ? pump_json(index, size, is_last)
+                                                              : pump_compact(index, size);
+  output.is_slow = now_ms() - begun >= kSlowMs;
+  return more;
+}
+
+void log_terminal(size_t size, bool all) noexcept {
+  if (given.has(kNoLog)) return;
+  if (!given.has(kJsonLog)) {
+    for (size_t at = 0; at < size;) {
+      const size_t limit = log_limit(), rest = size - at;
+      const size_t piece = rest < limit ? rest : limit;
+      if (!log_bytes(1, buffer + at, piece)) log_lost(1, piece);
+      at += piece;
+    }
+    return;
+  }
+  const size_t done = log_lines(1, buffer, size, all);
+  line_size = size - done < sizeof line ? size - done : sizeof line;
+  __builtin_memcpy(line, buffer + done, line_size);
+}
+
+// True when something came.
+bool read_terminal() noexcept {
+  const size_t before = given.has(kJsonLog) ? line_size : 0;
+  __builtin_memcpy(buffer, line, before);
+  const long got =
+      call(nr::read, terminal, sys::ptr(buffer + before), static_cast<long>(sizeof buffer - before));
+  if (got <= 0) {
+    // EIO: nobody has the other end.
+    if (got != -kEagain) watch(terminal, Source::kTerminal, 0, 0);
+    return false;
+  }
+  tell_output(1, buffer + before, static_cast<size_t>(got));
+  log_terminal(before + static_cast<size_t>(got), false);
+  return true;
+}
+
+int open_input(int* lent) noexcept {
+  if (!given.has(kHasStdin)) {
+    *lent = open_at(AT_FDCWD, "/dev/null", O_RDONLY);
+    return *lent < 0 ? -*lent : 0;
+  }
+  // Open for both first: neither end could be opened alone. What nobody has read is gone with that.
+  close_it(&input);
+  int both = open_at(given.run, kNames[0], O_RDWR | O_NONBLOCK);
+  if (both < 0) return -both;
+  *lent = open_at(given.run, kNames[0], O_RDONLY);
+  input = open_at(given.run, kNames[0], O_WRONLY | O_NONBLOCK);
+  close_it(&both);
+  return *lent < 0 ? -*lent : input < 0 ? -input : 0;
+}
+
+}  // namespace
+
+int open_streams() noexcept {
+  if (given.has(kHasTerminal)) return 0;
+  for (uint32_t index = 0; index < 2; index++) {
+    // Both ways, so that it never ends.
+    const int fd = open_at(given.run, kNames[index + 1], O_RDWR | O_NONBLOCK);
+    if (fd < 0) return -fd;
+    outputs[index].fd = fd;
+    watch(fd, Source::kStdout, index, EPOLLIN | EPOLLET);
+  }
+  return 0;
+}
+
+int lend_streams(int (&fds)[3]) noexcept {
+  int error = 0;
+  if (given.has(kHasTerminal)) {
+    for (int& fd : fds) {
+      fd = open_at(AT_FDCWD, "/dev/null", O_RDWR);
+      if (fd < 0) error = -fd;
+    }
+  } else {
+    error = open_input(&fds[0]);
+    for (int i = 1; i < 3; i++) {
+      fds[i] = open_at(given.run, kNames[i], O_RDWR);
+      if (fds[i] < 0) error = -fds[i];
+    }
+  }
+  if (error != 0) take_back_streams(fds);
+  return error;
+}
+
+void take_back_streams(int (&fds)[3]) noexcept {
+  for (int& fd : fds) close_it(&fd);
+}
+
+void take_terminal(int fd) noexcept {
+  close_it(&terminal);
+  terminal = fd;
+  call(nr::fcntl, fd, F_SETFL, O_RDWR | O_NONBLOCK);
+  if (has_window) call(nr::ioctl, fd, TIOCSWINSZ, sys::ptr(window));
+  watch(fd, Source::kTerminal, 0, EPOLLIN);
+}
+
+void pump_output(uint32_t index) noexcept {
+  Output& output = outputs[index];
+  output.waits = false;
+  for (int turn = 0; turn < kTurn; turn++)
+    if (!pump_piece(index, false)) return;
+  output.waits = true;
+}
+
+void pump_terminal() noexcept {
+  for (int turn = 0; turn < kTurn; turn++)
+    if (!read_terminal()) return;
+}
+
+bool is_output_waiting() noexcept { return outputs[0].waits || outputs[1].waits; }
+
+void pump_waiting() noexcept {
+  for (uint32_t index = 0; index < 2; index++)
+    if (outputs[index].waits) pump_output(index);
+}
+
+void drain_streams() noexcept {
+  for (uint32_t index = 0; index < 2; index++) {
+    if (outputs[index].fd < 0) continue;
+    outputs[index].is_slow = false;
+    for (int turn = 0; turn < kLastTurns && pump_piece(index, false); turn++)
+      outputs[index].is_slow = false;
+    if (outputs[index].unfinished > 0) (void)pump_piece(index, true);
+    outputs[index].waits = false;
+  }
+  if (terminal >= 0) {
+    for (int turn = 0; turn < kLastTurns && read_terminal(); turn++) {
+    }
+    if (line_size > 0) {
+      __builtin_memcpy(buffer, line, line_size);
+      log_terminal(line_size, true);
+    }
+    close_it(&terminal);
+  }
+  finish_log();
+  close_it(&input);
+}
+
+long write_input(const uint8_t* bytes, size_t size) noexcept {
+  const int fd = given.has(kHasTerminal) ? terminal : input;
+  if (fd < 0) return -kEpipe;
+  const long done = call(nr::write, fd, static_cast<long>(reinterpret_cast<uintptr_t>(bytes)),
+                         static_cast<long>(size));
+  if (done >= 0) return done;
+  if (done == -kEagain) return 0;
+  close_it(&input);
+  return -kEpipe;
+}
+
+int32_t end_input() noexcept {
+  if (given.has(kHasTerminal)) return kEinval;
+  if (input < 0) return kEpipe;
+  close_it(&input);
+  return 0;
+}
+
+bool has_input() noexcept { return given.has(kHasTerminal) ? true : given.has(kHasStdin); }
+
+void await_input_room(bool wanted) noexcept {
+  if (terminal >= 0)
+    watch(terminal, Source::kTerminal, 0, EPOLLIN | (wanted ? static_cast<uint32_t>(EPOLLOUT) : 0));
+  else if (input >= 0)
+    watch(input, Source::kStdin, 0, wanted ? static_cast<uint32_t>(EPOLLOUT) : 0);
+}
+
+int32_t resize_terminal(uint16_t columns, uint16_t rows) noexcept {
+  if (!given.has(kHasTerminal)) return kEnotty;
+  window[0] = rows;
+  window[1] = columns;
+  has_window = true;
+  if (terminal < 0) return 0;
+  return static_cast<int32_t>(-call(nr::ioctl, terminal, TIOCSWINSZ, sys::ptr(window)));
+}
+
+void forget_buffers() noexcept {
+  forget_pages(buffer, sizeof buffer);
+  forget_log_buffer();
+}
+
+}  // namespace slipway::init

@@ -1,0 +1,433 @@
+// Starts a monitor as an engine does: a plan of a real container, its table, and the helper launched by the addon. Clients speak to it.
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { connect, Socket } from 'node:net'
+import path from 'node:path'
+import * as E from '#fp/Either'
+import { type LiveEngine, openEngine } from '../../src/adapters/live.ts'
+import { type EngineError, message } from '../../src/model/errors.ts'
+import {
+  encodeRequest,
+  FrameDecoder,
+  type Malformed,
+  type MonitorMessage,
+  type MonitorRequest,
+  type StreamName,
+} from '../../src/model/monitor-frames.ts'
+import {
+  decodeExitRecord,
+  decodeMonitorState,
+  type ExitRecord,
+  type MonitorState,
+} from '../../src/model/monitor-state.ts'
+import type { Spec } from '../../src/model/oci-spec.ts'
+import { decodeSpec } from '../../src/model/oci-spec-decode.ts'
+import { type LaunchEvent, PHASE } from '../../src/native/addon.ts'
+import { planCleanup } from '../../src/plan/cleanup.ts'
+import { planDocument } from '../../src/plan/launch/checked.ts'
+import type { LaunchInput, LaunchPlan } from '../../src/plan/launch/index.ts'
+import { planClientPair, planMonitor } from '../../src/plan/monitor.ts'
+import { encodeMonitorTable, type MonitorOptions, RESTART_PAUSES } from '../../src/plan/monitor-table.ts'
+import { type OpInfo, Program, SlotSpace } from '../../src/plan/program.ts'
+import { makeRootfs } from '../support/engine.ts'
+import { documentOf, type SpecChange } from '../support/spec-launcher.ts'
+
+const LASTING = {
+  leavesParent: false,
+  waitsForStart: false,
+  extraFds: 0,
+  copiesUp: false,
+  pausesBeforeRoot: false,
+  createContainer: [],
+  startContainer: [],
+  keepsKeyring: false,
+}
+
+/** All that a test may change. */
+export type Wanted = Partial<Omit<MonitorOptions, 'id' | 'launch' | 'groups' | 'cleanup'>> & {
+  readonly change?: SpecChange
+  readonly cleanup?: Uint8Array
+  /** In place of the plan made of the document. */
+  readonly replan?: (plan: LaunchPlan, input: LaunchInput) => LaunchPlan
+  readonly attach?: Omit<Extract<MonitorRequest, { _tag: 'Attach' }>, '_tag'>
+}
+
+export interface MonitorClient {
+  readonly messages: readonly (MonitorMessage | Malformed)[]
+  readonly send: (request: MonitorRequest) => void
+  readonly write: (bytes: Uint8Array) => void
+  /** The first message, from the last one asked for on, that is this. Rejects when the connection ends before. */
+  readonly until: <M extends MonitorMessage>(
+    what: string,
+    is: (message: MonitorMessage) => message is M,
+  ) => Promise<M>
+  readonly ask: (request: MonitorRequest) => Promise<number>
+  readonly state: (status: MonitorState['status']) => Promise<MonitorState>
+  readonly exit: () => Promise<ExitRecord>
+  /** All that have come. */
+  readonly states: () => readonly MonitorState[]
+  readonly output: (stream: StreamName) => Buffer
+  /** When so much of the stream has come, or the connection is over. */
+  readonly reads: (stream: StreamName, text: string) => Promise<void>
+  readonly pause: () => void
+  readonly resume: () => void
+  readonly closed: Promise<void>
+  readonly close: () => void
+}
+
+export interface Monitor {
+  readonly id: string
+  readonly pid: () => number
+  readonly client: MonitorClient
+  readonly connect: () => Promise<MonitorClient>
+  readonly groups: readonly string[]
+  readonly runDirectory: string
+  readonly containerDirectory: string
+  readonly log: string
+  readonly plan: LaunchPlan
+  /** Of the monitor itself. `failed`: the step of its own plan. */
+  readonly ended: () => Promise<{
+    readonly code?: number
+    readonly signal?: number
+    readonly failed?: string
+  }>
+  readonly kill: () => void
+  readonly record: () => ExitRecord
+  readonly readState: () => MonitorState
+}
+
+export interface Driver {
+  readonly folder: string
+  readonly rootfs: string
+  readonly live: LiveEngine
+  readonly start: (script: string, wanted?: Wanted) => Monitor
+  /** Another monitor for the same container, which runs. */
+  readonly adopt: (monitor: Monitor, script: string, wanted?: Wanted) => Monitor
+  readonly close: () => Promise<void>
+}
+
+export const openDriver = (parent = '/var/tmp'): Driver => {
+  const folder = mkdtempSync(path.join(parent, 'slipway-monitor-'))
+  const rootfs = path.join(folder, 'rootfs')
+  makeRootfs(rootfs)
+  const data = path.join(folder, 'data')
+  const live = orThrow(openEngine({ root: data, networksAhead: 0 }, {}))
+  const started: Monitor[] = []
+  const start = (script: string, wanted: Wanted = {}, old?: Monitor): Monitor => {
+    const monitor = startMonitor(live, { folder, rootfs }, script, wanted, old)
+    started.push(monitor)
+    return monitor
+  }
+  return {
+    folder,
+    rootfs,
+    live,
+    start,
+    adopt: (monitor, script, wanted = {}) => start(script, wanted, monitor),
+    close: async () => {
+      for (const { kill, client } of started) {
+        client.close()
+        kill()
+      }
+      await Promise.all(started.map(({ ended }) => ended()))
+      for (const group of started.flatMap(({ groups }) => groups)) await removeGroup(live, group)
+      await live.close()
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+/** Of a container that outlived its monitor. */
+const removeGroup = async ({ ports }: LiveEngine, group: string): Promise<void> => {
+  if (!existsSync(group)) return
+  await ports.host.killGroup(group)
+  await ports.host.cleanUp({ id: '', groups: [group], overlays: 0, record: '', keep: true }, '', [])
+}
+
+const orThrow = <A>(result: E.Either<EngineError, A>): A => {
+  if (E.isLeft(result)) throw new Error(message(result.left))
+  return result.right
+}
+
+interface Planned {
+  readonly input: LaunchInput
+  readonly plan: LaunchPlan
+  readonly cgroupFds: readonly number[]
+}
+
+const planOf = (live: LiveEngine, id: string, document: Spec): Planned => {
+  const { host } = live.ports
+  const decoded = decodeSpec(document)
+  if (E.isLeft(decoded)) throw new Error(JSON.stringify(decoded.left))
+  const spec = decoded.right
+  const parents = orThrow(host.cgroupParents(spec.linux?.resources ?? {}))
+  const input: LaunchInput = {
+    id,
+    spec,
+    rootfs: { kind: 'directory', path: spec.root?.path ?? '' },
+    files: [],
+    facts: host.facts,
+    root: host.state.root,
+    scratch: host.state.scratch,
+    record: '',
+    createdMs: Date.now(),
+    cgroups: parents,
+    keep: true,
+    init: false,
+    lasting: LASTING,
+  }
+  return { input, plan: orThrow(planDocument(input)), cgroupFds: parents.map(({ fd }) => fd) }
+}
+
+const bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+
+const startMonitor = (
+  live: LiveEngine,
+  { folder, rootfs }: { readonly folder: string; readonly rootfs: string },
+  script: string,
+  wanted: Wanted,
+  old: Monitor | undefined,
+): Monitor => {
+  const { ports, addon } = live
+  const { facts } = ports.host
+  const id = old?.id ?? ports.host.randomId()
+  const runDirectory = path.join(folder, 'data', 'run', 'monitors', id)
+  const containerDirectory = path.join(folder, 'data', 'containers', id)
+  mkdirSync(containerDirectory, { recursive: true })
+  const planned = planOf(live, id, documentOf(rootfs, script, wanted.change))
+  const plan = wanted.replan?.(planned.plan, planned.input) ?? planned.plan
+  const groups = planned.input.cgroups.map((parent) => `${parent.mountpoint}${parent.path}/${id}`)
+  const memory = planned.input.cgroups.find(
+    ({ version, controllers }) => version === 2 || controllers.includes('memory'),
+  )
+  const oomFile =
+    memory === undefined
+      ? undefined
+      : `${memory.mountpoint}${memory.path}/${id}/${memory.version === 2 ? 'memory.events' : 'memory.oom_control'}`
+  const options: MonitorOptions = {
+    id,
+    bootId,
+    restart: { kind: 'no', maximumRetries: 0, ...RESTART_PAUSES },
+    log: { kind: 'compact', maxBytes: 10_000_000, maxFiles: 3, blocking: false },
+    stop: { signal: 15, timeoutMs: 10_000 },
+    hasTerminal: wanted.change?.process?.terminal === true,
+    stdin: 'none',
+    cleanup: planCleanup(facts.arch, { id, groups, overlays: 0, record: '', keep: true }, '').bytes,
+    ...(oomFile === undefined ? {} : { oomFile }),
+    ...wanted,
+    launch: plan,
+    groups: planned.cgroupFds.length,
+  }
+  const place = {
+    runDirectory,
+    containerDirectory,
+    hasTerminal: options.hasTerminal,
+    hasStdin: options.stdin !== 'none',
+    owner: 0,
+    groups: planned.cgroupFds.length,
+    adopts: options.adopts !== undefined,
+  }
+  const stage = planMonitor(facts, [], place, encodeMonitorTable(options))
+  const [mine, theirs] = pairOf(live)
+  const adopted = options.adopts === undefined ? [] : [pidfdOf(live, options.adopts.pid)]
+  const fds = [theirs, ports.host.state.containersFd, ...planned.cgroupFds, ...adopted]
+  let pid = 0
+  let failed: string | undefined
+  let isAwaited = false
+  let settle: (end: { code?: number; signal?: number; failed?: string }) => void = () => {}
+  const ended = new Promise<{ code?: number; signal?: number; failed?: string }>((resolve) => {
+    settle = resolve
+  })
+  const native = new addon.Launch(
+    new addon.Script({
+      slotCount: fds.length,
+      stages: [{ plan: stage.bytes, fds: Uint16Array.from(fds.keys()), base: stage.base, when: 'early' }],
+      cloneFlags: 0,
+      eager: true,
+      keep: new Uint16Array(0),
+      close: Uint16Array.of(0, ...adopted.map((_, index) => fds.length - 1 - index)),
+    }),
+    Int32Array.from(fds),
+    '',
+    (...event: LaunchEvent) => {
+      if (event[0] === 'cloned') {
+        pid = event[1]
+        if (!isAwaited) native.unref()
+      }
+      if (event[0] === 'failed') failed = stepOf(stage.infos, event)
+      if (event[0] === 'failed' && event[1] !== PHASE.child) settle({ failed: failed ?? '' })
+      if (event[0] === 'exited') {
+        const how = event[1] === 1 ? { code: event[2] } : { signal: event[2] }
+        settle({ ...how, ...(failed === undefined ? {} : { failed }) })
+      }
+    },
+  )
+  const client = clientOf(new Socket({ fd: mine }))
+  client.send({ _tag: 'Attach', watch: true, stdout: true, stderr: true, ...wanted.attach })
+  const kill = (): void => {
+    native.ref()
+    native.kill(9)
+  }
+  return {
+    id,
+    pid: () => pid,
+    client,
+    connect: () => connectTo(path.join(runDirectory, 'socket')),
+    groups,
+    runDirectory,
+    containerDirectory,
+    log: path.join(containerDirectory, 'log'),
+    plan,
+    // Until somebody asks, it keeps no test waiting.
+    ended: () => {
+      isAwaited = true
+      native.ref()
+      return ended
+    },
+    kill,
+    record: () => decoded(decodeExitRecord(readFileSync(path.join(containerDirectory, 'exit.json'), 'utf8'))),
+    readState: () => decoded(decodeMonitorState(readFileSync(path.join(runDirectory, 'state'), 'utf8'))),
+  }
+}
+
+const stepOf = (
+  infos: readonly OpInfo[],
+  [, , , op, errno]: Extract<LaunchEvent, readonly ['failed', ...unknown[]]>,
+): string => `${infos[op]?.step ?? 'no step'}: ${errno}`
+
+const decoded = <A>(result: E.Either<unknown, A>): A => {
+  if (E.isLeft(result)) throw new Error(JSON.stringify(result.left))
+  return result.right
+}
+
+const pairOf = ({ addon, ports }: LiveEngine): readonly [number, number] => {
+  const plan = planClientPair(ports.host.facts.arch)
+  const { ok, data, errno } = addon.execute(plan.bytes, new Int32Array(0))
+  if (!ok) throw new Error(`socketpair: ${errno}`)
+  return [data.readInt32LE(plan.pair.offset), data.readInt32LE(plan.pair.offset + 4)]
+}
+
+const pidfdOf = ({ addon, ports }: LiveEngine, pid: number): number => {
+  const slots = new SlotSpace()
+  const fd = slots.next()
+  const program = new Program(ports.host.facts.arch, slots)
+  program.call('open process', 'pidfd_open', [pid, 0], { into: fd })
+  const { ok, errno, slots: filled } = addon.execute(program.encode(), new Int32Array(0))
+  if (!ok) throw new Error(`pidfd_open ${pid}: ${errno}`)
+  return filled[fd.index] ?? -1
+}
+
+const connectTo = (socket: string): Promise<MonitorClient> =>
+  new Promise((resolve, reject) => {
+    const connection = connect(socket)
+    connection.once('error', reject)
+    connection.once('connect', () => {
+      const client = clientOf(connection)
+      client.send({ _tag: 'Attach', watch: true, stdout: true, stderr: true })
+      resolve(client)
+    })
+  })
+
+export const isStartFailed = (
+  each: MonitorMessage,
+): each is Extract<MonitorMessage, { _tag: 'StartFailed' }> => each._tag === 'StartFailed'
+export const isMissed = (each: MonitorMessage): each is Extract<MonitorMessage, { _tag: 'Missed' }> =>
+  each._tag === 'Missed'
+
+/** Whatever a test waits for is there in a moment, or never. */
+const PATIENCE_MS = 30_000
+
+export const clientOf = (socket: Socket): MonitorClient => {
+  const decoder = new FrameDecoder()
+  const messages: (MonitorMessage | Malformed)[] = []
+  let isClosed = false
+  let seen = 0
+  let wake: () => void = () => {}
+  let next = new Promise<void>((resolve) => {
+    wake = resolve
+  })
+  const changed = (): void => {
+    const woken = wake
+    next = new Promise((resolve) => {
+      wake = resolve
+    })
+    woken()
+  }
+  const closed = new Promise<void>((resolve) => {
+    socket.once('close', () => {
+      isClosed = true
+      changed()
+      resolve()
+    })
+  })
+  socket.on('error', () => {})
+  socket.on('data', (chunk) => {
+    messages.push(...decoder.push(chunk))
+    changed()
+  })
+  const waitFor = async (what: string, isThere: () => boolean): Promise<void> => {
+    const limit = AbortSignal.timeout(PATIENCE_MS)
+    const late = new Promise<void>((resolve) => limit.addEventListener('abort', () => resolve()))
+    while (!isThere()) {
+      if (isClosed)
+        throw new Error(`the connection ended before ${what}: ${JSON.stringify(messages.slice(-4))}`)
+      if (limit.aborted) throw new Error(`no ${what}: ${JSON.stringify(messages.slice(-4))}`)
+      await Promise.race([next, late])
+    }
+  }
+  const send = (request: MonitorRequest): void => {
+    socket.write(encodeRequest(request))
+  }
+  const until: MonitorClient['until'] = async (what, is) => {
+    const find = (): number =>
+      messages.findIndex((each, index) => index >= seen && each._tag !== 'Malformed' && is(each))
+    await waitFor(what, () => find() >= 0)
+    seen = find() + 1
+    return messages[seen - 1] as never
+  }
+  const output = (stream: StreamName): Buffer =>
+    Buffer.concat(
+      messages.flatMap((each) => (each._tag === 'Output' && each.stream === stream ? [each.bytes] : [])),
+    )
+  // The one of `attach`, which every client sends first.
+  let asked = 1
+  return {
+    messages,
+    send,
+    write: (bytes) => {
+      socket.write(bytes)
+    },
+    until,
+    ask: async (request) => {
+      const replies = (): Extract<MonitorMessage, { _tag: 'Reply' }>[] =>
+        messages.filter((each) => each._tag === 'Reply')
+      send(request)
+      const index = asked++
+      await waitFor(`reply to ${request._tag}`, () => replies().length > index)
+      return replies()[index]?.errno ?? -1
+    },
+    state: async (status) => {
+      const isState = (each: MonitorMessage): each is Extract<MonitorMessage, { _tag: 'State' }> =>
+        each._tag === 'State' && decoded(decodeMonitorState(each.text)).status === status
+      return decoded(decodeMonitorState((await until(`state ${status}`, isState)).text))
+    },
+    exit: async () => {
+      const isExit = (each: MonitorMessage): each is Extract<MonitorMessage, { _tag: 'Exit' }> =>
+        each._tag === 'Exit'
+      return decoded(decodeExitRecord((await until('exit', isExit)).text))
+    },
+    states: () =>
+      messages.flatMap((each) => (each._tag === 'State' ? [decoded(decodeMonitorState(each.text))] : [])),
+    output,
+    reads: (stream, text) => waitFor(`${text} on ${stream}`, () => output(stream).includes(text)),
+    pause: () => {
+      socket.pause()
+    },
+    resume: () => {
+      socket.resume()
+    },
+    closed,
+    close: () => {
+      socket.destroy()
+    },
+  }
+}

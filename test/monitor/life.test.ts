@@ -1,0 +1,280 @@
+// A detached container's life under its monitor: start, end, restart, stop.
+import { copyFileSync, existsSync, readdirSync, readFileSync } from 'node:fs'
+import path from 'node:path'
+import { PHASE } from '../../src/native/addon.ts'
+import type { LaunchPlan } from '../../src/plan/launch/index.ts'
+import { Program, SlotSpace } from '../../src/plan/program.ts'
+import { assert, suite } from '../support/suite.ts'
+import { type Driver, isStartFailed, openDriver } from './driver.ts'
+
+const Life = suite('monitor/life')
+Life.requires('root', 'program:busybox')
+
+let driver: Driver
+Life.before(() => {
+  driver = openDriver()
+  copyFileSync(path.join(driver.rootfs, 'bin', 'busybox'), path.join(driver.rootfs, 'bin', 'busybox-once'))
+})
+Life.after(() => driver.close())
+
+const FOREVER = 'trap "exit 7" TERM; echo ready; while :; do sleep 0.05; done'
+const DEAF = 'trap "" TERM; echo ready; while :; do sleep 0.05; done'
+const SHORT = { firstMs: 10, longestMs: 40, settledMs: 60_000 }
+const always = { kind: 'always', maximumRetries: 0, ...SHORT } as const
+
+Life('a program runs, and its exit code is recorded before it is told', async () => {
+  const { client, record, ended, runDirectory, groups } = driver.start('echo hello; exit 3')
+  const running = await client.state('running')
+  assert.ok(running.pid > 0 && running.startTime > 0)
+  const exit = await client.exit()
+  assert.is(exit.exitCode, 3)
+  assert.not(exit.stopped)
+  assert.equal(record(), exit)
+  assert.is(client.output('stdout').toString(), 'hello\n')
+  await client.state('stopped')
+  assert.equal(await ended(), { code: 0 })
+  assert.equal(readdirSync(runDirectory), ['lock'])
+  assert.equal(
+    groups.filter((group) => existsSync(group)),
+    [],
+  )
+})
+
+Life('while it runs, its state names it as the kernel does', async () => {
+  const monitor = driver.start(FOREVER)
+  const running = await monitor.client.state('running')
+  const stat = readFileSync(`/proc/${running.pid}/stat`, 'utf8')
+  assert.is(Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]), running.startTime)
+  assert.is(running.monitorPid, monitor.pid())
+  assert.is(readFileSync(`/proc/${running.monitorPid}/comm`, 'utf8'), 'slipway-monitor\n')
+  assert.equal(monitor.readState(), running)
+  assert.ok(existsSync(path.join(monitor.runDirectory, 'process', 'ns', 'mnt')))
+  assert.is(await monitor.client.ask({ _tag: 'Kill' }), 0)
+  assert.is((await monitor.client.exit()).signal, 9)
+})
+
+Life('a signal reaches the first process; one that is none is refused', async () => {
+  const { client } = driver.start(FOREVER)
+  await client.reads('stdout', 'ready')
+  for (const signal of [-1, 65]) assert.is(await client.ask({ _tag: 'Signal', signal }), 22)
+  assert.is(await client.ask({ _tag: 'Signal', signal: 15 }), 0)
+  const exit = await client.exit()
+  assert.is(exit.exitCode, 7)
+  assert.not(exit.stopped)
+})
+
+Life('stop asks with its signal, and nothing starts it again', async () => {
+  const { client } = driver.start(FOREVER, { restart: always })
+  await client.reads('stdout', 'ready')
+  assert.is(await client.ask({ _tag: 'Stop', signal: 0 }), 0)
+  const exit = await client.exit()
+  assert.is(exit.exitCode, 7)
+  assert.ok(exit.stopped)
+  await client.state('stopped')
+})
+
+Life('stop kills what does not end in time', async () => {
+  const { client } = driver.start(DEAF)
+  await client.reads('stdout', 'ready')
+  assert.is(await client.ask({ _tag: 'Stop', signal: 15, timeoutMs: 50 }), 0)
+  const exit = await client.exit()
+  assert.is(exit.exitCode, 137)
+  assert.is(exit.signal, 9)
+  assert.ok(exit.stopped)
+})
+
+Life('a second stop brings the kill forward, and never back', async () => {
+  const { client } = driver.start(DEAF)
+  await client.reads('stdout', 'ready')
+  assert.is(await client.ask({ _tag: 'Stop', signal: 15, timeoutMs: -1 }), 0)
+  assert.is(await client.ask({ _tag: 'Stop', signal: 15, timeoutMs: 20 }), 0)
+  assert.is(await client.ask({ _tag: 'Stop', signal: 15, timeoutMs: 60_000 }), 0)
+  assert.is((await client.exit()).signal, 9)
+})
+
+Life('always: it starts again and again, each time as new', async () => {
+  const { client } = driver.start('echo run; exit 0', { restart: always })
+  for (const restarts of [0, 1, 2, 3]) {
+    const exit = await client.exit()
+    assert.is(exit.restarts, restarts)
+    const waiting = await client.state('restarting')
+    assert.ok((waiting.nextMs ?? 0) >= exit.endedMs)
+  }
+  assert.is(await client.ask({ _tag: 'Kill' }), 0)
+  const last = await client.state('stopped')
+  assert.ok(last.restarts >= 3)
+})
+
+Life('on-failure: a success ends it', async () => {
+  const { client } = driver.start('exit 0', { restart: { kind: 'on-failure', maximumRetries: 0, ...SHORT } })
+  assert.is((await client.exit()).exitCode, 0)
+  await client.state('stopped')
+})
+
+Life('on-failure: it is tried as often as is said', async () => {
+  const { client, record } = driver.start('exit 5', {
+    restart: { kind: 'on-failure', maximumRetries: 2, ...SHORT },
+  })
+  await client.state('stopped')
+  assert.is(record().restarts, 2)
+  assert.is(record().exitCode, 5)
+})
+
+Life('pauses double up to the longest', async () => {
+  const { client } = driver.start('exit 1', {
+    restart: { kind: 'on-failure', maximumRetries: 5, firstMs: 10, longestMs: 40, settledMs: 60_000 },
+  })
+  const pauses: number[] = []
+  for (let index = 0; index < 5; index++) {
+    const { endedMs } = await client.exit()
+    const { nextMs = 0 } = await client.state('restarting')
+    pauses.push(nextMs - endedMs)
+  }
+  // The clock goes on between the two readings.
+  const least = [10, 20, 40, 40, 40]
+  assert.ok(
+    pauses.every((pause, index) => pause >= (least[index] ?? 0)),
+    String(pauses),
+  )
+  await client.state('stopped')
+})
+
+Life('one that ran for long begins with the first pause again', async () => {
+  const { client } = driver.start('exit 1', {
+    restart: { kind: 'on-failure', maximumRetries: 4, firstMs: 20, longestMs: 60_000, settledMs: 0 },
+  })
+  // Doubled four times it would come to 320.
+  await client.state('stopped')
+  const nexts = client.states().filter(({ status }) => status === 'restarting')
+  assert.is(nexts.length, 4)
+})
+
+Life('the policy can be changed while it runs', async () => {
+  const { client } = driver.start(FOREVER)
+  await client.reads('stdout', 'ready')
+  const change = { _tag: 'SetRestart', kind: 'always', maximumRetries: 0 } as const
+  assert.is(await client.ask(change), 0)
+  assert.is(await client.ask({ _tag: 'Signal', signal: 15 }), 0)
+  assert.is((await client.exit()).exitCode, 7)
+  await client.state('restarting')
+  await client.state('running')
+  assert.is(await client.ask({ ...change, kind: 'no' }), 0)
+  assert.is(await client.ask({ _tag: 'Signal', signal: 9 }), 0)
+  assert.is((await client.exit()).exitCode, 137)
+  await client.state('stopped')
+})
+
+Life('a stop between two starts ends it there', async () => {
+  const { client } = driver.start('exit 1', {
+    restart: { kind: 'always', maximumRetries: 0, firstMs: 600_000, longestMs: 600_000, settledMs: 1 },
+  })
+  await client.state('restarting')
+  assert.is(await client.ask({ _tag: 'Stop', signal: 0 }), 0)
+  await client.state('stopped')
+})
+
+Life('a program that is not there: the place is told, and recorded', async () => {
+  const { client, record, plan, ended, groups } = driver.start('', {
+    change: { process: { args: ['/bin/none'] } },
+  })
+  const failure = await client.until('failed start', isStartFailed)
+  assert.is(failure.phase, PHASE.child)
+  assert.is(failure.errno, 2)
+  assert.is(plan.stages[failure.stage]?.infos[failure.op]?.step, 'execve')
+  await client.state('stopped')
+  assert.is(record().exitCode, -1)
+  const { phase, stage, op, errno } = failure
+  assert.equal(record().failure, { phase, stage, op, errno })
+  assert.equal(await ended(), { code: 0 })
+  assert.equal(
+    groups.filter((group) => existsSync(group)),
+    [],
+  )
+})
+
+const failing = (): Uint8Array => {
+  const program = new Program(driver.live.facts.arch, new SlotSpace())
+  program.fail('decode plan', 77)
+  return program.encode()
+}
+const broken = {
+  prepare: (plan) => ({ ...plan, prepare: { ...plan.prepare, bytes: failing() } }),
+  after: (plan) => ({ ...plan, after: { ...plan.after, bytes: failing() } }),
+  layers: (plan) => ({ ...plan, layers: { bytes: failing(), infos: [] } }),
+  network: (plan) => ({ ...plan, network: { bytes: failing(), infos: [] } }),
+} as const satisfies Record<string, (plan: LaunchPlan) => LaunchPlan>
+
+for (const [name, replan] of Object.entries(broken))
+  Life(`a failure in ${name} is told with its place, and nothing is left`, async () => {
+    const { client, ended, groups, runDirectory } = driver.start('exit 0', { replan })
+    const { phase, errno } = await client.until('failed start', isStartFailed)
+    assert.is(phase, PHASE[name as keyof typeof broken])
+    assert.is(errno, 77)
+    assert.equal(await ended(), { code: 0 })
+    assert.equal(
+      groups.filter((group) => existsSync(group)),
+      [],
+    )
+    assert.equal(readdirSync(runDirectory), ['lock'])
+  })
+
+Life('a failure of the clone is told', async () => {
+  const { client } = driver.start('exit 0', {
+    // CLONE_NEWNS together with CLONE_FS is refused by the kernel.
+    replan: (plan) => ({ ...plan, cloneFlags: 0x20200 }),
+  })
+  const { phase, errno } = await client.until('failed start', isStartFailed)
+  assert.is(phase, PHASE.clone)
+  assert.is(errno, 22)
+})
+
+Life('a later start that fails is an end like others', async () => {
+  // It removes its own shell: the next start finds none.
+  const { client, record } = driver.start('rm /bin/busybox-once; exit 1', {
+    change: { process: { args: ['/bin/busybox-once', 'sh', '-c', 'rm /bin/busybox-once; exit 1'] } },
+    restart: { kind: 'on-failure', maximumRetries: 2, ...SHORT },
+  })
+  await client.state('stopped')
+  assert.is(record().restarts, 2)
+  assert.is(record().failure?.errno, 2)
+})
+
+Life('two monitors of one container: the second one finds the lock held', async () => {
+  const first = driver.start(FOREVER)
+  const { pid, begunMs } = await first.client.state('running')
+  const second = driver.adopt(first, FOREVER, { adopts: { pid, begunMs, restarts: 0 } })
+  assert.is((await second.ended()).failed, 'lock monitor: 11')
+  assert.is(await first.client.ask({ _tag: 'Kill' }), 0)
+  await first.client.exit()
+})
+
+Life('with auto-removal nothing of it is left, and no record is written', async () => {
+  const { host } = driver.live.ports
+  const program = new Program(host.facts.arch, new SlotSpace())
+  const directory = path.join(driver.folder, 'removed')
+  program.call('make directory', 'mkdirat', [-100, program.text(directory), 0o700])
+  const monitor = driver.start('exit 4', { removal: program.encode() })
+  assert.is((await monitor.client.exit()).exitCode, 4)
+  assert.equal(await monitor.ended(), { code: 0 })
+  assert.ok(existsSync(directory))
+  assert.not(existsSync(path.join(monitor.containerDirectory, 'exit.json')))
+})
+
+Life('a first client that is gone before the start changes nothing', async () => {
+  const monitor = driver.start('sleep 0.2; exit 9')
+  monitor.client.close()
+  assert.equal(await monitor.ended(), { code: 0 })
+  assert.is(monitor.record().exitCode, 9)
+})
+
+Life('whoever comes later learns the state at once', async () => {
+  const monitor = driver.start(FOREVER)
+  const running = await monitor.client.state('running')
+  const other = await monitor.connect()
+  assert.equal(await other.state('running'), running)
+  assert.is(await other.ask({ _tag: 'Kill' }), 0)
+  assert.is((await other.exit()).signal, 9)
+  assert.is((await monitor.client.exit()).signal, 9)
+})
+
+Life.run()
