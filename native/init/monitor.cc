@@ -222,8 +222,8 @@ void serve_end() noexcept {
   is_adopted = false;
   // The end of file may come after the end of the process: somebody else may hold the socket.
   if (child.ctl >= 0) {
-    const bool was_executed = read_reports() || (reports.all_done(given.table->launch) &&
-                                                 reports.failure().error == 0);
+    const bool was_executed =
+        read_reports() || (reports.all_done(given.table->launch) && reports.failure().error == 0);
     if (was_executed) begin_running();
   }
   if (state.status == Status::kStarting) return fail_start(reports.failure());
@@ -290,8 +290,7 @@ bool serve_next(int64_t until) noexcept {
   const int timeout = until == kNever && wait != 0 ? -1
                       : wait > INT32_MAX           ? INT32_MAX
                                                    : static_cast<int>(wait);
-  const long ready =
-      sys::raw_syscall(nr::epoll_pwait, epoll, sys::ptr(events), 16, timeout, 0, 8);
+  const long ready = sys::raw_syscall(nr::epoll_pwait, epoll, sys::ptr(events), 16, timeout, 0, 8);
   for (long i = 0; i < ready; i++) {
     const uint64_t key = events[i].data.u64;
     serve(static_cast<Source>(key >> 32), static_cast<uint32_t>(key), events[i].events);
@@ -305,7 +304,8 @@ void live() noexcept {
   while (!is_over) {
     const int64_t due = earliest(earliest(kill_at, restart_at), earliest(look_at, next_health()));
     const int64_t quiet_at = is_quiet ? kNever : now_ms() + kQuietMs;
-    if (serve_next(earliest(due, quiet_at))) is_quiet = false;
+    if (serve_next(earliest(due, quiet_at)))
+      is_quiet = false;
     else if (now_ms() >= quiet_at) {
       forget_buffers();
       is_quiet = true;
@@ -321,8 +321,7 @@ void linger() noexcept {
 }
 
 bool is_inside(Section section, uint32_t size) noexcept {
-  return section.offset <= size && section.size <= size - section.offset &&
-         section.offset % 8 == 0;
+  return section.offset <= size && section.size <= size - section.offset && section.offset % 8 == 0;
 }
 
 bool is_sound(const uint8_t* bytes, uint32_t size) noexcept {
@@ -330,9 +329,8 @@ bool is_sound(const uint8_t* bytes, uint32_t size) noexcept {
   const auto& table = *reinterpret_cast<const MonitorTable*>(bytes);
   if (table.magic != kMonitorMagic || table.version != kMonitorVersion || table.size != size)
     return false;
-  for (const Section& section : {table.state_head, table.exit_head, table.oom_file,
-                                 table.kill_file, table.cleanup, table.removal,
-                                 table.health.launch})
+  for (const Section& section : {table.state_head, table.exit_head, table.oom_file, table.kill_file,
+                                 table.cleanup, table.removal, table.health.launch})
     if (!is_inside(section, size)) return false;
   return true;
 }
@@ -408,16 +406,20 @@ int32_t asked_restart_policy(uint32_t kind, uint32_t most) noexcept {
 
 int32_t asked_kill() noexcept {
   is_stopped = true;
-  if (state.status == Status::kRestarting) stay_ended();
-  else kill_child();
+  if (state.status == Status::kRestarting)
+    stay_ended();
+  else
+    kill_child();
   return 0;
 }
 
 void act_on_unhealthy(HealthAction action) noexcept {
   if (action == HealthAction::kNone) return;
   if (action != HealthAction::kRestart) is_stopped = true;
-  if (action == HealthAction::kKill) kill_child();
-  else stop(given.table->stop_signal, given.table->stop_ms);
+  if (action == HealthAction::kKill)
+    kill_child();
+  else
+    stop(given.table->stop_signal, given.table->stop_ms);
 }
 
 long monitor(int ctl, const uint8_t* table, uint32_t size, const int64_t* slots,
@@ -443,8 +445,10 @@ long monitor(int ctl, const uint8_t* table, uint32_t size, const int64_t* slots,
   open_log();
   watch(listening, Source::kListen, 0, EPOLLIN);
   hear_first_client(take(slots, first, MonitorFd::kFirstClient));
-  if (given.has(kAdopts)) adopt(take(slots, first, MonitorFd::kAdopted));
-  else start();
+  if (given.has(kAdopts))
+    adopt(take(slots, first, MonitorFd::kAdopted));
+  else
+    start();
   live();
   close_it(&listening);
   linger();

@@ -94,9 +94,9 @@ struct MonitorTable {
   Section state_head;  // JSON text the state file begins with, `{"version":1,"id":"…","bootId":"…"`
   Section exit_head;   // the same of the exit record
   Section oom_file;    // path of memory.events or memory.oom_control; `oom_kill N` is read there
-  Section kill_file;   // path of a cgroup.kill or cgroup.procs file; where it shares a pid namespace
-  Section cleanup;     // plan run after each end: removes the groups
-  Section removal;     // plan run at the last end with kAutoRemove
+  Section kill_file;  // path of a cgroup.kill or cgroup.procs file; where it shares a pid namespace
+  Section cleanup;    // plan run after each end: removes the groups
+  Section removal;    // plan run at the last end with kAutoRemove
 };
 static_assert(sizeof(StageEntry) == 24 && sizeof(MonitorLaunch) == 104);
 static_assert(sizeof(MonitorTable) == 256);

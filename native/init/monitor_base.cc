@@ -94,8 +94,10 @@ Text& Text::json(const uint8_t* bytes, size_t size) noexcept {
     } else {
       bool cut = false;
       const size_t length = character(bytes + at, size - at, &cut);
-      if (length == 0) add("\xef\xbf\xbd");
-      else add(bytes + at, length);
+      if (length == 0)
+        add("\xef\xbf\xbd");
+      else
+        add(bytes + at, length);
       at += length == 0 ? 1 : length;
     }
   }

@@ -114,9 +114,7 @@ struct Given {
   int run = -1, container = -1, log = -1, helper = -1;
   const int64_t* slots = nullptr;  // the monitor's own
 
-  [[nodiscard]] const uint8_t* at(Section section) const noexcept {
-    return bytes + section.offset;
-  }
+  [[nodiscard]] const uint8_t* at(Section section) const noexcept { return bytes + section.offset; }
   // NUL-terminated; empty where there is none.
   [[nodiscard]] const char* text(Section section) const noexcept {
     return section.size == 0 ? "" : reinterpret_cast<const char*>(at(section));

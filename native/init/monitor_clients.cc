@@ -96,8 +96,8 @@ void drop(Client& client) noexcept {
 // False: that is more than is kept.
 bool enqueue(Client& client, const void* bytes, size_t size) noexcept {
   if (client.queue == nullptr) {
-    const long made = call(nr::mmap, 0, kQueueSize, 3 /* READ|WRITE */, 0x22 /* PRIVATE|ANON */, -1,
-                           0);
+    const long made =
+        call(nr::mmap, 0, kQueueSize, 3 /* READ|WRITE */, 0x22 /* PRIVATE|ANON */, -1, 0);
     if (sys::failed(made)) return false;
     client.queue = reinterpret_cast<uint8_t*>(made);
   }
@@ -120,8 +120,7 @@ long send_now(const Client& client, const Header& header, const void* body, size
   msghdr message{};
   message.msg_iov = parts;
   message.msg_iovlen = 2;
-  const long sent =
-      call(nr::sendmsg, client.fd, sys::ptr(&message), MSG_DONTWAIT | MSG_NOSIGNAL);
+  const long sent = call(nr::sendmsg, client.fd, sys::ptr(&message), MSG_DONTWAIT | MSG_NOSIGNAL);
   return sent == -kEagain ? 0 : sent;
 }
 
@@ -163,9 +162,9 @@ bool tell_of_missed(Client& client) noexcept {
 
 void flush(Client& client) noexcept {
   while (client.queued > client.sent) {
-    const long sent = call(nr::sendto, client.fd, sys::ptr(client.queue + client.sent),
-                           static_cast<long>(client.queued - client.sent),
-                           MSG_DONTWAIT | MSG_NOSIGNAL, 0, 0);
+    const long sent =
+        call(nr::sendto, client.fd, sys::ptr(client.queue + client.sent),
+             static_cast<long>(client.queued - client.sent), MSG_DONTWAIT | MSG_NOSIGNAL, 0, 0);
     if (sent == -kEagain) return;
     if (sent <= 0) return drop(client);
     client.sent += static_cast<size_t>(sent);
@@ -304,9 +303,8 @@ void each(uint32_t attached, const Say& tell) noexcept {
 }
 
 void tell_watchers(unsigned type, const Text& text) noexcept {
-  each(kWatches, [&](Client& client) {
-    (void)say(client, type, text.bytes(), text.size(), false);
-  });
+  each(kWatches,
+       [&](Client& client) { (void)say(client, type, text.bytes(), text.size(), false); });
 }
 
 }  // namespace
@@ -379,9 +377,8 @@ void tell_state(const Text& text) noexcept { tell_watchers(kState, text); }
 void tell_exit(const Text& text) noexcept { tell_watchers(kExit, text); }
 
 void tell_failure(const Failure& failure) noexcept {
-  each(0, [&](Client& client) {
-    (void)say(client, kStartFailed, &failure, sizeof failure, false);
-  });
+  each(0,
+       [&](Client& client) { (void)say(client, kStartFailed, &failure, sizeof failure, false); });
 }
 
 bool is_all_told() noexcept {

@@ -14,7 +14,7 @@ namespace nr = sys::nr;
 using launch::Plan;
 
 constexpr uint32_t kPrepare = 1, kClone = 2, kAfter = 3, kSend = 4, kLayers = 5, kNetwork = 6,
-                   kJoin = 7;  // launch::Phase
+                   kJoin = 7;                              // launch::Phase
 constexpr uint32_t kEarly = 0, kWhenAfter = 1, kLast = 2;  // launch::When
 constexpr uint16_t kNotBorrowed = 0xffff;
 constexpr uint32_t kTerminalTag = 1;  // src/plan/terminal.ts
@@ -31,7 +31,9 @@ class Pages {
                            0x22 /* PRIVATE|ANON */, -1, 0);
     begin_ = sys::failed(made) ? nullptr : reinterpret_cast<uint8_t*>(made);
   }
-  ~Pages() { if (begin_ != nullptr) call(nr::munmap, sys::ptr(begin_), static_cast<long>(size_)); }
+  ~Pages() {
+    if (begin_ != nullptr) call(nr::munmap, sys::ptr(begin_), static_cast<long>(size_));
+  }
   Pages(const Pages&) = delete;
   Pages& operator=(const Pages&) = delete;
   [[nodiscard]] uint8_t* begin() const noexcept { return begin_; }
@@ -89,8 +91,7 @@ class Launching {
     const uint32_t borrowed = launch_.borrowed.size / 2;
     for (uint32_t i = 0; i < launch_.close.size / 2; i++)
       if (numbers(launch_.close)[i] >= borrowed) close_slot(numbers(launch_.close)[i]);
-    for (const Section& program :
-         {launch_.prepare, launch_.after, launch_.layers, launch_.network})
+    for (const Section& program : {launch_.prepare, launch_.after, launch_.layers, launch_.network})
       close_opened(program, borrowed);
     if (!ok) {
       if (child_->pidfd >= 0) call(nr::pidfd_send_signal, child_->pidfd, 9, 0, 0);
@@ -111,8 +112,8 @@ class Launching {
 
   bool carry_out() noexcept {
     if (!run_plan(launch_.prepare, kPrepare) || !open_ctl()) return false;
-    const bool began = send_stages(kEarly) &&
-                       (launch_.join.size == 0 ? clone_child() : clone_joining());
+    const bool began =
+        send_stages(kEarly) && (launch_.join.size == 0 ? clone_child() : clone_joining());
     close_it(&child_end_);
     return began && run_plan(launch_.after, kAfter) && run_plan(launch_.layers, kLayers) &&
            send_stages(kWhenAfter) && away_from_home() && send_stages(kLast);
@@ -146,8 +147,7 @@ class Launching {
 
   bool open_ctl() noexcept {
     int pair[2];
-    const long made =
-        call(nr::socketpair, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sys::ptr(pair));
+    const long made = call(nr::socketpair, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sys::ptr(pair));
     if (sys::failed(made)) return fail(kClone, 0, -made);
     child_->ctl = pair[0];
     child_end_ = pair[1];
@@ -212,8 +212,7 @@ class Launching {
   // As launch.cc has it: the helper enters the namespaces, and what it forks is born in them.
   bool clone_joining() noexcept {
     int pair[2];
-    const long made =
-        call(nr::socketpair, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sys::ptr(pair));
+    const long made = call(nr::socketpair, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sys::ptr(pair));
     if (sys::failed(made)) return fail(kClone, 0, -made);
     launch::make_room(pair[0], launch_.join.size);
     const int error = send(pair[0], launch_.join_fds, launch_.join, launch_.join_base, true);
@@ -253,8 +252,10 @@ bool reap(const Child& child, Ended* ended) noexcept {
   const long result = call(nr::waitid, 3 /* P_PIDFD */, child.pidfd, sys::ptr(info),
                            4 /* WEXITED */ | 1 /* WNOHANG */, 0);
   if (sys::failed(result) || info[0] == 0) return false;
-  if (info[2] == kExited) ended->code = info[6];
-  else ended->signal = info[6];
+  if (info[2] == kExited)
+    ended->code = info[6];
+  else
+    ended->signal = info[6];
   return true;
 }
 

@@ -1,5 +1,5 @@
-// A launch without an engine: what launch.cc does on its threads, in one, with a child whose control
-// socket is served by the monitor's loop.
+// A launch without an engine: what launch.cc does on its threads, in one, with a child whose
+// control socket is served by the monitor's loop.
 #pragma once
 #include "init/monitor_base.h"
 
@@ -28,7 +28,8 @@ struct Ended {
 };
 // False while it lives; and where it is another's child.
 bool reap(const Child& child, Ended* ended) noexcept;
-// Of one that was sent SIGKILL, if there is one. Who waits for a dead file system is not waited for.
+// Of one that was sent SIGKILL, if there is one. Who waits for a dead file system is not waited
+// for.
 void await_end(const Child& child) noexcept;
 
 // A plan of its own, such as the one that removes the groups.

@@ -17,9 +17,7 @@ constinit Text state_text(state_bytes, sizeof state_bytes);
 
 int64_t wall_ms() noexcept { return wall_ns() / 1000000; }
 
-Text& put_head(Text* text, Section head) noexcept {
-  return text->add(given.at(head), head.size);
-}
+Text& put_head(Text* text, Section head) noexcept { return text->add(given.at(head), head.size); }
 
 void put_failure(Text* text, const Failure& failure) noexcept {
   text->add(",\"failure\":{\"phase\":").number(failure.phase);
@@ -40,7 +38,8 @@ size_t read_file(const char* path, char* target, size_t size) noexcept {
 
 uint64_t number_at(const char* text) noexcept {
   uint64_t value = 0;
-  for (; *text >= '0' && *text <= '9'; text++) value = value * 10 + static_cast<uint64_t>(*text - '0');
+  for (; *text >= '0' && *text <= '9'; text++)
+    value = value * 10 + static_cast<uint64_t>(*text - '0');
   return value;
 }
 
@@ -61,7 +60,7 @@ struct PidfdInfo {
   int32_t exit_code;
 };
 static_assert(sizeof(PidfdInfo) == 64);
-constexpr uint64_t kInfoExit = 8;                // PIDFD_INFO_EXIT
+constexpr uint64_t kInfoExit = 8;                            // PIDFD_INFO_EXIT
 constexpr long kGetInfo = 0xc0000000L | 64L << 16 | 0xff0b;  // PIDFD_GET_INFO, of 64 bytes
 
 }  // namespace

@@ -23,8 +23,8 @@ constexpr int kNothing = 0;               // this process's standard input is /d
 struct Output {
   int fd = -1;
   long capacity = 0;
-  size_t unfinished = 0;  // json-file: bytes of a line that stay in the FIFO, and were told
-  bool is_slow = false;   // the last write had to wait
+  size_t unfinished = 0;   // json-file: bytes of a line that stay in the FIFO, and were told
+  bool is_slow = false;    // the last write had to wait
   bool is_raised = false;  // in its capacity
   bool waits = false;
 };
@@ -50,8 +50,8 @@ size_t bytes_in(int fd) noexcept {
 
 void throw_away(int fd, size_t size) noexcept {
   while (size > 0) {
-    const long gone = call(nr::splice, fd, 0, kNothing, 0, static_cast<long>(size),
-                           2 /* SPLICE_F_NONBLOCK */);
+    const long gone =
+        call(nr::splice, fd, 0, kNothing, 0, static_cast<long>(size), 2 /* SPLICE_F_NONBLOCK */);
     if (gone <= 0) return;
     size -= static_cast<size_t>(gone);
   }
@@ -118,8 +118,7 @@ bool pump_compact(uint32_t index, size_t size) noexcept {
 
 // Looked at without being taken, so that a line is in the log before it leaves the FIFO.
 size_t peek(int fd, size_t size) noexcept {
-  if (scratch[0] < 0 &&
-      sys::failed(call(nr::pipe2, sys::ptr(scratch), O_CLOEXEC | O_NONBLOCK)))
+  if (scratch[0] < 0 && sys::failed(call(nr::pipe2, sys::ptr(scratch), O_CLOEXEC | O_NONBLOCK)))
     return 0;
   const long there = call(nr::tee, fd, scratch[1], static_cast<long>(size), 2 /* NONBLOCK */);
   if (there <= 0) return 0;
@@ -180,8 +179,8 @@ void log_terminal(size_t size, bool all) noexcept {
 bool read_terminal() noexcept {
   const size_t before = given.has(kJsonLog) ? line_size : 0;
   __builtin_memcpy(buffer, line, before);
-  const long got =
-      call(nr::read, terminal, sys::ptr(buffer + before), static_cast<long>(sizeof buffer - before));
+  const long got = call(nr::read, terminal, sys::ptr(buffer + before),
+                        static_cast<long>(sizeof buffer - before));
   if (got <= 0) {
     // EIO: nobody has the other end.
     if (got != -kEagain) watch(terminal, Source::kTerminal, 0, 0);

@@ -66,8 +66,8 @@ void keep_over_exec(int fd) noexcept { sys::raw_syscall(nr::fcntl, fd, F_SETFD, 
                               start->birth < 0 ? nullptr : start->birth_text.digits,
                               nullptr};
   const char* const envp[] = {nullptr};
-  const long result = sys::raw_syscall(nr::execveat, start->helper_fd, sys::ptr(""),
-                                       sys::ptr(argv), sys::ptr(envp), AT_EMPTY_PATH);
+  const long result = sys::raw_syscall(nr::execveat, start->helper_fd, sys::ptr(""), sys::ptr(argv),
+                                       sys::ptr(envp), AT_EMPTY_PATH);
   child_failed(start->ctl, kOpProtocol, static_cast<int>(-result));
 }
 
@@ -135,8 +135,8 @@ Birth read_birth(int socket) noexcept {
   const int pidfd = rights != nullptr && rights->cmsg_type == SCM_RIGHTS
                         ? *reinterpret_cast<const int*>(CMSG_DATA(rights))
                         : -1;
-  part = {&report.body, report.header.size < sizeof report.body ? report.header.size
-                                                                : sizeof report.body};
+  part = {&report.body,
+          report.header.size < sizeof report.body ? report.header.size : sizeof report.body};
   msghdr rest{};
   rest.msg_iov = &part;
   rest.msg_iovlen = 1;

@@ -30,8 +30,8 @@ struct HelperStart {
   const Plan* in_child;  // run before that
   int64_t* slots;
   int helper_fd;
-  int ctl;         // its end of the control socket
-  int birth = -1;  // the socket of one that joins namespaces
+  int ctl;                                // its end of the control socket
+  int birth = -1;                         // the socket of one that joins namespaces
   volatile uint32_t* progress = nullptr;  // see launch/progress.h
   uint32_t progress_cell = 0;
   int progress_fd = -1;

@@ -89,9 +89,8 @@ inline constexpr long read = 63, write = 64, close = 57, mmap = 222, munmap = 21
                       lseek = 62, pwrite64 = 68, symlinkat = 36, fchmodat = 53, eventfd2 = 19,
                       mknodat = 33, linkat = 37, dup3 = 24, bpf = 280, socket = 198, unshare = 97,
                       sched_setaffinity = 122, setns = 268, fsopen = 430, fsconfig = 431,
-                      fsmount = 432, fstatfs = 44, recvfrom = 207, getpid = 172,
-                      ftruncate = 46, fsync = 82, splice = 76, tee = 77, accept4 = 242,
-                      madvise = 233, pwritev = 70;
+                      fsmount = 432, fstatfs = 44, recvfrom = 207, getpid = 172, ftruncate = 46,
+                      fsync = 82, splice = 76, tee = 77, accept4 = 242, madvise = 233, pwritev = 70;
 }
 
 #else

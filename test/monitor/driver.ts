@@ -1,5 +1,5 @@
 // Starts a monitor as an engine does: a plan of a real container, its table, and the helper launched by the addon. Clients speak to it.
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { connect, Socket } from 'node:net'
 import path from 'node:path'
 import * as E from '#fp/Either'
@@ -271,7 +271,7 @@ const startMonitor = (
     id,
     pid: () => pid,
     client,
-    connect: () => connectTo(path.join(runDirectory, 'socket')),
+    connect: () => connectTo(runDirectory),
     groups,
     runDirectory,
     containerDirectory,
@@ -316,15 +316,19 @@ const pidfdOf = ({ addon, ports }: LiveEngine, pid: number): number => {
   return filled[fd.index] ?? -1
 }
 
-const connectTo = (socket: string): Promise<MonitorClient> =>
+/** By the directory's descriptor: a path may be longer than an address of unix(7). */
+const connectTo = (directory: string): Promise<MonitorClient> =>
   new Promise((resolve, reject) => {
-    const connection = connect(socket)
-    connection.once('error', reject)
+    const fd = openSync(directory, 'r')
+    const connection = connect(`/proc/self/fd/${fd}/socket`)
+    // An error of connect(2) has no stack, which uvu cannot read.
+    connection.once('error', ({ message: why }) => reject(new Error(why)))
     connection.once('connect', () => {
       const client = clientOf(connection)
       client.send({ _tag: 'Attach', watch: true, stdout: true, stderr: true })
       resolve(client)
     })
+    connection.once('close', () => closeSync(fd))
   })
 
 export const isStartFailed = (
