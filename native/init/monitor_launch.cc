@@ -4,6 +4,7 @@
 #include <sys/uio.h>
 
 #include "init/kill.h"
+#include "init/remove_tree.h"
 #include "launch/engine_side.h"
 #include "sys/cmsg.h"
 
@@ -265,6 +266,15 @@ void await_end(const Child& child) noexcept {
     pause_ms(1);
 }
 
+struct Apart : launch::EngineSpecial {
+  long other(const launch::Op& op, const long* args, uint32_t index) const noexcept {
+    if (op.kind != static_cast<uint16_t>(launch::OpKind::kRemoveTree) ||
+        launch::arg_kind(op, 1) != launch::ArgKind::kData)
+      return launch::EngineSpecial::other(op, args, index);
+    return remove_tree(static_cast<int>(args[0]), reinterpret_cast<const char*>(args[1]));
+  }
+};
+
 void run_apart(Section section) noexcept {
   if (section.size == 0) return;
   const PlanCopy copy(section);
@@ -272,7 +282,7 @@ void run_apart(Section section) noexcept {
   for (int64_t& slot : slots) slot = -1;
   slots[0] = given.slots[kContainersSlot];
   launch::Machine machine{slots, nullptr, 0};
-  (void)execute(copy.plan(), machine, launch::EngineSpecial{});
+  (void)execute(copy.plan(), machine, Apart{});
 }
 
 // A piece of the next report. A descriptor comes with its first byte. False when there is no more,

@@ -93,6 +93,7 @@ const KIND = {
   copyMode: 20,
   birth: 21,
   monitor: 22,
+  removeTree: 23,
 } as const
 
 const MAGIC = 0x31504c53
@@ -180,6 +181,16 @@ export class Program {
   /** In the helper: the loop of a detached container's parent. `first`: the first of the slots native/init/monitor.h names, MonitorFd. */
   monitor(table: Data, size: number, first: Slot): void {
     this.#emit(KIND.monitor, 0, { step: 'monitor', call: 'monitor', args: [table, size, first.index] }, {})
+  }
+
+  /** In a monitor: a directory goes with all that is in it. */
+  removeTree(directory: Slot, name: string): void {
+    this.#emit(
+      KIND.removeTree,
+      0,
+      { step: 'remove directory', call: 'remove_tree', args: [directory, this.text(name)] },
+      { path: name },
+    )
   }
 
   sendFd(step: Step, fd: Slot, tag: number): void {
