@@ -26,6 +26,7 @@ const SOURCE = {
   http: { own: ['model', 'http', 'fp.ts'] },
   'index.ts': { own: [''] },
   'fp.ts': { own: [''] },
+  'fp-containers.ts': { own: ['model', 'engine', 'adapters/live.ts'] },
   'runtime.ts': { own: [''] },
   'runtime-fp.ts': { own: [''] },
 }

@@ -16,6 +16,7 @@ import { run as runProgram } from './engine/run.ts'
 import { Session } from './engine/session.ts'
 import { type Prepared, prepare, start as startProgram } from './engine/start.ts'
 import { Turns } from './engine/turns.ts'
+import { type ContainerVerbs, containerVerbs } from './fp-containers.ts'
 import type { ContainerInspect, InspectContainerOptions } from './model/container-inspect.ts'
 import { decodeOnce } from './model/decode-once.ts'
 import type { EngineError } from './model/errors.ts'
@@ -72,6 +73,7 @@ export type { Ended } from './engine/container.ts'
 export type { ContainerSummary } from './engine/containers.ts'
 export type { LineOptions, OutputStream } from './engine/ports/stdio.ts'
 export type { Prepared } from './engine/start.ts'
+export type * from './fp-containers.ts'
 export type * from './model/container-inspect.ts'
 export { type EngineError, hint, message, SlipwayError } from './model/errors.ts'
 export type * from './model/exit.ts'
@@ -140,6 +142,8 @@ export interface Engine {
   /** What images and containers take on disk. */
   readonly usage: TaskEither<EngineError, DiskUsage>
   readonly images: ImageVerbs
+  /** Containers that go on without this process. */
+  readonly containers: ContainerVerbs
   readonly facts: TaskEither<EngineError, HostFacts>
   /** The open engine itself, for the adapters of the command line. */
   readonly open: TaskEither<EngineError, LiveEngine>
@@ -426,6 +430,7 @@ export const createEngine = (options: EngineOptions = {}): Engine => {
         TE.flatMap(({ usage }) => usage(listContainers(ports))),
       )
     }),
+    containers: containerVerbs(tracked),
     images: {
       list: () => withImages('list of images', ({ list }) => list()),
       prune: (wanted) =>

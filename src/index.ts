@@ -2,15 +2,22 @@
 import type { TaskEither } from '#fp/TaskEither'
 import {
   type AskOptions,
+  type AttachedStreams,
+  type Called,
   type CheckOptions,
   type CommitOptions,
   type Container,
   type ContainerInspect,
   type ContainerSummary,
+  type ContainerVerbs,
   createEngine as createFpEngine,
+  type DetachedContainer,
+  type DetachedOptions,
   type DiskUsage,
   type EngineError,
   type EngineOptions,
+  type ExecOptions,
+  type ExecProcess,
   type ExportOptions,
   type ExtraStartOptions,
   type FileChange,
@@ -56,7 +63,9 @@ import {
   type SearchOptions,
   SlipwayError,
   type StartOptions,
+  type StopOptions,
   type StoreReport,
+  type WaitCondition,
 } from './fp.ts'
 
 export type {
@@ -77,6 +86,18 @@ export type {
   RunOptionsFor,
 } from './fp.ts'
 export { Container, type EngineError, hint, message, SlipwayError } from './fp.ts'
+export type {
+  AttachedStreams,
+  Called,
+  ContainerVerbs,
+  DetachedContainer,
+  DetachedOptions,
+  ExecOptions,
+  ExecProcess,
+  LogOptions,
+  StopOptions,
+  WaitCondition,
+} from './fp-containers.ts'
 export type * from './model/container-inspect.ts'
 export type * from './model/exit.ts'
 export type * from './model/image-verbs.ts'
@@ -112,6 +133,8 @@ export interface Engine {
    * @example await using pool = await engine.pool({ image: 'host', memory: '64MiB' }, { min: 2, max: 8 })
    */
   pool(options: PoolOptions, size?: Partial<PoolSize>): Promise<Pool>
+  /** Containers that go on without this process. */
+  readonly containers: Containers
   list(): Promise<readonly ContainerSummary[]>
   /** A container in Docker's words: what its record knows. */
   inspect(container: string, options?: InspectContainerOptions): Promise<ContainerInspect>
@@ -174,6 +197,32 @@ export interface Engine {
   [Symbol.asyncDispose](): Promise<void>
 }
 
+/** Containers that go on without this process. Every `container` is a name, an id, or the unique beginning of one. */
+export interface Containers {
+  /**
+   * Makes a container and does not start it.
+   * @example const { id } = await engine.containers.create('app:1', [], { name: 'web', restart: 'unless-stopped' })
+   */
+  create(image: ImageSource, argv?: readonly string[], options?: DetachedOptions): Promise<Called>
+  /** Resolves when its program has been executed. One that runs is left as it is. */
+  start(container: string): Promise<Called>
+  /** The same, and its streams from the first byte on. */
+  startAttached(container: string, options?: { readonly stdin?: boolean }): Promise<AttachedStreams>
+  /** Its streams from now on. */
+  attach(container: string, options?: { readonly stdin?: boolean }): Promise<AttachedStreams>
+  /** One more process in a container that runs; it ends with this process unless it is to be detached. */
+  exec(container: string, argv: readonly string[], options?: ExecOptions): Promise<ExecProcess>
+  /** Its stop signal, then SIGKILL; resolves when it has ended. No restart follows. */
+  stop(container: string, options?: StopOptions): Promise<void>
+  restart(container: string, options?: StopOptions): Promise<Called>
+  /** A signal to the first process. Default SIGKILL. */
+  kill(container: string, signal?: string): Promise<void>
+  /** Resolves with its exit code when it has ended; -1 where that is unknown. */
+  wait(container: string, condition?: WaitCondition): Promise<number>
+  /** All that is known of it. */
+  inspect(container: string): Promise<DetachedContainer>
+}
+
 /** See `Engine.pool`. */
 export interface Pool {
   /** Runs a program in a sandbox that waits, and collects its output. A pool that has none makes one first. */
@@ -195,6 +244,7 @@ export const createEngine = (options: EngineOptions = {}): Engine => {
     start: (image, argv, wanted) => promised(engine.start(image, argv, wanted)),
     plan: (image, argv, wanted) => promised(engine.plan(image, argv, wanted)),
     pool: async (wanted, size) => poolOf(await promised(engine.pool(wanted, size))),
+    containers: containersOf(engine.containers),
     list: () => promised(engine.list),
     inspect: (container, wanted) => promised(engine.inspect(container, wanted)),
     remove: (container, wanted) => promised(engine.remove(container, wanted)),
@@ -227,6 +277,19 @@ export const createEngine = (options: EngineOptions = {}): Engine => {
     [Symbol.asyncDispose]: engine.close,
   }
 }
+
+const containersOf = (verbs: ContainerVerbs): Containers => ({
+  create: (image, argv, wanted) => promised(verbs.create(image, argv, wanted)),
+  start: (container) => promised(verbs.start(container)),
+  startAttached: (container, wanted) => promised(verbs.startAttached(container, wanted)),
+  attach: (container, wanted) => promised(verbs.attach(container, wanted)),
+  exec: (container, argv, wanted) => promised(verbs.exec(container, argv, wanted)),
+  stop: (container, wanted) => promised(verbs.stop(container, wanted)),
+  restart: (container, wanted) => promised(verbs.restart(container, wanted)),
+  kill: (container, signal) => promised(verbs.kill(container, signal)),
+  wait: (container, condition) => promised(verbs.wait(container, condition)),
+  inspect: (container) => promised(verbs.inspect(container)),
+})
 
 const poolOf = (pool: FpPool): Pool => ({
   run: (argv, wanted) => promised(pool.run(argv, wanted)),

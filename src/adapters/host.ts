@@ -399,6 +399,7 @@ const killProcess = async ({ process: first, bootId }: ContainerRecord, now: str
 /** What dead engines left: their containers are killed, their groups, directories and records removed. */
 const sweep = async (parts: HostParts, cleanUp: HostPort['cleanUp']): Promise<void> => {
   const dead = parts.state.deadEngines()
+  await emptyTrash(parts)
   if (dead.length === 0) return
   const { thawAbandoned } = await import('./freezer.ts')
   thawAbandoned({ addon: parts.addon, runtime: parts.state.runtime })
@@ -409,10 +410,15 @@ const sweep = async (parts: HostParts, cleanUp: HostPort['cleanUp']): Promise<vo
   await Promise.all(left.flatMap(({ groups }) => groups.map(killGroup)))
   await Promise.all(left.map((record) => killProcess(record, parts.facts.bootId)))
   await Promise.all(left.map((record) => endRecord(parts.state, record, cleanUp)))
-  for (const name of readdirSync(parts.state.trash))
-    await parts.addon.removeTree(path.join(parts.state.trash, name)).catch(() => {})
+  await emptyTrash(parts)
   parts.state.removeTornRecords(engines)
   for (const { done } of dead) done()
+}
+
+/** What was moved there and not removed by whoever moved it: an engine that died, or a monitor. */
+const emptyTrash = async ({ addon, state }: HostParts): Promise<void> => {
+  for (const name of readdirSync(state.trash))
+    await addon.removeTree(path.join(state.trash, name)).catch(() => {})
 }
 
 /** The exit status of a container whose engine died is lost with it. */
@@ -510,7 +516,7 @@ const takeName = (state: StateDir, name: string, id: string): E.Either<EngineErr
     }
     const owner = linkAt(file)
     const [holder = '', engine = ''] = owner.split('.')
-    if (state.readRecord(holder) !== undefined || state.isAlive(engine))
+    if (state.readRecord(holder) !== undefined || state.hasDocument(holder) || state.isAlive(engine))
       return E.left({ _tag: 'NameInUse', name, by: holder.slice(0, 12) })
     // Two that found the same leftover must not take the new name away from each other.
     state.lockNames(() => linkAt(file) === owner && rmSync(file, { force: true }))

@@ -6,6 +6,7 @@ import { pipe } from '#fp/function'
 import type { TaskEither } from '#fp/TaskEither'
 import * as TE from '#fp/TaskEither'
 import type { Images } from '../engine/images-verbs.ts'
+import type { DetachedStore, Monitors } from '../engine/ports/detached.ts'
 import type { Ports } from '../engine/ports.ts'
 import type { EngineError } from '../model/errors.ts'
 import { fnv1a } from '../model/fnv.ts'
@@ -19,6 +20,7 @@ import { jsHost } from '../native/js-host.ts'
 import type { LayerAddon } from '../native/layer-addon.ts'
 import { loadAddon } from '../native/load.ts'
 import { CgroupParents } from './cgroup-parents.ts'
+import { detachedStore } from './detached-store.ts'
 import { closeForEngine } from './engine-descriptors.ts'
 import { Guardian } from './guardian.ts'
 import { realHost } from './host.ts'
@@ -28,6 +30,7 @@ import { ownCgroups } from './host-facts-delegated.ts'
 import { prepareHostImage } from './host-image.ts'
 import { layersInside } from './layer-native.ts'
 import { makeFolders } from './make-folders.ts'
+import type { MonitorParts } from './monitors.ts'
 import { nativeLauncher } from './native-launcher.ts'
 import { NetworksAhead } from './networks-ahead.ts'
 import { makeOwnUsers, thisUser } from './own-users.ts'
@@ -147,12 +150,13 @@ const assemble = (
   const addon = users === undefined ? native : withLayersInside(native, users.fd)
   const state = new StateDir({ root, runtime }, addon)
   const cgroups = new CgroupParents(facts, addon, cgroupNameOf(isDefault ? DEFAULT_ROOT : root))
-  const guardian = new Guardian(addon, facts, cgroups.forGuardian())
+  const guardianGroups = cgroups.forGuardian()
+  const guardian = new Guardian(addon, facts, guardianGroups)
   const networks = new NetworksAhead(addon, facts.arch, users === undefined ? networksAhead : 0)
   const nothing = new Nothing(addon)
   let loaded: Promise<Images> | undefined
   const images = (): Promise<Images> => {
-    loaded ??= openImages(root, addon, state, registries)
+    loaded ??= openImages(root, addon, () => usersOf(state, detached), registries)
     return loaded
   }
   const host = realHost({
@@ -164,10 +168,23 @@ const assemble = (
     groupName: cgroupNameOf(root),
     prepareImage: (image) => prepareImage(root, facts, images, image),
   })
+  const detached = detachedStore({
+    addon,
+    state,
+    bootId: facts.bootId,
+    isFrozen: () => false,
+    freeName: (name) => host.state.freeName(name),
+    removeGroups: async (id, groups) => {
+      await Promise.all(groups.map(host.killGroup))
+      await host.cleanUp({ id, groups, overlays: 0, record: '', keep: true })
+    },
+  })
   const ports: Ports = {
     host,
     launcher: nativeLauncher(addon, guardian, networks),
     stdio: nativeStdio(addon, facts.arch, nothing),
+    detached,
+    monitors: monitorsLater({ addon, facts, state, groups: guardianGroups }),
     users: new Map(),
     templates: new Map(),
     profiles: new Map(),
@@ -250,7 +267,7 @@ export const cgroupNameOf = (root: string): string => {
 const openImages = async (
   root: string,
   addon: Addon & LayerAddon,
-  state: StateDir,
+  users: () => readonly ImageUser[],
   registries: RegistriesRules | undefined,
 ): Promise<Images> => {
   const [{ imagePorts }, { createSnapshotter }, { imageVerbs }] = await Promise.all([
@@ -258,7 +275,7 @@ const openImages = async (
     import('./snapshotter.ts'),
     import('../engine/images-verbs.ts'),
   ])
-  const inUse = TE.fromIO(() => state.readRecords().map(({ id, imageId }) => ({ id, imageId })))
+  const inUse = TE.fromIO(users)
   const ports = imagePorts({
     root,
     snapshotter: createSnapshotter({ root, native: addon }),
@@ -273,6 +290,35 @@ const openImages = async (
   })
   return imageVerbs(ports)
 }
+
+/** Loaded with their first use: no attached start needs them. */
+const monitorsLater = (parts: MonitorParts): Monitors => {
+  let loaded: Promise<Monitors> | undefined
+  const then =
+    <A extends readonly unknown[], B>(
+      use: (monitors: Monitors) => (...args: A) => TaskEither<EngineError, B>,
+    ) =>
+    (...args: A): TaskEither<EngineError, B> =>
+    async () => {
+      loaded ??= import('./monitors.ts').then(({ monitors }) => monitors(parts))
+      return use(await loaded)(...args)()
+    }
+  return {
+    launch: then(({ launch }) => launch),
+    streams: then(({ streams }) => streams),
+    connect: then(({ connect }) => connect),
+  }
+}
+
+interface ImageUser {
+  readonly id: string
+  readonly imageId: string
+}
+
+const usersOf = (state: StateDir, detached: DetachedStore): readonly ImageUser[] => [
+  ...state.readRecords().map(({ id, imageId }) => ({ id, imageId })),
+  ...detached.list().containers.map(({ document: { id, image } }) => ({ id, imageId: image.id })),
+]
 
 const prepareImage = (
   root: string,

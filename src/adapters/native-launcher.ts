@@ -346,6 +346,7 @@ class Attempt {
         end: this.end,
         pidfd: () => this.#native?.pidfd() ?? -1,
         kill: (signal) => this.#native?.kill(signal) ?? 0,
+        leave: () => this.#native?.unref(),
       }),
     )
   }

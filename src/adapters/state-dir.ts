@@ -2,6 +2,7 @@
 import {
   closeSync,
   constants,
+  existsSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -120,6 +121,11 @@ export class StateDir {
     } catch {
       return undefined
     }
+  }
+
+  /** Of a container that outlives its engine. */
+  hasDocument(id: string): boolean {
+    return id !== '' && existsSync(path.join(this.containers, id, 'container.json'))
   }
 
   /** Replaces a record whole. */

@@ -1,11 +1,13 @@
 // What the command line needs of an engine. main.ts supplies the real one; tests supply a fake.
 import type { TaskEither } from '#fp/TaskEither'
-import type { Engine, ImageVerbs } from '../fp.ts'
+import type { Called, ContainerVerbs, DetachedOptions, Engine, ImageVerbs } from '../fp.ts'
 import type { EngineError } from '../model/errors.ts'
 import type { Exit, Timings, Usage } from '../model/exit.ts'
 import type { HostFacts } from '../model/host-facts.ts'
 import type { OnProgress } from '../model/image-verbs.ts'
 import type { ImageSource, StartOptions } from '../model/options.ts'
+
+export type { Called } from '../fp.ts'
 
 /** Further options of a start that only the command line asks for. */
 export interface CliStartOptions extends StartOptions {
@@ -49,7 +51,7 @@ export interface ContainerSummary {
   readonly name: string
   readonly image: string
   readonly command: readonly string[]
-  readonly status: 'created' | 'running' | 'stopped'
+  readonly status: 'created' | 'running' | 'paused' | 'restarting' | 'stopped'
   /** Milliseconds since 1970. */
   readonly createdMs: number
   readonly startedMs?: number
@@ -73,6 +75,14 @@ export interface EngineForCli {
     argv: readonly string[],
     options: CliStartOptions,
   ) => TaskEither<EngineError, RunningContainer>
+  /** Once the image is here, as `start` has it. */
+  readonly create: (
+    image: ImageSource,
+    argv: readonly string[],
+    options: DetachedOptions,
+    pull: Pick<CliStartOptions, 'pull' | 'platform' | 'onProgress' | 'signal'>,
+  ) => TaskEither<EngineError, Called>
+  readonly containers: ContainerVerbs
   readonly list: () => TaskEither<EngineError, readonly ContainerSummary[]>
   /** Name, id or unique beginning of an id. Gives the full id. */
   readonly remove: (

@@ -33,6 +33,9 @@ export const liveEngine = (
           return runningContainer(container)
         }),
       ),
+    create: (image, argv, options, pull) =>
+      withImage(engine, image, pull, engine.containers.create(image, argv, options)),
+    containers: engine.containers,
     list: () => engine.list,
     remove: (container, options) => engine.remove(container, options),
     inspect: engine.inspect,
@@ -64,7 +67,12 @@ export const liveEngine = (
 const withImage = <A>(
   engine: Engine,
   image: ImageSource,
-  { pull = 'missing', platform, onProgress, signal }: CliStartOptions,
+  {
+    pull = 'missing',
+    platform,
+    onProgress,
+    signal,
+  }: Pick<CliStartOptions, 'pull' | 'platform' | 'onProgress' | 'signal'>,
   start: TE.TaskEither<EngineError, A>,
 ): TE.TaskEither<EngineError, A> => {
   const wanted = platform === undefined ? undefined : parsePlatform(platform)

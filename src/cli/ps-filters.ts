@@ -12,9 +12,9 @@ const STATUS: Readonly<Record<string, ContainerSummary['status'] | undefined>> =
   created: 'created',
   running: 'running',
   exited: 'stopped',
-  restarting: undefined,
+  restarting: 'restarting',
   removing: undefined,
-  paused: undefined,
+  paused: 'paused',
   dead: undefined,
 }
 

@@ -5,7 +5,6 @@ const later = (why: string) => ({ yet: true, why }) as const
 const never = (why: string) => ({ yet: false, why }) as const
 
 const NO_BRIDGE = 'containers have the network none or host so far'
-const NO_DETACH = 'containers run attached to the command so far'
 const NO_VOLUMES = 'there are no named volumes so far; bind mounts work'
 const NO_HEALTH = 'nothing watches the health of an attached container so far'
 const NO_BLOCK_LIMITS = 'block device limits are not there so far'
@@ -37,6 +36,7 @@ export const runFlags = {
     group: IDENTITY,
     help: 'Write the id of the container to this new file',
   },
+  detach: { kind: 'boolean', short: 'd', group: STREAMS, help: 'Leave it running, and print its id' },
   interactive: { kind: 'boolean', short: 'i', group: STREAMS, help: 'Hand our standard input to it' },
   tty: { kind: 'boolean', short: 't', group: STREAMS, help: 'Give it a terminal of its own' },
   attach: {
@@ -62,7 +62,13 @@ export const runFlags = {
     kind: 'integer',
     value: 'SECONDS',
     group: STREAMS,
-    help: 'Time between the stop signal and the kill, when it is cancelled or runs out of time',
+    help: 'Time between the stop signal and the kill; -1 waits for ever',
+  },
+  'detach-keys': {
+    kind: 'text',
+    value: 'KEYS',
+    group: STREAMS,
+    help: 'Keys that leave it running, e.g. ctrl-p,ctrl-q (the default)',
   },
   timeout: {
     kind: 'text',
@@ -223,7 +229,12 @@ export const runFlags = {
     group: SECURITY,
     help: 'User namespace; host, the default, is ours',
   },
-  restart: { kind: 'text', value: 'no', group: STREAMS, help: 'Only no, the default' },
+  restart: {
+    kind: 'text',
+    value: 'POLICY',
+    group: STREAMS,
+    help: 'Start it again: no, on-failure[:TRIES], always, unless-stopped',
+  },
   'no-healthcheck': {
     kind: 'boolean',
     group: STREAMS,
@@ -231,9 +242,15 @@ export const runFlags = {
   },
   'log-driver': {
     kind: 'text',
-    value: 'none',
+    value: 'DRIVER',
     group: STREAMS,
-    help: 'Only none: an attached container keeps no log',
+    help: 'Form of the log: compact (default), json-file, none',
+  },
+  'log-opt': {
+    kind: 'list',
+    value: 'KEY=VALUE',
+    group: STREAMS,
+    help: 'max-size, max-file, mode=blocking|non-blocking of the log',
   },
   'memory-swappiness': { kind: 'integer', group: LIMITS, help: 'Only -1, the default' },
   'disable-content-trust': {
@@ -262,8 +279,6 @@ export const runFlags = {
     help: '',
     unsupported: later('real-time limits are not there so far'),
   },
-  detach: { kind: 'boolean', short: 'd', help: '', unsupported: later(NO_DETACH) },
-  'detach-keys': { kind: 'text', help: '', unsupported: later(NO_DETACH) },
   'device-read-bps': { kind: 'list', help: '', unsupported: later(NO_BLOCK_LIMITS) },
   'device-read-iops': { kind: 'list', help: '', unsupported: later(NO_BLOCK_LIMITS) },
   'device-write-bps': { kind: 'list', help: '', unsupported: later(NO_BLOCK_LIMITS) },
@@ -288,7 +303,6 @@ export const runFlags = {
   'kernel-memory': { kind: 'text', help: '', unsupported: never('Linux has no such limit any more') },
   link: { kind: 'list', help: '', unsupported: never('links are superseded by networks') },
   'link-local-ip': { kind: 'list', help: '', unsupported: later(NO_BRIDGE) },
-  'log-opt': { kind: 'list', help: '', unsupported: later('an attached container keeps no log') },
   'mac-address': { kind: 'text', help: '', unsupported: later(NO_BRIDGE) },
   'network-alias': { kind: 'list', aliases: ['net-alias'], help: '', unsupported: later(NO_BRIDGE) },
   'oom-kill-disable': {

@@ -3,6 +3,7 @@ import * as E from '#fp/Either'
 import type { EngineError } from '../model/errors.ts'
 import type { DeviceOption, ImageSource, MountOption, SecurityOptions, Ulimit } from '../model/options.ts'
 import type { Args } from './command.ts'
+import { outlivesUs } from './detached-options.ts'
 import type { CliStartOptions } from './engine.ts'
 import { environment, labels, type ReadFile } from './key-value-files.ts'
 import { parseMount, parseTmpfs, parseVolume, split } from './mount-flags.ts'
@@ -238,14 +239,17 @@ const numbers = (f: F): Part => {
     return invalid('--cpu-shares', String(shares), 'must not be negative')
   if (score !== undefined && Math.abs(score) > 1000)
     return invalid('--oom-score-adj', String(score), 'must be between -1000 and 1000')
-  if (grace !== undefined && grace < 0)
-    return unsupported('--stop-timeout -1', 'waiting for ever is not possible so far; give a large number')
+  if (grace !== undefined && grace < 0 && !outlivesUs(f))
+    return unsupported(
+      '--stop-timeout -1',
+      'an attached container is not waited for for ever; give a large number',
+    )
   return E.right({
     // 0 asks for the default weight, and for no limit of processes: docker-run(1).
     ...(shares === undefined || shares === 0 ? {} : { cpuShares: shares }),
     ...(pids === undefined ? {} : { pids: pids <= 0 ? -1 : pids }),
     ...(score === undefined ? {} : { oomScoreAdj: score }),
-    ...(grace === undefined ? {} : { grace: grace * 1000 }),
+    ...(grace === undefined || grace < 0 ? {} : { grace: grace * 1000 }),
   })
 }
 
@@ -381,10 +385,6 @@ const PULLS = ['missing', 'always', 'never'] as const
 
 /** Flags that are accepted as long as they ask for what happens anyway, and the policy of --pull. */
 const onlyDefaults = (f: F): Part => {
-  if (f.restart !== undefined && f.restart !== 'no')
-    return unsupported(`--restart ${f.restart}`, 'an attached container ends with its command')
-  if (f['log-driver'] !== undefined && f['log-driver'] !== 'none')
-    return unsupported(`--log-driver ${f['log-driver']}`, 'an attached container keeps no log; none works')
   if ((f['memory-swappiness'] ?? -1) !== -1)
     return unsupported(`--memory-swappiness ${f['memory-swappiness']}`, 'only -1, the default, works so far')
   if (!f['disable-content-trust'])

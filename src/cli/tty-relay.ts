@@ -3,6 +3,8 @@ import type { Context } from './command.ts'
 import type { RunningContainer } from './engine.ts'
 import { ReaderGone } from './output-failures.ts'
 
+/** Whose terminal it is. */
+type Relayed = Pick<RunningContainer, 'stdin' | 'stdout' | 'resize'> & { readonly exit: Promise<unknown> }
 type Terminal = Pick<Context, 'stdin' | 'stdout' | 'onSignal'>
 
 /** The size a container's terminal starts with: ours, where we have one. */
@@ -22,7 +24,7 @@ export interface RelayOptions {
  * made our output unusable, once the container has ended.
  */
 export const relayTerminal = async (
-  container: RunningContainer,
+  container: Relayed,
   terminal: Terminal,
   { passInput, leave }: RelayOptions,
 ): Promise<void> => {
@@ -38,11 +40,11 @@ export const relayTerminal = async (
   }
 }
 
-const resize = (container: RunningContainer, { stdout }: Terminal): void =>
+const resize = (container: Relayed, { stdout }: Terminal): void =>
   container.resize(stdout.columns(), stdout.rows())
 
 /** Raw mode, so that Ctrl-C and the arrow keys reach the program inside. A terminal ends only when it is closed. */
-const passKeys = (container: RunningContainer, { stdin }: Terminal, leave: () => void): (() => void) => {
+const passKeys = (container: Relayed, { stdin }: Terminal, leave: () => void): (() => void) => {
   if (container.stdin === null) return () => {}
   const keys = stdin.stream()
   const raw = stdin.isTTY()
@@ -69,7 +71,7 @@ const restore = (stdin: Terminal['stdin']): void => {
 
 /** Gives what made our output fail, if anything did. */
 const copyOutput = (
-  container: RunningContainer,
+  container: Relayed,
   { stdout }: Terminal,
   leave: () => void,
 ): Promise<Error | undefined> => {

@@ -5,6 +5,7 @@ import type { EngineError } from '../model/errors.ts'
 import { type Descriptor, nameOf, timeOfMaking } from '../model/image.ts'
 import type { PreparedRecord } from '../model/image-record.ts'
 import type { DiskUsage, ImageUsage } from '../model/image-verbs.ts'
+import type { ContainerSummary } from './containers.ts'
 import { printable } from './images-open.ts'
 import { mark } from './images-sweep.ts'
 import type { ImagePart } from './ports/disk.ts'
@@ -13,7 +14,7 @@ import type { ImagePorts, ImageProgram } from './ports/images.ts'
 export interface UsingContainer {
   readonly id: string
   readonly imageId: string
-  readonly status: 'running' | 'stopped'
+  readonly status: ContainerSummary['status']
 }
 
 /** An image by what its names point at, and every part it is made of. */
@@ -38,7 +39,9 @@ export const imageUsage =
           images.filter(({ users }) => users > 0).flatMap(({ parts }) => parts.map(keyOf)),
         )
         const neededBytes = [...needed].reduce((total, key) => total + (sizes.get(key) ?? 0), 0)
-        const running = new Set(containers.flatMap(({ id, status }) => (status === 'running' ? [id] : [])))
+        const running = new Set(
+          containers.flatMap(({ id, status }) => (/^(running|paused)$/.test(status) ? [id] : [])),
+        )
         const idle = root.perContainer.filter(({ id }) => !running.has(id))
         return {
           images: {

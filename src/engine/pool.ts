@@ -30,6 +30,7 @@ import {
 } from '../plan/launch/index.ts'
 import { isBind } from '../plan/launch/mount-options.ts'
 import { idPlaces, ownText } from '../plan/launch/own-text.ts'
+import { ownerOf } from '../plan/launch/owner.ts'
 import { STREAM_NAMES } from '../plan/launch/process.ts'
 import { sourceOf } from '../plan/launch/trees.ts'
 import { askedMounts } from '../plan/spec/mounts.ts'
@@ -44,7 +45,6 @@ import { collect } from './run.ts'
 import {
   afterFailure,
   decideTemplate,
-  ownerOf,
   type Prepared,
   preparedFrom,
   removeFailed,
@@ -399,7 +399,12 @@ export class Pool {
       template,
       isServed: isServed(template),
       firings: new Map<string, Firing>(),
-    }))(decideTemplate(this.#ports, request, image.right, user.right, planOf, this.#templateId))
+    }))(
+      decideTemplate(this.#ports, request, image.right, user.right, planOf, {
+        id: this.#templateId,
+        isParked: true,
+      }),
+    )
   }
 
   async #arm(shape: Shape, ahead: boolean): Promise<E.Either<EngineError, Entry>> {

@@ -2,6 +2,7 @@
 import type { LinuxSeccomp } from '../model/oci-spec.ts'
 import type { ResolvedUser } from '../model/user-db.ts'
 import type { planLaunch } from '../plan/launch/index.ts'
+import type { DetachedStore, Monitors } from './ports/detached.ts'
 import type { HostPort } from './ports/host.ts'
 import type { Launcher } from './ports/launcher.ts'
 import type { StdioPort } from './ports/stdio.ts'
@@ -12,6 +13,8 @@ export interface Ports {
   readonly host: HostPort
   readonly launcher: Launcher
   readonly stdio: StdioPort
+  readonly detached: DetachedStore
+  readonly monitors: Monitors
   /** Users looked up before, by image and name: an image's files never change. */
   readonly users: Map<string, ResolvedUser>
   /** In place of the engine's own planner: `slipway bench` plans containers that lack a part. */

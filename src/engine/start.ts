@@ -15,10 +15,9 @@ import { type ResolvedUser, resolveUser } from '../model/user-db.ts'
 import type { Cleanup } from '../plan/cleanup.ts'
 import { hasNew } from '../plan/launch/build.ts'
 import { type LaunchInput, type LaunchPlan, planLaunch } from '../plan/launch/index.ts'
-import { isJoined } from '../plan/launch/joined.ts'
 import { overlayCount } from '../plan/launch/layer-names.ts'
 import { ownText } from '../plan/launch/own-text.ts'
-import { hostId } from '../plan/launch/userns.ts'
+import { ownerOf } from '../plan/launch/owner.ts'
 import { buildEngineFiles, buildSpec } from '../plan/spec/index.ts'
 import { Container } from './container.ts'
 import { abortable, limited } from './deadline.ts'
@@ -201,18 +200,24 @@ export const templateKey = (
   return JSON.stringify([image, user, argv, keep, shape, ports.host.hostFiles(options)])
 }
 
-/** `planOf`: what becomes of the input, a start or a sandbox that waits. `parked`: the id it is told with. */
+/** Whose plan it is. */
+export interface PlannedFor {
+  readonly id: string
+  /** A sandbox that waits: the id is only what it is told with. */
+  readonly isParked: boolean
+}
+
+/** `planOf`: what becomes of the input, e.g. a start, or a sandbox that waits. */
 export const decideTemplate = <Plan extends LaunchPlan>(
   ports: Ports,
   request: StartRequest,
   image: PreparedImage,
   user: ResolvedUser,
   planOf: (input: LaunchInput) => Plan,
-  parked?: string,
+  { id, isParked }: PlannedFor = { id: ports.host.randomId(), isParked: false },
 ): E.Either<EngineError, Template<Plan>> => {
   const { host } = ports
   const { options, argv } = request
-  const id = parked ?? host.randomId()
   const own = { options, id, facts: host.facts, image, user, argv }
   const files = host.hostFiles(options)
   const named = files.hostname === undefined ? {} : { hostHostname: files.hostname }
@@ -238,7 +243,7 @@ export const decideTemplate = <Plan extends LaunchPlan>(
       const engineFiles = buildEngineFiles(options, id, files)
       const record = {
         ...recordOf(ports, request, image, spec, id, parents),
-        ...(parked === undefined ? {} : { parked: true, command: [] }),
+        ...(isParked ? { parked: true, command: [] } : {}),
       }
       const text = JSON.stringify(record)
       const plan = planOf({
@@ -321,10 +326,6 @@ export const streamsOf = ({ tty, stdin, stdout, stderr }: DecodedStartOptions): 
   tty === undefined || tty === false
     ? { stdin: stdin ?? 'ignore', stdout: stdout ?? 'pipe', stderr: stderr ?? 'pipe' }
     : { stdin: 'ignore', stdout: 'ignore', stderr: 'ignore' }
-
-/** The uid, as the host counts, that the payload runs as. An ordinary user can give nothing away: the child does it. */
-export const ownerOf = (spec: Spec): number =>
-  isJoined(spec, 'user') ? 0 : (hostId(spec.linux?.uidMappings, spec.process?.user.uid ?? 0) ?? 0)
 
 /** What a start needs besides its streams. */
 export const startFds = ({ host: { state } }: Ports, parents: readonly OpenCgroupParent[]): StartFds => ({

@@ -2,6 +2,7 @@
 import type { Either } from '#fp/Either'
 import * as E from '#fp/Either'
 import {
+  array,
   boolean,
   type Decoder,
   integer,
@@ -43,6 +44,8 @@ export interface MonitorState {
   /** When it last began to run; 0: never. */
   readonly begunMs: number
   readonly restarts: number
+  /** The container's own group in each hierarchy, absolute. */
+  readonly groups?: readonly string[]
   /** Of `restarting`. */
   readonly nextMs?: number
   readonly health?: MonitorHealth
@@ -88,6 +91,7 @@ const state: Decoder<MonitorState> = object({
   startTime: count,
   begunMs: count,
   restarts: count,
+  groups: optional(array(text)),
   nextMs: optional(count),
   health: optional(object({ status: oneOf('starting', 'healthy', 'unhealthy'), failing: count })),
 })

@@ -64,7 +64,7 @@ const ulimits: Decoder<unknown> = check(array(value.ulimit), (limits) =>
   firstRepeated(limits, ({ name }) => name.toLowerCase()) < 0 ? undefined : 'the same limit is given twice',
 )
 
-const CONTAINER: Readonly<Record<keyof ContainerOptions, Decoder<unknown>>> = {
+export const CONTAINER: Readonly<Record<keyof ContainerOptions, Decoder<unknown>>> = {
   network: value.network,
   name: value.containerName,
   labels: value.labels,
@@ -105,14 +105,15 @@ const CONTAINER: Readonly<Record<keyof ContainerOptions, Decoder<unknown>>> = {
   security: (options) => named(SECURITY, options),
 }
 
-const START: Readonly<Record<Exclude<keyof StartOptions, keyof ContainerOptions>, Decoder<unknown>>> = {
-  stdin,
-  stdout: output,
-  stderr: errorOutput,
-  signal: abortSignal,
-  timeout: value.duration,
-  grace: value.duration,
-}
+export const START: Readonly<Record<Exclude<keyof StartOptions, keyof ContainerOptions>, Decoder<unknown>>> =
+  {
+    stdin,
+    stdout: output,
+    stderr: errorOutput,
+    signal: abortSignal,
+    timeout: value.duration,
+    grace: value.duration,
+  }
 
 const RUN: Readonly<Record<Exclude<keyof RunOptions, keyof StartOptions>, Decoder<unknown>>> = {
   maxOutput: value.size,
@@ -142,17 +143,18 @@ const ENGINE: Table = {
 export const decodeContainerOptions = (
   options: unknown,
   limits: OptionLimits,
-): Either<EngineError, DecodedOptions> => decode<DecodedOptions>(CONTAINER, options, limits)
+): Either<EngineError, DecodedOptions> => decodeTable<DecodedOptions>(CONTAINER, options, limits)
 
 export const decodeStartOptions = (
   options: unknown,
   limits: OptionLimits,
-): Either<EngineError, DecodedStartOptions> => decode<DecodedStartOptions>(ALL_START, options, limits)
+): Either<EngineError, DecodedStartOptions> => decodeTable<DecodedStartOptions>(ALL_START, options, limits)
 
 export const decodeRunOptions = (
   options: unknown,
   limits: OptionLimits,
-): Either<EngineError, DecodedRunOptions> => collectable(decode<DecodedRunOptions>(ALL_RUN, options, limits))
+): Either<EngineError, DecodedRunOptions> =>
+  collectable(decodeTable<DecodedRunOptions>(ALL_RUN, options, limits))
 
 const collectable = (
   decoded: Either<EngineError, DecodedRunOptions>,
@@ -169,7 +171,7 @@ export const decodeKeptStart = (
   E.map(({ keep = false, ...rest }: DecodedStartOptions & { readonly keep?: boolean }) => ({
     keep,
     options: rest,
-  }))(decode<DecodedStartOptions & { readonly keep?: boolean }>(KEPT_START, options, limits))
+  }))(decodeTable<DecodedStartOptions & { readonly keep?: boolean }>(KEPT_START, options, limits))
 
 /** What all sandboxes of a pool have in common, from untyped JavaScript. */
 export const decodePoolOptions = (
@@ -188,7 +190,7 @@ export const decodePoolOptions = (
     image,
     lateMounts,
     options: decoded,
-  }))(withImage(options, (rest) => decode<Pooled>(POOL, rest, limits)))
+  }))(withImage(options, (rest) => decodeTable<Pooled>(POOL, rest, limits)))
 }
 
 interface WithImage<Options> {
@@ -233,7 +235,8 @@ export const decodePoolStart = (
   limits: OptionLimits,
   imaged: boolean,
 ): Either<EngineError, WithImage<DecodedStartOptions>> =>
-  poolsAlone(options, imaged) ?? withImage(options, (rest) => decode<DecodedStartOptions>(FIRE, rest, limits))
+  poolsAlone(options, imaged) ??
+  withImage(options, (rest) => decodeTable<DecodedStartOptions>(FIRE, rest, limits))
 
 export const decodePoolRun = (
   options: unknown,
@@ -241,7 +244,7 @@ export const decodePoolRun = (
   imaged: boolean,
 ): Either<EngineError, WithImage<DecodedRunOptions>> =>
   poolsAlone(options, imaged) ??
-  withImage(options, (rest) => collectable(decode<DecodedRunOptions>(FIRE_RUN, rest, limits)))
+  withImage(options, (rest) => collectable(decodeTable<DecodedRunOptions>(FIRE_RUN, rest, limits)))
 
 const poolsAlone = (options: unknown, imaged: boolean): Either<EngineError, never> | undefined => {
   if (!isObject(options)) return undefined
@@ -274,7 +277,8 @@ export const decodeEngineOptions = <A>(options: unknown): Either<EngineError, A>
 export const decodeArgv = (argv: unknown): Either<EngineError, readonly string[]> =>
   E.mapLeft((found: Mismatch) => problem('argv', found))(value.texts(argv ?? []))
 
-const decode = <A extends DecodedOptions>(
+/** Options of a table, settled, and free of contradictions. Fails: InvalidOption. */
+export const decodeTable = <A extends DecodedOptions>(
   table: Table,
   options: unknown,
   limits: OptionLimits,

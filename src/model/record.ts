@@ -48,10 +48,10 @@ export const parseRecord = (text: string): ContainerRecord | undefined => {
 }
 
 /** Full id by name, id or unique beginning of an id. */
-export const findRecord = (
-  records: readonly ContainerRecord[],
+export const findRecord = <A extends Pick<ContainerRecord, 'id' | 'name'>>(
+  records: readonly A[],
   wanted: string,
-): ContainerRecord | EngineError => {
+): A | EngineError => {
   const named = records.find((record) => record.name === wanted || record.id === wanted)
   if (named !== undefined) return named
   const matching = wanted === '' ? [] : records.filter((record) => record.id.startsWith(wanted))

@@ -34,12 +34,4 @@ const asError = (error: unknown): EngineError => {
   return { _tag: 'SyscallFailed', step: syscall, errno: Math.abs(errno), ...at }
 }
 
-/** Undefined where the body fails with one of `codes`. */
-export const unless = <A>(codes: readonly string[], body: () => A): A | undefined => {
-  try {
-    return body()
-  } catch (error) {
-    if (codes.includes((error as NodeJS.ErrnoException).code ?? '')) return undefined
-    throw error
-  }
-}
+export { unless } from '../model/unless.ts'

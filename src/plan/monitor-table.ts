@@ -58,6 +58,8 @@ export interface HealthOptions {
 export interface MonitorOptions {
   readonly id: string
   readonly bootId: string
+  /** The container's own group in each hierarchy, absolute: for whoever finds it without a monitor. */
+  readonly groupPaths?: readonly string[]
   /** Planned with `lasting`; all of it is carried out anew for each start. */
   readonly launch: LaunchPlan
   /** How many groups' parents it is handed. */
@@ -118,7 +120,7 @@ export const encodeMonitorTable = (options: MonitorOptions): Uint8Array => {
   fixed.uint32(stop.signal, stop.timeoutMs, adopts?.pid ?? 0, adopts?.restarts ?? 0)
   fixed.uint32(0)
   fixed.uint64(adopts?.begunMs ?? 0)
-  fixed.text(head({ version: MONITOR_STATE_VERSION, id, bootId }))
+  fixed.text(head({ version: MONITOR_STATE_VERSION, id, bootId, groups: options.groupPaths ?? [] }))
   fixed.text(head({ version: MONITOR_STATE_VERSION, id }))
   fixed.text(options.oomFile)
   fixed.text(options.killFile)

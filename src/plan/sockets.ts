@@ -170,3 +170,19 @@ const messageWith = (program: Program, descriptor: Slot, text: string): Data => 
   const part = program.words([program.text(text), Buffer.byteLength(text)])
   return program.words([0, 0, part, 1, rights, CONTROL_BYTES, 0])
 }
+
+/** A pair of connected stream sockets: both descriptors end up as two 32-bit numbers at `pair`. */
+export const planStreamPair = (arch: Arch): SocketPlan & { readonly pair: Data } => {
+  const program = new Program(arch, new SlotSpace())
+  const pair = program.bytes(new Uint8Array(8))
+  program.call('make socket', 'socketpair', [AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair])
+  return { bytes: program.encode(), infos: program.infos, pair }
+}
+
+/** Slot 0 becomes a pidfd of the process. */
+export const planOpenPidfd = (arch: Arch, pid: number): SocketPlan => {
+  const slots = new SlotSpace()
+  const program = new Program(arch, slots)
+  program.call('open pidfd', 'pidfd_open', [pid, 0], { into: slots.next() })
+  return { bytes: program.encode(), infos: program.infos }
+}

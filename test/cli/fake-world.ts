@@ -10,7 +10,7 @@ import type {
   EngineForCli,
   RunningContainer,
 } from '../../src/cli/engine.ts'
-import type { ImageVerbs } from '../../src/fp.ts'
+import type { ContainerVerbs, ImageVerbs } from '../../src/fp.ts'
 import type { EngineError } from '../../src/model/errors.ts'
 import type { HostFacts } from '../../src/model/host-facts.ts'
 import type { ImageSource } from '../../src/model/options.ts'
@@ -158,6 +158,20 @@ const noImages: ImageVerbs = {
   logout: () => TE.right(false),
 }
 
+const notBuilt: EngineError = { _tag: 'Unsupported', feature: 'this', why: 'this is a fake' }
+const noContainers: ContainerVerbs = {
+  create: () => TE.left(notBuilt),
+  start: () => TE.left(notBuilt),
+  startAttached: () => TE.left(notBuilt),
+  inspect: () => TE.left(notBuilt),
+  attach: () => TE.left(notBuilt),
+  exec: () => TE.left(notBuilt),
+  stop: () => TE.left(notBuilt),
+  restart: () => TE.left(notBuilt),
+  kill: () => TE.left(notBuilt),
+  wait: () => TE.left(notBuilt),
+}
+
 const isError = (value: object): value is EngineError => '_tag' in value
 
 export const fakeEngine = (answers: Answers = {}): FakeEngine => {
@@ -173,6 +187,8 @@ export const fakeEngine = (answers: Answers = {}): FakeEngine => {
       const given = answers.start ?? endedContainer()
       return answer(typeof given === 'function' ? await given(request) : given)()
     },
+    create: () => TE.left(notBuilt),
+    containers: noContainers,
     list: () => answer(answers.list ?? []),
     remove: (name, { force }) => {
       const failure = answers.remove?.(name, force)

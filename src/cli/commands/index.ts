@@ -19,6 +19,24 @@ export const commandGroups: readonly CommandGroup[] = [
     commands: [
       { name: 'run', aliases: ['container run'], load: async () => (await import('./run.ts')).run },
       {
+        name: 'create',
+        aliases: ['container create'],
+        load: async () => (await import('./create.ts')).create,
+      },
+      { name: 'start', aliases: ['container start'], load: async () => (await import('./start.ts')).start },
+      { name: 'stop', aliases: ['container stop'], load: async () => (await import('./stop.ts')).stop },
+      {
+        name: 'restart',
+        aliases: ['container restart'],
+        load: async () => (await import('./stop.ts')).restart,
+      },
+      { name: 'exec', aliases: ['container exec'], load: async () => (await import('./exec.ts')).exec },
+      {
+        name: 'attach',
+        aliases: ['container attach'],
+        load: async () => (await import('./attach.ts')).attach,
+      },
+      {
         name: 'ps',
         aliases: ['container ls', 'container list', 'container ps'],
         load: async () => (await import('./ps.ts')).ps,

@@ -95,8 +95,11 @@ const chosen = (
   const newest = [...containers].sort((a, b) => b.createdMs - a.createdMs)
   const count = latest ? 1 : last
   if (count !== undefined && count >= 0) return newest.slice(0, count)
-  return all || namesStates(filter) ? newest : newest.filter((container) => container.status === 'running')
+  return all || namesStates(filter) ? newest : newest.filter(({ status }) => RUNS.has(status))
 }
+
+/** As Docker shows them without --all. */
+const RUNS: ReadonlySet<string> = new Set(['running', 'paused', 'restarting'])
 
 /** Who asks for a state means all containers in it, as in Docker. */
 const namesStates = (filters: readonly string[]): boolean =>
@@ -119,7 +122,13 @@ const psRecord = (container: ContainerSummary, nowMs: number, full: boolean) => 
 })
 
 /** runtime-spec's words in Docker's. */
-const STATES = { created: 'created', running: 'running', stopped: 'exited' } as const
+const STATES = {
+  created: 'created',
+  running: 'running',
+  paused: 'paused',
+  restarting: 'restarting',
+  stopped: 'exited',
+} as const
 
 const quoteCommand = (words: readonly string[], full: boolean): string => {
   const text = words.join(' ')
@@ -128,8 +137,10 @@ const quoteCommand = (words: readonly string[], full: boolean): string => {
 
 const statusText = (container: ContainerSummary, nowMs: number): string => {
   if (container.status === 'created') return 'Created'
-  if (container.status === 'running')
-    return `Up ${humanDuration(nowMs - (container.startedMs ?? container.createdMs))}`
+  const up = `Up ${humanDuration(nowMs - (container.startedMs ?? container.createdMs))}`
+  if (container.status === 'running') return up
+  if (container.status === 'paused') return `${up} (Paused)`
   const code = container.exitCode === undefined ? 'unknown' : container.exitCode
-  return `Exited (${code}) ${humanAge(container.finishedMs ?? nowMs, nowMs)}`
+  const ended = container.status === 'restarting' ? 'Restarting' : 'Exited'
+  return `${ended} (${code}) ${humanAge(container.finishedMs ?? nowMs, nowMs)}`
 }

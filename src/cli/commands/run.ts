@@ -1,13 +1,14 @@
 // slipway run: starts a container and stays with it until it ends.
-import { closeSync, openSync, unlinkSync, writeSync } from 'node:fs'
 import { constants } from 'node:os'
 import * as E from '#fp/Either'
 import { type EngineError, exitCodeOf } from '../../model/errors.ts'
 import { formatDuration, formatSize } from '../../model/units.ts'
-import { fileErrorText, inside, readCallersFile } from '../callers-files.ts'
+import { readCallersFile } from '../callers-files.ts'
 import { type Context, command } from '../command.ts'
+import { outlivesUs } from '../detached-options.ts'
 import type { Ended, RunningContainer } from '../engine.ts'
 import { onHangup } from '../hangup.ts'
+import { withIdFile } from '../id-file.ts'
 import { progressDisplay } from '../progress.ts'
 import { reportError } from '../report.ts'
 import { type RunFlags, runFlags } from '../run-flags.ts'
@@ -35,9 +36,13 @@ export const run = command({
       readFile: readCallersFile(context.cwd),
     })
     if (E.isLeft(request)) return refuse(context, request.left)
-    const unfit = unfitTerminal(context, request.right)
+    const leaves = outlivesUs(context.args.flags)
+    // With -d nobody types.
+    const unfit = context.args.flags.detach ? undefined : unfitTerminal(context, request.right)
     if (unfit !== undefined) return refuse(context, unfit)
-    return withIdFile(context, request.right, (record) => execute(context, request.right, record))
+    return withIdFile(context, request.right, (record) =>
+      leaves ? detached(context, request.right, record) : execute(context, request.right, record),
+    )
   },
 })
 
@@ -59,35 +64,18 @@ const unfitTerminal = (context: RunContext, { options }: RunRequest): EngineErro
         remedy: 'leave -t out, so that the input is passed on as it is',
       }
 
-/** Creates the file of --cidfile before anything else, and takes it away again when no container came of it. */
-const withIdFile = async (
+/** Loaded when it is asked for: the start of an attached one is measured. */
+const detached = async (
   context: RunContext,
   request: RunRequest,
-  body: (record: (id: string) => void) => Promise<number>,
+  record: (id: string) => void,
 ): Promise<number> => {
-  if (request.cidfile === undefined) return body(() => {})
-  const path = inside(context.cwd, request.cidfile)
-  const file = createNew(path)
-  if (E.isLeft(file)) return refuse(context, file.left)
-  let written = false
+  const { runDetached } = await import('../run-detached.ts')
+  const signals = relaySignals(context.onSignal)
   try {
-    return await body((id) => {
-      writeSync(file.right, id)
-      written = true
-    })
+    return await runDetached(context, request, signals, record)
   } finally {
-    closeSync(file.right)
-    if (!written) unlinkSync(path)
-  }
-}
-
-const createNew = (path: string): E.Either<EngineError, number> => {
-  try {
-    return E.right(openSync(path, 'wx', 0o644))
-  } catch (error) {
-    const exists = (error as NodeJS.ErrnoException).code === 'EEXIST'
-    const why = exists ? 'exists already: it is the id of another container' : fileErrorText(error)
-    return E.left({ _tag: 'InvalidOption', option: '--cidfile', value: path, why })
+    signals.stop()
   }
 }
 

@@ -51,6 +51,8 @@ export interface LaunchedProcess {
   readonly pidfd: () => number
   /** To the first process, by pidfd. Returns 0 or a positive errno. */
   readonly kill: (signal: number) => number
+  /** It lives on when this process ends, and keeps no event loop alive. */
+  readonly leave: () => void
   /** The guardian it has registered with; one that came later must be told. */
   readonly guardian: number
 }

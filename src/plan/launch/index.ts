@@ -584,12 +584,14 @@ const writeRecord = ({ prepare, slots }: EngineHalf, input: LaunchInput): void =
 const makeLayers = (program: Program, input: LaunchInput): void => {
   const overlays = overlayCount(input.rootfs)
   if (overlays === 0) return
+  // One that is started again has them.
+  const tolerate = input.lasting === undefined ? [] : [EEXIST]
   const make = (name: string, mode: number): void => {
     program.call(
       'make container directory',
       'mkdirat',
       [engineSlot('containers'), program.text(name), mode],
-      { path: name },
+      { path: name, tolerate },
     )
   }
   make(input.id, 0o700)

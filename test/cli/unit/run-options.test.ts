@@ -206,7 +206,7 @@ const REFUSED: readonly (readonly [words: string, text: string])[] = [
   ['--oom-score-adj 1001 i', '--oom-score-adj: "1001": must be between -1000 and 1000'],
   [
     '--stop-timeout -1 i',
-    '--stop-timeout -1: not supported: waiting for ever is not possible so far; give a large number',
+    '--stop-timeout -1: not supported: an attached container is not waited for for ever; give a large number',
   ],
   ['-e =x i', '--env: "=x": the name is empty'],
   ['-l =x i', '--label: "=x": the name is empty'],
@@ -287,11 +287,6 @@ const REFUSED: readonly (readonly [words: string, text: string])[] = [
   ],
   ['--security-opt seccomp=text.json i', '--security-opt seccomp: "text.json": is not a JSON object'],
   ['--security-opt seccomp=list.json i', '--security-opt seccomp: "list.json": is not a JSON object'],
-  ['--restart always i', '--restart always: not supported: an attached container ends with its command'],
-  [
-    '--log-driver journald i',
-    '--log-driver journald: not supported: an attached container keeps no log; none works',
-  ],
   ['--memory-swappiness 60 i', '--memory-swappiness 60: not supported: only -1, the default, works so far'],
   [
     '--disable-content-trust=false i',

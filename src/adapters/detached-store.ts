@@ -1,0 +1,230 @@
+// Containers that outlive their engine, on disk: one directory each, and what its monitor leaves in the runtime directory.
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import path from 'node:path'
+import * as E from '#fp/Either'
+import type { DetachedContainer, DetachedStore } from '../engine/ports/detached.ts'
+import {
+  type ContainerDocument,
+  decodeContainerDocument,
+  encodeContainerDocument,
+} from '../model/container-document.ts'
+import { isBetween } from '../model/container-status.ts'
+import type { EngineError } from '../model/errors.ts'
+import {
+  decodeExitRecord,
+  decodeMonitorState,
+  type ExitRecord,
+  type MonitorState,
+} from '../model/monitor-state.ts'
+import { statFields } from '../model/process-stat.ts'
+import { unless } from '../model/unless.ts'
+import type { Addon } from '../native/addon.ts'
+import type { LayerAddon } from '../native/layer-addon.ts'
+import { engineErrorOf } from './attempt.ts'
+import { replaceFileNow } from './replace-file.ts'
+import { randomHex, type StateDir } from './state-dir.ts'
+
+const LOCK_SH = 1
+const LOCK_EX = 2
+const EAGAIN = 11
+const DOCUMENT = 'container.json'
+const EXIT = 'exit.json'
+/** Its being there says it: that survives any crash as it is. */
+const WANTED = 'wanted'
+const OWN_MODE = 0o700
+/** First and longest pause between two tries for a lock, in milliseconds. */
+const PAUSE_MS = { first: 1, longest: 20 } as const
+
+export interface StoreParts {
+  readonly addon: Pick<Addon, 'flock'> & Pick<LayerAddon, 'removeTree'>
+  readonly state: StateDir
+  readonly bootId: string
+  readonly isFrozen: (id: string) => boolean
+  readonly freeName: (name: string) => void
+  /** Whoever is left in them is killed. Never fails. */
+  readonly removeGroups: (id: string, groups: readonly string[]) => Promise<void>
+}
+
+export const monitorDirectory = (runtime: string, id: string): string => path.join(runtime, 'monitors', id)
+
+export const detachedStore = (parts: StoreParts): DetachedStore => {
+  const { addon, state } = parts
+  const directory = (id: string): string => path.join(state.containers, id)
+  const read = (id: string): E.Either<EngineError, DetachedContainer | undefined> => {
+    const file = path.join(directory(id), DOCUMENT)
+    const text = textOf(file)
+    if (E.isLeft(text)) return text
+    if (text.right === undefined || text.right === '') return E.right(undefined)
+    return E.map((document: ContainerDocument) => withFacts(parts, directory(id), document))(
+      decodeContainerDocument(text.right, file),
+    )
+  }
+  const clear = async ({ document: { id }, state: written }: DetachedContainer): Promise<void> => {
+    if (written?.groups !== undefined) await parts.removeGroups(id, written.groups)
+  }
+  return {
+    read,
+    clear,
+    list: () => {
+      const found = ids(state.containers).map(read)
+      return {
+        containers: found.flatMap((each) =>
+          E.isRight(each) && each.right !== undefined ? [each.right] : [],
+        ),
+        damaged: found.flatMap((each) => (E.isLeft(each) ? [each.left] : [])),
+      }
+    },
+    create: (document) =>
+      attemptNow('create container', () => {
+        mkdirSync(directory(document.id), { mode: OWN_MODE })
+        // What a power cut leaves empty was not made yet, so nothing waits for the disk here.
+        writeFileSync(path.join(directory(document.id), DOCUMENT), encodeContainerDocument(document), {
+          flag: 'wx',
+          mode: 0o600,
+        })
+      }),
+    write: (document) =>
+      attemptNow('write container', () =>
+        replaceFileNow(path.join(directory(document.id), DOCUMENT), encodeContainerDocument(document)),
+      ),
+    want: (id, wanted) =>
+      attemptNow('note what is wanted', () => {
+        const file = path.join(directory(id), WANTED)
+        if (wanted) closeSync(openSync(file, 'a', 0o600))
+        else rmSync(file, { force: true })
+      }),
+    remove: async (document) => {
+      await monitorGone(parts, document.id)
+      const left = read(document.id)
+      if (E.isRight(left) && left.right !== undefined) await clear(left.right)
+      parts.freeName(document.name)
+      const trash = path.join(state.trash, `${document.id}.${randomHex(4)}`)
+      const moved = attemptNow('move to trash', () => renameSync(directory(document.id), trash))
+      await addon.removeTree(monitorDirectory(state.runtime, document.id)).catch(() => {})
+      if (E.isRight(moved)) await addon.removeTree(trash).catch(() => {})
+    },
+    locked: (id, body) => async () => {
+      const opened = openDirectory(directory(id))
+      if (E.isLeft(opened)) return opened
+      const fd = opened.right
+      if (fd === undefined) return notFound(id)
+      try {
+        const errno = await take(addon, fd)
+        if (errno !== 0) return E.left({ _tag: 'SyscallFailed', step: 'flock', errno, path: directory(id) })
+        // A directory without a name is one that the holder before us removed.
+        if (fstatSync(fd).nlink === 0) return notFound(id)
+        const container = await settled(() => read(id))
+        if (E.isLeft(container)) return container
+        return container.right === undefined ? notFound(id) : await body(container.right)
+      } finally {
+        closeSync(fd)
+      }
+    },
+  }
+}
+
+/** It tells its last news to whoever listens; then it is in nobody's way. */
+const monitorGone = async ({ addon, state }: StoreParts, id: string): Promise<void> => {
+  const lock = path.join(monitorDirectory(state.runtime, id), 'lock')
+  for (let looks = 0; isLocked(addon, lock) && looks < MOST_LOOKS; looks++)
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
+}
+
+/** What follows an end is written down within milliseconds, unless the disk is slow. */
+const MOST_LOOKS = 500
+
+const settled = async (
+  look: () => E.Either<EngineError, DetachedContainer | undefined>,
+  looks = MOST_LOOKS,
+): Promise<ReturnType<typeof look>> => {
+  const found = look()
+  if (E.isLeft(found) || found.right === undefined || looks === 0 || !isBetween(found.right)) return found
+  await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
+  return settled(look, looks - 1)
+}
+const LOOK_MS = 10
+
+const notFound = (id: string): E.Either<EngineError, never> =>
+  E.left({ _tag: 'ContainerNotFound', container: id.slice(0, 12) })
+
+export const attemptNow = <A>(what: string, body: () => A): E.Either<EngineError, A> =>
+  E.tryCatch(body, (error) => engineErrorOf(what, error))
+
+const unlessMissing = <A>(what: string, body: () => A): E.Either<EngineError, A | undefined> =>
+  attemptNow(what, () => unless(['ENOENT', 'ENOTDIR'], body))
+
+const textOf = (file: string): E.Either<EngineError, string | undefined> =>
+  unlessMissing('read container', () => readFileSync(file, 'utf8'))
+
+const openDirectory = (folder: string): E.Either<EngineError, number | undefined> =>
+  unlessMissing('open container', () => openSync(folder, constants.O_RDONLY | constants.O_DIRECTORY))
+
+const ids = (folder: string): readonly string[] =>
+  readdirSync(folder).filter((name) => /^[0-9a-f]{64}$/.test(name))
+
+const take = async ({ flock }: StoreParts['addon'], fd: number): Promise<number> => {
+  for (let pauseMs: number = PAUSE_MS.first; ; pauseMs = Math.min(pauseMs * 2, PAUSE_MS.longest)) {
+    const errno = flock(fd, LOCK_EX)
+    if (errno !== EAGAIN) return errno
+    await new Promise((resolve) => setTimeout(resolve, pauseMs))
+  }
+}
+
+/** Files a monitor or a crash left unreadable say nothing: the kernel tells what runs. */
+const withFacts = (
+  { addon, state: { runtime }, bootId, isFrozen }: StoreParts,
+  folder: string,
+  document: ContainerDocument,
+): DetachedContainer => {
+  const run = monitorDirectory(runtime, document.id)
+  const exit = decoded<ExitRecord>(path.join(folder, EXIT), decodeExitRecord)
+  const written = decoded<MonitorState>(path.join(run, 'state'), decodeMonitorState)
+  const state = written?.bootId === bootId ? written : undefined
+  const isAlive = state !== undefined && state.pid > 0 && startTimeOf(state.pid) === state.startTime
+  return {
+    document,
+    isWanted: existsSync(path.join(folder, WANTED)),
+    ...(exit === undefined ? {} : { exit }),
+    ...(state === undefined ? {} : { state }),
+    hasMonitor: isLocked(addon, path.join(run, 'lock')),
+    isAlive,
+    isFrozen: isAlive && isFrozen(document.id),
+  }
+}
+
+const decoded = <A>(file: string, decode: (text: string) => E.Either<unknown, A>): A | undefined => {
+  const text = textOf(file)
+  if (E.isLeft(text) || text.right === undefined) return undefined
+  const value = decode(text.right)
+  return E.isRight(value) ? value.right : undefined
+}
+
+/** Field 22 of proc_pid_stat(5); undefined for one that has ended. */
+export const startTimeOf = (pid: number): number | undefined => {
+  const text = textOf(`/proc/${pid}/stat`)
+  if (E.isLeft(text) || text.right === undefined) return undefined
+  const fields = statFields(text.right)
+  return /^[ZXx]$/.test(fields[0] ?? '') ? undefined : Number(fields[19])
+}
+
+const isLocked = ({ flock }: StoreParts['addon'], file: string): boolean => {
+  const opened = unlessMissing('open lock', () => openSync(file, constants.O_RDWR))
+  if (E.isLeft(opened) || opened.right === undefined) return false
+  try {
+    return flock(opened.right, LOCK_SH) !== 0
+  } finally {
+    closeSync(opened.right)
+  }
+}

@@ -1,0 +1,302 @@
+// Monitors on this machine: each launched as one more helper, and spoken to over its socket.
+import { closeSync, constants, openSync } from 'node:fs'
+import path from 'node:path'
+import * as E from '#fp/Either'
+import { pipe } from '#fp/function'
+import type { TaskEither } from '#fp/TaskEither'
+import * as TE from '#fp/TaskEither'
+import type { DetachedStart, MonitorConnection, MonitorLaunch, Monitors } from '../engine/ports/detached.ts'
+import type { ContainerDocument } from '../model/container-document.ts'
+import type { EngineError } from '../model/errors.ts'
+import type { HostFacts } from '../model/host-facts.ts'
+import type { MonitorMessage, MonitorRequest } from '../model/monitor-frames.ts'
+import { decodeMonitorState, type MonitorState } from '../model/monitor-state.ts'
+import { signalNumber } from '../model/signals.ts'
+import { unless } from '../model/unless.ts'
+import { type Addon, type LaunchEvent, type NativeLaunch, PHASE } from '../native/addon.ts'
+import { planCleanup } from '../plan/cleanup.ts'
+import { groupPath } from '../plan/launch/build.ts'
+import { killFile } from '../plan/launch/cgroup.ts'
+import type { CgroupParent, LaunchPlan } from '../plan/launch/index.ts'
+import { ownerOf } from '../plan/launch/owner.ts'
+import { planMonitor } from '../plan/monitor.ts'
+import { encodeMonitorTable, type MonitorOptions, RESTART_PAUSES } from '../plan/monitor-table.ts'
+import type { OpInfo } from '../plan/program.ts'
+import { planRemoval, type RemovalPlaces } from '../plan/removal.ts'
+import { planConnect, planOpenPidfd, planStreamPair } from '../plan/sockets.ts'
+import { attempt } from './attempt.ts'
+import { attemptNow, monitorDirectory, startTimeOf } from './detached-store.ts'
+import { failureOf, stepFailure } from './launch-script.ts'
+import { monitorConnection } from './monitor-connection.ts'
+import type { StateDir } from './state-dir.ts'
+
+const SIGTERM = 15
+const EWOULDBLOCK = 11
+const ENOENT = 2
+const ESRCH = 3
+const ECONNREFUSED = 111
+
+export interface MonitorParts {
+  readonly addon: Addon
+  readonly facts: HostFacts
+  readonly state: StateDir
+  /** Where monitors live: outside every container's groups, and the service's. */
+  readonly groups: readonly CgroupParent[]
+}
+
+export const monitors = (parts: MonitorParts): Monitors => ({
+  launch: (document, template, choices = {}) =>
+    pipe(
+      TE.Do,
+      TE.bind('ends', () => TE.fromEither(socketPair(parts))),
+      TE.bind('connection', ({ ends }) => connectionOn(ends.own)),
+      TE.flatMap(({ ends, connection }) => {
+        // Said before anybody can hear it: nothing the container writes is missed.
+        const attached = connection.ask(attachment(choices))()
+        return pipe(
+          begun(parts, document, template, choices, ends.theirs),
+          TE.flatMap(() => () => attached),
+          TE.flatMap(() =>
+            choices.adopts === undefined ? executed(document, template, connection) : TE.right(undefined),
+          ),
+          TE.bimap(
+            (error) => {
+              connection.close()
+              return error
+            },
+            () => connection,
+          ),
+        )
+      }),
+    ),
+  // Loaded with its first use, as node:net is.
+  streams: (connection, wanted) =>
+    attempt('open streams', async () =>
+      (await import('./monitor-streams.ts')).monitorStreams(connection, wanted),
+    ),
+  connect: (id) =>
+    pipe(
+      TE.fromEither(connectedTo(parts, monitorDirectory(parts.state.runtime, id))),
+      TE.flatMap((fd) => (fd === undefined ? TE.right(undefined) : connectionOn(fd))),
+    ),
+})
+
+const attachment = ({ attach }: MonitorLaunch): MonitorRequest => ({
+  _tag: 'Attach',
+  watch: true,
+  ...(attach?.stdin === true ? { stdin: true } : {}),
+  ...(attach?.output === true ? { stdout: true, stderr: true } : {}),
+})
+
+/** Loaded with its first use: node:net costs milliseconds. */
+const connectionOn = (fd: number): TaskEither<EngineError, MonitorConnection> =>
+  attempt('open connection to monitor', async () => {
+    const net = await import('node:net')
+    return monitorConnection(new net.Socket({ fd, readable: true, writable: true }))
+  })
+
+const socketPair = ({
+  addon,
+  facts,
+}: MonitorParts): E.Either<EngineError, { readonly own: number; readonly theirs: number }> => {
+  const plan = planStreamPair(facts.arch)
+  const { ok, op, errno, data } = addon.execute(plan.bytes, new Int32Array(0))
+  if (!ok) return E.left({ _tag: 'SyscallFailed', step: plan.infos[op]?.step ?? 'decode plan', errno })
+  const [own, theirs] = [data.readInt32LE(plan.pair.offset), data.readInt32LE(plan.pair.offset + 4)]
+  return E.right({ own, theirs })
+}
+
+/** By a descriptor of the directory: the path of a socket is at most 107 bytes long. Undefined where nobody listens. */
+const connectedTo = (
+  { addon, facts }: MonitorParts,
+  folder: string,
+): E.Either<EngineError, number | undefined> => {
+  const opened = attemptNow('open monitor', () =>
+    unless(['ENOENT', 'ENOTDIR'], () => openSync(folder, constants.O_RDONLY | constants.O_DIRECTORY)),
+  )
+  if (E.isLeft(opened) || opened.right === undefined) return opened
+  try {
+    const plan = planConnect(facts.arch, `/proc/self/fd/${opened.right}/socket`)
+    const { ok, op, errno, slots } = addon.execute(plan.bytes, new Int32Array(0))
+    if (ok) return E.right(slots[0])
+    if (slots[0] !== undefined && slots[0] >= 0) addon.closeFds(Int32Array.of(slots[0]))
+    if (errno === ENOENT || errno === ECONNREFUSED) return E.right(undefined)
+    return E.left({
+      _tag: 'SyscallFailed',
+      step: plan.infos[op]?.step ?? 'decode plan',
+      errno,
+      path: path.join(folder, 'socket'),
+    })
+  } finally {
+    closeSync(opened.right)
+  }
+}
+
+/** Resolves when the monitor has what it needs. Fails: WrongStatus where another one lives, SyscallFailed. */
+const begun = (
+  { addon, facts, state, groups }: MonitorParts,
+  document: ContainerDocument,
+  template: DetachedStart,
+  { adopts }: MonitorLaunch,
+  client: number,
+): TaskEither<EngineError, void> => {
+  const pidfd = adopts === undefined ? undefined : pidfdOf(addon, facts, adopts)
+  if (pidfd !== undefined && E.isLeft(pidfd)) {
+    addon.closeFds(Int32Array.of(client))
+    return TE.left(pidfd.left)
+  }
+  const fds = [
+    client,
+    state.containersFd,
+    ...template.parents.map(({ fd }) => fd),
+    ...(pidfd ? [pidfd.right] : []),
+  ]
+  const plan = planMonitor(
+    facts,
+    groups,
+    {
+      runDirectory: monitorDirectory(state.runtime, document.id),
+      containerDirectory: path.join(state.containers, document.id),
+      hasTerminal: hasTerminal(document),
+      hasStdin: document.policies.stdin,
+      owner: ownerOf(template.spec),
+      groups: template.parents.length,
+      adopts: adopts !== undefined,
+    },
+    encodeMonitorTable(optionsOf(facts, state, document, template, adopts)),
+  )
+  const script = new addon.Script({
+    slotCount: fds.length,
+    stages: [{ plan: plan.bytes, fds: Uint16Array.from(fds.keys()), base: plan.base, when: 'early' }],
+    cloneFlags: 0,
+    eager: true,
+    keep: new Uint16Array(0),
+    close: Uint16Array.from([0, ...(pidfd ? [fds.length - 1] : [])]),
+  })
+  return () =>
+    new Promise((resolve) => {
+      const native: NativeLaunch = new addon.Launch(
+        script,
+        Int32Array.from(fds),
+        '',
+        (...event: LaunchEvent) => {
+          if (event[0] === 'cloned') native.unref()
+          if (event[0] === 'executed') resolve(E.right(undefined))
+          if (event[0] === 'failed') resolve(E.left(monitorFailure(document, plan.infos, event)))
+          // It died of something else, and said nothing.
+          if (event[0] === 'exited') resolve(E.left({ _tag: 'LaunchDied', step: 'start monitor' }))
+        },
+      )
+    })
+}
+
+const monitorFailure = (
+  document: ContainerDocument,
+  infos: readonly OpInfo[],
+  [, phase, , op, errno]: Extract<LaunchEvent, readonly ['failed', ...unknown[]]>,
+): EngineError => {
+  if (phase !== PHASE.child) return { _tag: 'SyscallFailed', step: 'start monitor', errno }
+  const info = infos[op]
+  if (info?.step === 'lock monitor' && errno === EWOULDBLOCK)
+    return { _tag: 'WrongStatus', container: document.name, status: 'running', wanted: 'stopped' }
+  return stepFailure(info?.step ?? 'start monitor', info?.path, '', errno)
+}
+
+const hasTerminal = ({ options: { tty } }: ContainerDocument): boolean => tty !== undefined && tty !== false
+
+const optionsOf = (
+  facts: HostFacts,
+  state: StateDir,
+  document: ContainerDocument,
+  template: DetachedStart,
+  adopts: MonitorState | undefined,
+): MonitorOptions => {
+  const { id, policies, options } = document
+  const { parents, spec, plan, cleanup } = template
+  const shares = spec.linux?.namespaces?.some(({ type }) => type === 'pid') !== true
+  const [first] = parents
+  const memory = parents.find(({ version, controllers }) => version === 2 || controllers.includes('memory'))
+  const groupOf = (parent: CgroupParent): string => groupPath(parent, { id })
+  return {
+    id,
+    bootId: facts.bootId,
+    groupPaths: cleanup.groups,
+    groups: parents.length,
+    launch: plan,
+    restart: {
+      kind: policies.restart.name,
+      maximumRetries: policies.restart.most,
+      ...RESTART_PAUSES,
+    },
+    log: {
+      kind: policies.log.form,
+      maxBytes: policies.log.maxBytes,
+      maxFiles: policies.log.maxFiles,
+      blocking: policies.log.blocking,
+    },
+    stop: { signal: signalNumber(options.stopSignal ?? '') ?? SIGTERM, timeoutMs: policies.stopMs },
+    hasTerminal: hasTerminal(document),
+    stdin: policies.stdin ? 'open' : 'none',
+    ...(memory && {
+      oomFile: `${groupOf(memory)}/${memory.version === 2 ? 'memory.events' : 'memory.oom_control'}`,
+    }),
+    ...(shares && first && { killFile: `${groupOf(first)}/${killFile(first.version, facts.kernel)}` }),
+    cleanup: planCleanup(facts.arch, { ...cleanup, keep: true }, '').bytes,
+    ...(policies.autoRemove ? { removal: planRemoval(facts.arch, placesOf(state, id), document) } : {}),
+    ...(adopts === undefined
+      ? {}
+      : { adopts: { pid: adopts.pid, begunMs: adopts.begunMs, restarts: adopts.restarts } }),
+  }
+}
+
+/** Of the very process the state speaks of: its number may be another one's by now. */
+const pidfdOf = (addon: Addon, facts: HostFacts, adopted: MonitorState): E.Either<EngineError, number> => {
+  const plan = planOpenPidfd(facts.arch, adopted.pid)
+  const { ok, errno, slots } = addon.execute(plan.bytes, new Int32Array(0))
+  const fd = slots[0] ?? -1
+  if (!ok) return E.left({ _tag: 'SyscallFailed', step: 'open pidfd', errno })
+  if (startTimeOf(adopted.pid) === adopted.startTime) return E.right(fd)
+  addon.closeFds(Int32Array.of(fd))
+  return E.left({ _tag: 'SyscallFailed', step: 'open pidfd', errno: ESRCH })
+}
+
+/** The payload was executed; or why not, by the step that failed. */
+const executed =
+  (
+    document: ContainerDocument,
+    { plan }: DetachedStart,
+    connection: MonitorConnection,
+  ): TaskEither<EngineError, void> =>
+  () =>
+    new Promise((resolve) => {
+      const seen: MonitorMessage[] = []
+      const settle = (result: E.Either<EngineError, void>): void => {
+        // Whoever listens next hears all of it.
+        connection.unread(seen)
+        resolve(result)
+      }
+      connection.listen((message) => {
+        if (message === undefined) return settle(E.left({ _tag: 'LaunchDied', step: 'start monitor' }))
+        if (message._tag === 'StartFailed') return settle(E.left(startFailure(document, plan, message)))
+        seen.push(message)
+        const state = message._tag === 'State' ? decodeMonitorState(message.text) : undefined
+        const runs = state !== undefined && E.isRight(state) && state.right.status === 'running'
+        if (runs || message._tag === 'Exit') settle(E.right(undefined))
+        return undefined
+      })
+    })
+
+const startFailure = (
+  { command: [command = ''] }: ContainerDocument,
+  plan: LaunchPlan,
+  { phase, stage, op, errno }: Extract<MonitorMessage, { _tag: 'StartFailed' }>,
+): EngineError =>
+  errno === 0
+    ? { _tag: 'LaunchDied', step: plan.stages[stage]?.infos[op]?.step ?? 'execute helper' }
+    : failureOf(plan, '', command, ['failed', phase, stage, op, errno])
+
+const placesOf = ({ trash, names, runtime }: StateDir, id: string): RemovalPlaces => ({
+  trash,
+  names,
+  run: monitorDirectory(runtime, id),
+})

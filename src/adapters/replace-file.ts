@@ -1,0 +1,28 @@
+// Files that are replaced whole, at once: a reader, or a crash at any moment, finds the old text or the new one.
+import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+
+/** `<file>.new` is its name meanwhile: whoever calls this holds a lock. Only the owner may read it. Throws Node's system errors. */
+export const replaceFileNow = (file: string, text: string): void => {
+  const temporary = `${file}.new`
+  try {
+    const fd = openSync(temporary, 'w', 0o600)
+    try {
+      writeFileSync(fd, text)
+      fsyncSync(fd)
+    } finally {
+      closeSync(fd)
+    }
+    renameSync(temporary, file)
+  } catch (error) {
+    rmSync(temporary, { force: true })
+    throw error
+  }
+  // Makes the rename survive a power cut. fsync(2), NOTES.
+  const folder = openSync(path.dirname(file), 'r')
+  try {
+    fsyncSync(folder)
+  } finally {
+    closeSync(folder)
+  }
+}

@@ -1,0 +1,42 @@
+// slipway attach: our streams become those of a container that runs.
+import * as E from '#fp/Either'
+import { stayWith } from '../attached-run.ts'
+import { command } from '../command.ts'
+import { parseDetachKeys } from '../detach-keys.ts'
+import { reportError } from '../report.ts'
+
+export const attach = command({
+  name: 'attach',
+  summary: 'Join the streams of a container that runs',
+  usage: '[OPTIONS] CONTAINER',
+  positionals: { min: 1, max: 1 },
+  flags: {
+    'no-stdin': { kind: 'boolean', help: 'Leave its standard input alone' },
+    'sig-proxy': { kind: 'boolean', on: true, help: 'Signals we get go to the container' },
+    'detach-keys': { kind: 'text', value: 'KEYS', help: 'Keys that leave it running' },
+  },
+  run: async (context) => {
+    const { args, stderr } = context
+    const { flags, positionals } = args
+    const keys = parseDetachKeys(flags['detach-keys'])
+    if (E.isLeft(keys)) {
+      reportError(stderr, keys.left)
+      return 1
+    }
+    const engine = await context.engine()
+    const [name = ''] = positionals
+    const found = await engine.containers.inspect(name)()
+    if (E.isLeft(found)) {
+      reportError(stderr, found.left)
+      return 1
+    }
+    const { options, policies } = found.right.document
+    const stdin = policies.stdin && !flags['no-stdin']
+    return stayWith(context, engine.containers.attach(name, { stdin }), {
+      tty: Boolean(options.tty),
+      stdin,
+      sigProxy: flags['sig-proxy'],
+      keys: keys.right,
+    })
+  },
+})

@@ -1,0 +1,89 @@
+// slipway exec: one more program in a container that runs.
+import * as E from '#fp/Either'
+import { type EngineError, exitCodeOf } from '../../model/errors.ts'
+import { signalNumber } from '../../model/signals.ts'
+import { readCallersFile } from '../callers-files.ts'
+import { type Args, type Context, command, type FlagTable } from '../command.ts'
+import { environment } from '../key-value-files.ts'
+import { reportError } from '../report.ts'
+import { relayTerminal, terminalSize } from '../tty-relay.ts'
+
+const flags = {
+  interactive: { kind: 'boolean', short: 'i', help: 'Hand our standard input to it' },
+  tty: { kind: 'boolean', short: 't', help: 'Give it a terminal of its own' },
+  detach: { kind: 'boolean', short: 'd', help: 'Leave it running' },
+  env: { kind: 'list', short: 'e', value: 'NAME[=VALUE]', help: 'A variable; without a value, ours' },
+  'env-file': { kind: 'list', value: 'FILE', help: 'Variables, one on a line' },
+  user: {
+    kind: 'text',
+    short: 'u',
+    value: 'USER[:GROUP]',
+    help: "Who it runs as (default: the container's user)",
+  },
+  workdir: { kind: 'text', short: 'w', value: 'DIR', help: "Where it begins (default: the container's)" },
+  privileged: { kind: 'boolean', help: 'With all capabilities, and no seccomp filter' },
+  'detach-keys': {
+    kind: 'text',
+    help: '',
+    unsupported: { yet: true, why: 'a program of exec ends with its command; use -d' },
+  },
+} as const satisfies FlagTable
+
+const PASSED_ON: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2']
+
+export const exec = command({
+  name: 'exec',
+  summary: 'Run a program in a container that runs',
+  usage: '[OPTIONS] CONTAINER COMMAND [ARG...]',
+  positionals: { min: 2 },
+  stopsAtPositional: true,
+  flags,
+  run: async (context) => {
+    const { args, cwd, env, onSignal } = context
+    const [container = '', ...argv] = args.positionals
+    const variables = environment(args.flags['env-file'], args.flags.env, env, readCallersFile(cwd))
+    if (E.isLeft(variables)) return refuse(context, variables.left)
+    const engine = await context.engine()
+    const options = optionsOf(context, args.flags, variables.right)
+    const started = await engine.containers.exec(container, argv, options)()
+    if (E.isLeft(started)) return refuse(context, started.left)
+    const process = started.right
+    if (args.flags.detach) return 0
+    const stop = onSignal(PASSED_ON, (name) => void process.kill(signalNumber(name) ?? 0))
+    try {
+      if (args.flags.tty)
+        await relayTerminal(process, context, {
+          passInput: args.flags.interactive,
+          leave: () => void process.kill(HANGUP),
+        })
+      return await process.exit
+    } finally {
+      stop()
+    }
+  },
+})
+
+const HANGUP = 1
+
+const refuse = ({ stderr }: Pick<Context, 'stderr'>, error: EngineError): number => {
+  reportError(stderr, error)
+  const code = exitCodeOf(error)
+  // docker-exec(1): what is wrong with the container is 1, with the command 126 and 127.
+  return code === 125 ? 1 : code
+}
+
+const optionsOf = (
+  context: Context<typeof flags>,
+  { tty, interactive, detach, user, workdir, privileged }: Args<typeof flags>['flags'],
+  env: Readonly<Record<string, string>>,
+) => ({
+  env,
+  ...(user === undefined ? {} : { user }),
+  ...(workdir === undefined ? {} : { cwd: workdir }),
+  ...(privileged ? { privileged } : {}),
+  ...(detach ? ({ detach, stdin: 'ignore', stdout: 'ignore', stderr: 'ignore' } as const) : {}),
+  ...(!detach && tty ? { tty: context.stdout.isTTY() ? terminalSize(context) : true } : {}),
+  ...(!detach && !tty
+    ? ({ stdin: interactive ? 'inherit' : 'ignore', stdout: 'inherit', stderr: 'inherit' } as const)
+    : {}),
+})

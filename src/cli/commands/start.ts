@@ -1,0 +1,53 @@
+// slipway start: starts containers that were made before, or have ended.
+import * as E from '#fp/Either'
+import { stayWith } from '../attached-run.ts'
+import { command } from '../command.ts'
+import { parseDetachKeys } from '../detach-keys.ts'
+import { misuse, reportError } from '../report.ts'
+
+export const start = command({
+  name: 'start',
+  summary: 'Start containers that do not run',
+  usage: '[OPTIONS] CONTAINER [CONTAINER...]',
+  positionals: { min: 1 },
+  flags: {
+    attach: { kind: 'boolean', short: 'a', help: 'Stay with it: its output is ours, its exit code, too' },
+    interactive: { kind: 'boolean', short: 'i', help: 'Hand our standard input to it' },
+    'sig-proxy': { kind: 'boolean', on: true, help: 'With --attach, signals we get go to the container' },
+    'detach-keys': { kind: 'text', value: 'KEYS', help: 'Keys that leave it running' },
+  },
+  run: async (context) => {
+    const { args, stdout, stderr } = context
+    const { flags, positionals } = args
+    const keys = parseDetachKeys(flags['detach-keys'])
+    if (E.isLeft(keys)) {
+      reportError(stderr, keys.left)
+      return 1
+    }
+    const engine = await context.engine()
+    const stays = flags.attach || flags.interactive
+    const [first = '', ...others] = positionals
+    if (stays && others.length > 0)
+      return misuse(context, 'start', 'only one container can be attached at once')
+    if (stays) {
+      const found = await engine.containers.inspect(first)()
+      const tty = E.isRight(found) && Boolean(found.right.document.options.tty)
+      return stayWith(context, engine.containers.startAttached(first, { stdin: flags.interactive }), {
+        tty,
+        stdin: flags.interactive,
+        sigProxy: flags['sig-proxy'],
+        keys: keys.right,
+      })
+    }
+    let code = 0
+    for (const name of positionals) {
+      const started = await engine.containers.start(name)()
+      if (E.isRight(started)) stdout.write(`${name}\n`)
+      else {
+        reportError(stderr, started.left)
+        code = 1
+      }
+    }
+    return code
+  },
+})

@@ -1,0 +1,66 @@
+// slipway stop and restart: the stop signal, and after a while the kill.
+import * as E from '#fp/Either'
+import type { TaskEither } from '#fp/TaskEither'
+import type { EngineError } from '../../model/errors.ts'
+import { type Context, command, type FlagTable } from '../command.ts'
+import type { EngineForCli } from '../engine.ts'
+import { reportError } from '../report.ts'
+
+const flags = {
+  signal: {
+    kind: 'text',
+    short: 's',
+    value: 'SIGNAL',
+    help: "Signal that asks it to end (default: the container's)",
+  },
+  timeout: {
+    kind: 'integer',
+    short: 't',
+    value: 'SECONDS',
+    aliases: ['time'],
+    help: "Seconds until it is killed; -1 waits for ever (default: the container's, else 10)",
+  },
+} as const satisfies FlagTable
+
+type Verb = (
+  engine: EngineForCli,
+  container: string,
+  options: { readonly signal?: string; readonly timeout?: number },
+) => TaskEither<EngineError, unknown>
+
+/** All at once: each may take as long as its grace. */
+const each = async ({ args, stdout, stderr, engine }: Context<typeof flags>, verb: Verb): Promise<number> => {
+  const { signal, timeout } = args.flags
+  const options = {
+    ...(signal === undefined ? {} : { signal }),
+    ...(timeout === undefined ? {} : { timeout: timeout < 0 ? -1 : timeout * 1000 }),
+  }
+  const live = await engine()
+  const codes = await Promise.all(
+    args.positionals.map(async (name) => {
+      const done = await verb(live, name, options)()
+      if (E.isRight(done)) stdout.write(`${name}\n`)
+      else reportError(stderr, done.left)
+      return E.isRight(done) ? 0 : 1
+    }),
+  )
+  return Math.max(...codes)
+}
+
+export const stop = command({
+  name: 'stop',
+  summary: 'End containers, politely first',
+  usage: '[OPTIONS] CONTAINER [CONTAINER...]',
+  positionals: { min: 1 },
+  flags,
+  run: (context) => each(context, (engine, name, options) => engine.containers.stop(name, options)),
+})
+
+export const restart = command({
+  name: 'restart',
+  summary: 'End containers and start them again',
+  usage: '[OPTIONS] CONTAINER [CONTAINER...]',
+  positionals: { min: 1 },
+  flags,
+  run: (context) => each(context, (engine, name, options) => engine.containers.restart(name, options)),
+})

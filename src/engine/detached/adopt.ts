@@ -1,0 +1,22 @@
+// A container whose monitor died runs on; a new monitor takes it over.
+import { pipe } from '#fp/function'
+import type { TaskEither } from '#fp/TaskEither'
+import * as TE from '#fp/TaskEither'
+import type { EngineError } from '../../model/errors.ts'
+import type { DetachedContainer, MonitorConnection } from '../ports/detached.ts'
+import type { Ports } from '../ports.ts'
+import { planDetached } from './plan.ts'
+import { imageOf } from './start.ts'
+
+/** Log, attach, exit record and restarts go on. Under the container's lock. Fails: WrongStatus where it ended meanwhile; as a start does. */
+export const adopt = (
+  ports: Ports,
+  { document, state }: DetachedContainer,
+): TaskEither<EngineError, MonitorConnection> =>
+  state === undefined
+    ? TE.left({ _tag: 'WrongStatus', container: document.name, status: 'exited', wanted: 'running' })
+    : pipe(
+        ports.host.prepareImage(imageOf(document)),
+        TE.flatMap((image) => planDetached(ports, { ...document, image })),
+        TE.flatMap((plan) => ports.monitors.launch(document, plan, { adopts: state })),
+      )

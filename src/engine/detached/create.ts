@@ -1,0 +1,76 @@
+// create: image, argv and options become a container that waits on disk to be started.
+import * as E from '#fp/Either'
+import { pipe } from '#fp/function'
+import type { TaskEither } from '#fp/TaskEither'
+import * as TE from '#fp/TaskEither'
+import { type ContainerDocument, DOCUMENT_VERSION } from '../../model/container-document.ts'
+import type { DecodedDetached } from '../../model/detached-options.ts'
+import type { EngineError } from '../../model/errors.ts'
+import type { ImageSource } from '../../model/options.ts'
+import { containerName } from '../names.ts'
+import type { Ports } from '../ports.ts'
+import { planDetached } from './plan.ts'
+
+export interface CreateRequest extends DecodedDetached {
+  readonly image: ImageSource
+  readonly argv: readonly string[]
+}
+
+/** Of names that nobody chose. */
+const MOST_DRAWS = 100
+
+/**
+ * All that a start decides is decided once here, so that what cannot be started is not made. Fails: as a start does, and NameInUse.
+ */
+export const createContainer =
+  (request: CreateRequest) =>
+  (ports: Ports): TaskEither<EngineError, ContainerDocument> =>
+    pipe(
+      ports.host.prepareImage(request.image),
+      TE.flatMap((image) => planDetached(ports, { ...request, id: ports.host.randomId(), image })),
+      TE.flatMapEither(({ image, spec }) =>
+        pipe(
+          takeName(ports, request.options.name),
+          E.map(
+            ({ id, name }): ContainerDocument => ({
+              version: DOCUMENT_VERSION,
+              id,
+              name,
+              createdMs: Date.now(),
+              image: { reference: image.reference, id: image.id },
+              argv: request.argv,
+              command: spec.process?.args ?? [],
+              options: request.options,
+              policies: request.policies,
+            }),
+          ),
+        ),
+      ),
+      TE.flatMapEither((document) =>
+        pipe(
+          ports.detached.create(document),
+          E.bimap(
+            (error) => {
+              ports.host.state.freeName(document.name)
+              return error
+            },
+            () => document,
+          ),
+        ),
+      ),
+    )
+
+/** A name, and the id that has it: where nobody chose one, an id is drawn until its own name is free. */
+const takeName = (
+  { host }: Ports,
+  wanted: string | undefined,
+): E.Either<EngineError, { readonly id: string; readonly name: string }> => {
+  const draw = (left: number): ReturnType<typeof takeName> => {
+    const id = host.randomId()
+    const name = wanted ?? (left > 0 ? containerName(id) : `${containerName(id)}_${id.slice(0, 6)}`)
+    const taken = host.state.takeName(name, id)
+    if (E.isRight(taken)) return E.right({ id, name })
+    return wanted === undefined && taken.left._tag === 'NameInUse' && left > 0 ? draw(left - 1) : taken
+  }
+  return draw(MOST_DRAWS)
+}

@@ -1,0 +1,56 @@
+// What a container that outlives its engine is started by: the same plan as any other, but for who holds it.
+import * as E from '#fp/Either'
+import { pipe } from '#fp/function'
+import type { TaskEither } from '#fp/TaskEither'
+import * as TE from '#fp/TaskEither'
+import type { DecodedDetached } from '../../model/detached-options.ts'
+import type { EngineError } from '../../model/errors.ts'
+import type { PreparedImage } from '../../model/prepared-image.ts'
+import type { ResolvedUser } from '../../model/user-db.ts'
+import { type LaunchInput, type LaunchPlan, planLaunch } from '../../plan/launch/index.ts'
+import type { Lasting } from '../../plan/launch/lasting.ts'
+import type { Ports } from '../ports.ts'
+import { decideTemplate, type StartRequest, type Template, userOf } from '../start.ts'
+
+export interface DetachedRequest extends DecodedDetached {
+  readonly id: string
+  readonly image: PreparedImage
+  readonly argv: readonly string[]
+  /** In place of the one that the options name. */
+  readonly user?: ResolvedUser
+}
+
+export interface DetachedPlan extends Template {
+  readonly image: PreparedImage
+}
+
+/** It is its monitor's child, and nobody else's. */
+const LASTING: Lasting = {
+  leavesParent: false,
+  waitsForStart: false,
+  extraFds: 0,
+  copiesUp: false,
+  pausesBeforeRoot: false,
+  createContainer: [],
+  startContainer: [],
+  keepsKeyring: false,
+}
+
+/** Fails: UnknownUser, InvalidOption, HostUnfit … */
+export const planDetached = (
+  ports: Ports,
+  { id, image, argv, options, policies, user }: DetachedRequest,
+  planOf: (input: LaunchInput) => LaunchPlan = (input) => planLaunch({ ...input, lasting: LASTING }),
+): TaskEither<EngineError, DetachedPlan> => {
+  const request: StartRequest = { image: image.reference, argv, options, keep: !policies.autoRemove }
+  return pipe(
+    TE.Do,
+    TE.flatMap(
+      () => async () => (user === undefined ? userOf(ports, image, options, undefined) : E.right(user)),
+    ),
+    TE.flatMapEither((found) =>
+      decideTemplate(ports, request, image, found, planOf, { id, isParked: false }),
+    ),
+    TE.map((template) => ({ ...template, image })),
+  )
+}

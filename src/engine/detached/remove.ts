@@ -1,0 +1,33 @@
+// rm: a container that has ended goes, with all that is left of it.
+import * as E from '#fp/Either'
+import { pipe } from '#fp/function'
+import type { TaskEither } from '#fp/TaskEither'
+import * as TE from '#fp/TaskEither'
+import { allowed, runs, statusOf } from '../../model/container-status.ts'
+import type { EngineError } from '../../model/errors.ts'
+import type { DetachedContainer } from '../ports/detached.ts'
+import type { Ports } from '../ports.ts'
+import { connected } from './stop.ts'
+import { ended } from './wait.ts'
+
+/** `force`: one that runs is killed first. Fails: ContainerNotFound, WrongStatus. */
+export const removeContainer =
+  (id: string, force: boolean) =>
+  (ports: Ports): TaskEither<EngineError, void> =>
+    ports.detached.locked(id, async (container) => {
+      const isOver = !runs(statusOf(container))
+      if (!isOver && !force) return E.map(() => undefined)(allowed('remove', container))
+      const over = isOver ? E.right(undefined) : await end(ports, container)()
+      if (E.isLeft(over)) return over
+      await ports.detached.remove(container.document)
+      return E.right(undefined)
+    })
+
+/** Resolves when nobody of it is left. */
+const end = (ports: Ports, container: DetachedContainer): TaskEither<EngineError, void> =>
+  pipe(
+    TE.fromEither(ports.detached.want(container.document.id, false)),
+    TE.flatMap(() => connected(ports, container)),
+    TE.tap((connection) => connection.ask({ _tag: 'Kill' })),
+    TE.flatMap(ended),
+  )

@@ -1,0 +1,47 @@
+// start: a monitor is made for the container, and starts it.
+import * as E from '#fp/Either'
+import { pipe } from '#fp/function'
+import type { TaskEither } from '#fp/TaskEither'
+import * as TE from '#fp/TaskEither'
+import type { ContainerDocument } from '../../model/container-document.ts'
+import { allowed, statusOf } from '../../model/container-status.ts'
+import type { EngineError } from '../../model/errors.ts'
+import type { MonitorConnection } from '../ports/detached.ts'
+import type { Ports } from '../ports.ts'
+import { planDetached } from './plan.ts'
+
+export interface StartedContainer {
+  readonly document: ContainerDocument
+  /** From its first byte on; the caller closes it. Absent where the container ran already. */
+  readonly connection?: MonitorConnection
+}
+
+export interface StartChoices {
+  /** What its first connection hears from the first byte on. */
+  readonly attach?: { readonly stdin: boolean; readonly output: boolean }
+}
+
+/** Resolves when the payload has been executed. One that runs is left as it is. Fails: ContainerNotFound, WrongStatus; as a start does. */
+export const startContainer =
+  (id: string, { attach }: StartChoices = {}) =>
+  (ports: Ports): TaskEither<EngineError, StartedContainer> =>
+    ports.detached.locked(id, async (container) => {
+      const { document } = container
+      if (['running', 'restarting'].includes(statusOf(container))) return E.right({ document })
+      const started = await pipe(
+        TE.fromEither(allowed('start', container)),
+        TE.flatMap(() => ports.host.prepareImage(imageOf(document))),
+        TE.flatMap((image) =>
+          planDetached(ports, { ...document, image: { ...image, reference: document.image.reference } }),
+        ),
+        TE.tap(() => TE.fromTask(() => ports.detached.clear(container))),
+        TE.tap(() => ports.host.makeBindSources(document.options, undefined)),
+        TE.tap(() => TE.fromEither(ports.detached.want(id, true))),
+        TE.flatMap((plan) => ports.monitors.launch(document, plan, attach === undefined ? {} : { attach })),
+      )()
+      return E.map((connection: MonitorConnection) => ({ document, connection }))(started)
+    })
+
+/** By its id: a container stays with the image it was made of. */
+export const imageOf = ({ image }: ContainerDocument): string | { readonly rootfs: string } =>
+  image.id.startsWith('/') ? { rootfs: image.id } : image.id

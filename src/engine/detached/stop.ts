@@ -1,0 +1,110 @@
+// stop and kill: what is asked of a monitor, or done in place of one that died.
+import * as E from '#fp/Either'
+import { pipe } from '#fp/function'
+import type { TaskEither } from '#fp/TaskEither'
+import * as TE from '#fp/TaskEither'
+import { allowed, statusOf } from '../../model/container-status.ts'
+import type { EngineError } from '../../model/errors.ts'
+import type { MonitorRequest } from '../../model/monitor-frames.ts'
+import { signalNumber } from '../../model/signals.ts'
+import type { DetachedContainer, MonitorConnection } from '../ports/detached.ts'
+import type { Ports } from '../ports.ts'
+import { adopt } from './adopt.ts'
+import { ended } from './wait.ts'
+
+export interface StopChoices {
+  /** Name or number; default: the container's own. */
+  readonly signal?: string
+  /** Until SIGKILL; -1: never. Default: the container's own. */
+  readonly timeoutMs?: number
+}
+
+/**
+ * Resolves when it has ended; at once for one that has. It is not started again, whatever its policy. Once asked, the monitor carries
+ * it to the end, whether the caller lives or not. Fails: ContainerNotFound, InvalidOption.
+ */
+export const stopContainer =
+  (id: string, { signal, timeoutMs }: StopChoices = {}) =>
+  (ports: Ports): TaskEither<EngineError, void> =>
+    pipe(
+      ports.detached.locked(id, async (container) => {
+        const { document } = container
+        const wanted = signalOf(signal ?? document.options.stopSignal ?? 'SIGTERM')
+        if (E.isLeft(wanted)) return wanted
+        const noted = ports.detached.want(id, false)
+        if (E.isLeft(noted)) return noted
+        if (!allowedNow('stop', container)) return E.right(undefined)
+        const asked = await asking(ports, container, {
+          _tag: 'Stop',
+          signal: wanted.right,
+          timeoutMs: timeoutMs ?? document.policies.stopMs,
+        })()
+        return asked
+      }),
+      TE.flatMap((connection) => (connection === undefined ? TE.right(undefined) : ended(connection))),
+    )
+
+/** To the first process. Fails: ContainerNotFound, WrongStatus, InvalidOption. */
+export const killContainer =
+  (id: string, signal: string) =>
+  (ports: Ports): TaskEither<EngineError, void> =>
+    ports.detached.locked(id, async (container) => {
+      const number = signalOf(signal)
+      if (E.isLeft(number)) return number
+      const fit = allowed('kill', container)
+      if (E.isLeft(fit)) return fit
+      // As Docker: who kills does not want it back.
+      if (number.right === SIGKILL) ports.detached.want(id, false)
+      const request: MonitorRequest =
+        number.right === SIGKILL ? { _tag: 'Kill' } : { _tag: 'Signal', signal: number.right }
+      return E.map((connection: MonitorConnection) => connection.close())(
+        await asking(ports, container, request)(),
+      )
+    })
+
+const SIGKILL = 9
+
+const allowedNow = (operation: 'stop', container: DetachedContainer): boolean =>
+  E.isRight(allowed(operation, container))
+
+const signalOf = (signal: string): E.Either<EngineError, number> => {
+  const number = signalNumber(signal)
+  return number === undefined
+    ? E.left({ _tag: 'InvalidOption', option: 'signal', value: signal, why: 'no such signal' })
+    : E.right(number)
+}
+
+/** The connection that was asked, which hears of the end. */
+const asking = (
+  ports: Ports,
+  container: DetachedContainer,
+  request: MonitorRequest,
+): TaskEither<EngineError, MonitorConnection> =>
+  pipe(
+    connected(ports, container),
+    TE.tap((connection) => connection.ask({ _tag: 'Attach', watch: true })),
+    TE.tap((connection) => connection.ask(request)),
+  )
+
+/** Of one whose monitor died a new one is made. */
+export const connected = (
+  ports: Ports,
+  container: DetachedContainer,
+): TaskEither<EngineError, MonitorConnection> =>
+  pipe(
+    ports.monitors.connect(container.document.id),
+    TE.flatMap((connection) =>
+      connection !== undefined
+        ? TE.right(connection)
+        : statusOf(container) === 'restarting'
+          ? TE.left(gone(container))
+          : adopt(ports, container),
+    ),
+  )
+
+const gone = ({ document }: DetachedContainer): EngineError => ({
+  _tag: 'WrongStatus',
+  container: document.name,
+  status: 'exited',
+  wanted: 'running',
+})

@@ -1,0 +1,97 @@
+// The verbs of containers that outlive their engine, by whatever a caller calls the container.
+import { pipe } from '#fp/function'
+import type { TaskEither } from '#fp/TaskEither'
+import * as TE from '#fp/TaskEither'
+import type { EngineError } from '../../model/errors.ts'
+import type { AttachedStreams, DetachedContainer } from '../ports/detached.ts'
+import type { Ports } from '../ports.ts'
+import { type AttachChoices, attachContainer } from './attach.ts'
+import { type CreateRequest, createContainer } from './create.ts'
+import { type ExecRequest, execIn } from './exec.ts'
+import { findContainer } from './find.ts'
+import { type StartChoices, startContainer } from './start.ts'
+import { killContainer, type StopChoices, stopContainer } from './stop.ts'
+import { type WaitCondition, waitForContainer } from './wait.ts'
+
+/** What a container is called. */
+export interface Called {
+  readonly id: string
+  readonly name: string
+}
+
+export const create =
+  (request: CreateRequest) =>
+  (ports: Ports): TaskEither<EngineError, Called> =>
+    pipe(
+      createContainer(request)(ports),
+      TE.map(({ id, name }) => ({ id, name })),
+    )
+
+const called =
+  <A>(wanted: string, verb: (id: string) => (ports: Ports) => TaskEither<EngineError, A>) =>
+  (ports: Ports): TaskEither<EngineError, A> =>
+    pipe(
+      TE.fromEither(findContainer(ports, wanted)),
+      TE.flatMap(({ document }) => verb(document.id)(ports)),
+    )
+
+/** Nobody hears its output but its log. */
+export const start =
+  (wanted: string) =>
+  (ports: Ports): TaskEither<EngineError, Called> =>
+    called(
+      wanted,
+      (id) => (inner) =>
+        pipe(
+          startContainer(id)(inner),
+          TE.map(({ document, connection }) => {
+            connection?.close()
+            return { id: document.id, name: document.name }
+          }),
+        ),
+    )(ports)
+
+/** Its streams from the first byte on; of one that runs already, from now on. */
+export const startAttached =
+  (wanted: string, attach: NonNullable<StartChoices['attach']>) =>
+  (ports: Ports): TaskEither<EngineError, AttachedStreams> =>
+    called(
+      wanted,
+      (id) => (inner) =>
+        pipe(
+          startContainer(id, { attach })(inner),
+          TE.flatMap(({ connection }) =>
+            connection === undefined
+              ? attachContainer(id, { stdin: attach.stdin })(inner)
+              : inner.monitors.streams(connection, { stdin: attach.stdin }),
+          ),
+        ),
+    )(ports)
+
+export const inspect =
+  (wanted: string) =>
+  (ports: Ports): TaskEither<EngineError, DetachedContainer> =>
+    TE.fromEither(findContainer(ports, wanted))
+
+export const stop = (wanted: string, choices: StopChoices = {}) =>
+  called(wanted, (id) => stopContainer(id, choices))
+
+export const kill = (wanted: string, signal = 'SIGKILL') => called(wanted, (id) => killContainer(id, signal))
+
+export const restart = (wanted: string, choices: StopChoices = {}) =>
+  called(
+    wanted,
+    (id) => (ports) =>
+      pipe(
+        stopContainer(id, choices)(ports),
+        TE.flatMap(() => start(id)(ports)),
+      ),
+  )
+
+export const wait = (wanted: string, condition?: WaitCondition) =>
+  called(wanted, (id) => waitForContainer(id, condition))
+
+export const attach = (wanted: string, choices: AttachChoices = {}) =>
+  called(wanted, (id) => attachContainer(id, choices))
+
+export const exec = (wanted: string, request: ExecRequest) => called(wanted, (id) => execIn(id, request))

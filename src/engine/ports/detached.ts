@@ -1,0 +1,113 @@
+// The ports to containers that outlive their engine: their documents on disk, and the monitors that hold them.
+import type { Readable, Writable } from 'node:stream'
+import type { Either } from '#fp/Either'
+import type { TaskEither } from '#fp/TaskEither'
+import type { ContainerDocument } from '../../model/container-document.ts'
+import type { ContainerFacts } from '../../model/container-status.ts'
+import type { EngineError } from '../../model/errors.ts'
+import type { MonitorMessage, MonitorRequest } from '../../model/monitor-frames.ts'
+import type { ExitRecord, MonitorState } from '../../model/monitor-state.ts'
+import type { Spec } from '../../model/oci-spec.ts'
+import type { Cleanup } from '../../plan/cleanup.ts'
+import type { LaunchPlan } from '../../plan/launch/index.ts'
+import type { OpenCgroupParent } from './host.ts'
+
+/** A container as it was a moment ago. */
+export interface DetachedContainer extends ContainerFacts {
+  readonly document: ContainerDocument
+  /** Asked for last: after a reboot only one that is to run is started again. */
+  readonly isWanted: boolean
+}
+
+export interface DetachedStore {
+  /** All whose document can be read; of the others, the errors. */
+  readonly list: () => {
+    readonly containers: readonly DetachedContainer[]
+    readonly damaged: readonly EngineError[]
+  }
+  /** Undefined where there is no such directory. Fails: StateDamaged. */
+  readonly read: (id: string) => Either<EngineError, DetachedContainer | undefined>
+  /** Makes the directory and its document. Fails: SyscallFailed. */
+  readonly create: (document: ContainerDocument) => Either<EngineError, void>
+  readonly write: (document: ContainerDocument) => Either<EngineError, void>
+  /** Whether it is to run. */
+  readonly want: (id: string, wanted: boolean) => Either<EngineError, void>
+  /** Removes the groups that a monitor which was killed has left, and whoever is in them; for one that does not run. Never fails. */
+  readonly clear: (container: DetachedContainer) => Promise<void>
+  /** Takes the container out of sight, then removes what is left of it. Never fails: a sweep removes the rest. */
+  readonly remove: (document: ContainerDocument) => Promise<void>
+  /**
+   * Runs `body` while nobody else changes the container, on what it is by then. Fails: ContainerNotFound, also where it was removed
+   * meanwhile; whatever `body` fails with.
+   */
+  readonly locked: <A>(
+    id: string,
+    body: (container: DetachedContainer) => Promise<Either<EngineError, A>>,
+  ) => TaskEither<EngineError, A>
+}
+
+/** One connection to a monitor. */
+export interface MonitorConnection {
+  /** Fails: SyscallFailed with the monitor's errno, or EPIPE where it ended before it answered. */
+  readonly ask: (request: MonitorRequest) => TaskEither<EngineError, void>
+  /** Bytes for standard input; true when more may follow at once. */
+  readonly write: (bytes: Uint8Array) => boolean
+  /** Called once, when more may follow. */
+  readonly onDrain: (then: () => void) => void
+  /** Heard in their order, what came before anybody listened too; undefined is the end of the connection, after which nothing comes. */
+  readonly listen: (listener: (message: MonitorMessage | undefined) => void) => void
+  /** Messages that were taken and are for another listener. */
+  readonly unread: (messages: readonly MonitorMessage[]) => void
+  readonly pause: () => void
+  readonly resume: () => void
+  readonly close: () => void
+}
+
+/** What an attached client sees of a container. */
+export interface AttachedStreams {
+  readonly stdin: Writable | null
+  readonly stdout: Readable
+  readonly stderr: Readable
+  /** The end of this run; undefined where the connection ended without one. Never rejects. */
+  readonly exit: Promise<ExitRecord | undefined>
+  /** Output that this client was too slow to read. */
+  readonly missedBytes: number
+  readonly resize: (columns: number, rows: number) => void
+  readonly signal: (signal: number) => void
+  /** Leaves; the container runs on. */
+  readonly close: () => void
+}
+
+/** All that a monitor starts a container by. */
+export interface DetachedStart {
+  readonly spec: Spec
+  readonly plan: LaunchPlan
+  readonly parents: readonly OpenCgroupParent[]
+  readonly cleanup: Cleanup
+}
+
+export interface MonitorLaunch {
+  /** What the first connection hears from the container's first byte on. */
+  readonly attach?: { readonly stdin: boolean; readonly output: boolean }
+  /** It runs already, as this tells. */
+  readonly adopts?: MonitorState
+}
+
+export interface Monitors {
+  /**
+   * Resolves when the payload has been executed, or at once for one that is adopted. Fails: as a launch does, WrongStatus where a
+   * monitor lives already.
+   */
+  readonly launch: (
+    container: ContainerDocument,
+    start: DetachedStart,
+    choices?: MonitorLaunch,
+  ) => TaskEither<EngineError, MonitorConnection>
+  /** Of a connection that has asked for them. */
+  readonly streams: (
+    connection: MonitorConnection,
+    wanted: { readonly stdin: boolean },
+  ) => TaskEither<EngineError, AttachedStreams>
+  /** Undefined where none lives. */
+  readonly connect: (id: string) => TaskEither<EngineError, MonitorConnection | undefined>
+}

@@ -1,0 +1,132 @@
+// The verbs of containers that outlive whoever starts them, with their options decoded.
+import * as E from '#fp/Either'
+import { pipe } from '#fp/function'
+import type { TaskEither } from '#fp/TaskEither'
+import type { LiveEngine } from './adapters/live.ts'
+import type { ExecProcess } from './engine/detached/exec.ts'
+import type { StopChoices } from './engine/detached/stop.ts'
+import type { Called } from './engine/detached/verbs.ts'
+import type { WaitCondition } from './engine/detached/wait.ts'
+import type { AttachedStreams, DetachedContainer } from './engine/ports/detached.ts'
+import {
+  type DetachedOptions,
+  decodeDetachedOptions,
+  decodeStopOptions,
+  type StopOptions,
+} from './model/detached-options.ts'
+import type { EngineError } from './model/errors.ts'
+import { decodeExecOptions, type ExecOptions } from './model/exec-options.ts'
+import type { ImageSource } from './model/options.ts'
+import { decodeArgv, decodeImage } from './model/options-decode.ts'
+
+export type { ExecProcess } from './engine/detached/exec.ts'
+export type { Called } from './engine/detached/verbs.ts'
+export type { WaitCondition } from './engine/detached/wait.ts'
+export type { AttachedStreams, DetachedContainer } from './engine/ports/detached.ts'
+export type { DetachedOptions, LogOptions, RestartPolicy, StopOptions } from './model/detached-options.ts'
+export type { ExecOptions } from './model/exec-options.ts'
+
+/** Every `container` is a name, an id, or the unique beginning of one. */
+export interface ContainerVerbs {
+  /** Makes a container and does not start it. Fails: as a start does, NameInUse. */
+  readonly create: (
+    image: ImageSource,
+    argv?: readonly string[],
+    options?: DetachedOptions,
+  ) => TaskEither<EngineError, Called>
+  /**
+   * Resolves when its program has been executed. It goes on without this process. One that runs is left as it is. Fails:
+   * ContainerNotFound, WrongStatus; as a start does.
+   */
+  readonly start: (container: string) => TaskEither<EngineError, Called>
+  /** The same, and its streams from the first byte on. */
+  readonly startAttached: (
+    container: string,
+    options?: { readonly stdin?: boolean },
+  ) => TaskEither<EngineError, AttachedStreams>
+  /** All that is known of it. Fails: ContainerNotFound, StateDamaged. */
+  readonly inspect: (container: string) => TaskEither<EngineError, DetachedContainer>
+  /** Its streams from now on. Fails: ContainerNotFound, WrongStatus, SyscallFailed (EBUSY where another one has its standard input). */
+  readonly attach: (
+    container: string,
+    options?: { readonly stdin?: boolean },
+  ) => TaskEither<EngineError, AttachedStreams>
+  /**
+   * One more process in a container that runs; resolves when it has been executed. It ends with this process unless it is to be
+   * detached. Fails: ContainerNotFound, WrongStatus, CommandNotFound, CommandNotExecutable, UnknownUser, InvalidOption.
+   */
+  readonly exec: (
+    container: string,
+    argv: readonly string[],
+    options?: ExecOptions,
+  ) => TaskEither<EngineError, ExecProcess>
+  /** Its stop signal, then SIGKILL; resolves when it has ended. No restart follows. */
+  readonly stop: (container: string, options?: StopOptions) => TaskEither<EngineError, void>
+  readonly restart: (container: string, options?: StopOptions) => TaskEither<EngineError, Called>
+  /** A signal to the first process. Default SIGKILL. */
+  readonly kill: (container: string, signal?: string) => TaskEither<EngineError, void>
+  /** Resolves with its exit code when it has ended; -1 where that is unknown. */
+  readonly wait: (container: string, condition?: WaitCondition) => TaskEither<EngineError, number>
+}
+
+type Verbs = typeof import('./engine/detached/verbs.ts')
+
+/** `tracked`: a program of the open engine, known to its session. */
+export const containerVerbs = (
+  tracked: <A>(
+    what: string,
+    use: (engine: LiveEngine) => TaskEither<EngineError, A>,
+  ) => TaskEither<EngineError, A>,
+): ContainerVerbs => {
+  /** Loaded with the first use: no attached start needs them. */
+  const verb = <A>(
+    what: string,
+    use: (
+      verbs: Verbs,
+      engine: LiveEngine,
+    ) => E.Either<EngineError, (ports: LiveEngine['ports']) => TaskEither<EngineError, A>>,
+  ): TaskEither<EngineError, A> =>
+    tracked(what, (engine) => async () => {
+      const program = use(await import('./engine/detached/verbs.ts'), engine)
+      return E.isLeft(program) ? program : program.right(engine.ports)()
+    })
+  return {
+    create: (image, argv, options) =>
+      verb('create', ({ create }, { facts }) =>
+        pipe(
+          E.Do,
+          E.bind('image', () => decodeImage(image)),
+          E.bind('argv', () => decodeArgv(argv)),
+          E.bind('wanted', () => decodeDetachedOptions(options, facts)),
+          E.map(({ wanted, ...what }) => create({ ...what, ...wanted })),
+        ),
+      ),
+    start: (container) => verb('start', ({ start }) => E.right(start(String(container)))),
+    startAttached: (container, { stdin = false } = {}) =>
+      verb('start', ({ startAttached }) =>
+        E.right(startAttached(String(container), { stdin, output: true })),
+      ),
+    inspect: (container) => verb('inspect', ({ inspect }) => E.right(inspect(String(container)))),
+    attach: (container, options) =>
+      verb('attach', ({ attach }) => E.right(attach(String(container), options))),
+    exec: (container, argv, options) =>
+      verb('exec', ({ exec }, { facts }) =>
+        pipe(
+          E.Do,
+          E.bind('argv', () => decodeArgv(argv)),
+          E.bind('wanted', () => decodeExecOptions(options, facts)),
+          E.map((given) => exec(String(container), { ...given.wanted, argv: given.argv })),
+        ),
+      ),
+    stop: (container, options) =>
+      verb('stop', ({ stop }) =>
+        E.map((choices: StopChoices) => stop(String(container), choices))(decodeStopOptions(options)),
+      ),
+    restart: (container, options) =>
+      verb('restart', ({ restart }) =>
+        E.map((choices: StopChoices) => restart(String(container), choices))(decodeStopOptions(options)),
+      ),
+    kill: (container, signal) => verb('kill', ({ kill }) => E.right(kill(String(container), signal))),
+    wait: (container, condition) => verb('wait', ({ wait }) => E.right(wait(String(container), condition))),
+  }
+}

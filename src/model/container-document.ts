@@ -1,0 +1,102 @@
+// containers/<id>/container.json: what was asked of a container that outlives whoever asked. Replaced whole, never changed in place.
+import type { Either } from '#fp/Either'
+import * as E from '#fp/Either'
+import {
+  array,
+  boolean,
+  check,
+  type Decoder,
+  integer,
+  isObject,
+  type Mismatch,
+  mismatch,
+  object,
+  oneOf,
+  show,
+  text,
+} from './decode.ts'
+import type { Policies } from './detached-options.ts'
+import type { EngineError } from './errors.ts'
+import type { DecodedOptions } from './options-decoded.ts'
+
+export const DOCUMENT_VERSION = 1
+
+export interface ContainerDocument {
+  readonly version: typeof DOCUMENT_VERSION
+  /** 64 lower-case hex digits. */
+  readonly id: string
+  /** Given, or drawn by the id. */
+  readonly name: string
+  /** Milliseconds since 1970. */
+  readonly createdMs: number
+  /** The image as it was asked for, and the id it had then: a name may move on, a container stays with its image. */
+  readonly image: { readonly reference: string; readonly id: string }
+  /** As asked for: none stands for the image's own command. */
+  readonly argv: readonly string[]
+  /** What is executed, with the image's entrypoint and command. */
+  readonly command: readonly string[]
+  readonly options: DecodedOptions
+  readonly policies: Policies
+}
+
+const id: Decoder<string> = check(text, (value) =>
+  /^[0-9a-f]{64}$/.test(value) ? undefined : 'is not 64 hex digits',
+)
+
+const policies = object({
+  restart: object({
+    name: oneOf('no', 'on-failure', 'always', 'unless-stopped'),
+    most: integer(0),
+  }),
+  log: object({
+    form: oneOf('compact', 'json-file', 'none'),
+    maxBytes: integer(1),
+    maxFiles: integer(1),
+    blocking: boolean,
+  }),
+  stdin: boolean,
+  stopMs: integer(-1),
+  autoRemove: boolean,
+})
+
+/** They are decoded again when the container is started: then it shows whether this host still has what they name. */
+const options: Decoder<DecodedOptions> = (value) =>
+  isObject(value) ? E.right(value as DecodedOptions) : mismatch('expected an object', value)
+
+const document = object({
+  version: integer(DOCUMENT_VERSION, DOCUMENT_VERSION) as Decoder<typeof DOCUMENT_VERSION>,
+  id,
+  name: text,
+  createdMs: integer(0),
+  image: object({ reference: text, id: text }),
+  argv: array(text),
+  command: array(text),
+  options,
+  policies,
+})
+
+/** `file`: for the error. Fails: StateDamaged naming what is wrong where. */
+export const decodeContainerDocument = (
+  json: string,
+  file: string,
+): Either<EngineError, ContainerDocument> => {
+  let value: unknown
+  try {
+    value = JSON.parse(json)
+  } catch (error) {
+    return damaged(file, `is no JSON: ${(error as Error).message}`)
+  }
+  return E.mapLeft(
+    ({ where, why, value: found }: Mismatch): EngineError => ({
+      _tag: 'StateDamaged',
+      path: file,
+      why: `$${where}: ${why}${found === undefined ? '' : `: ${show(found)}`}`,
+    }),
+  )(document(value))
+}
+
+const damaged = (path: string, why: string): Either<EngineError, never> =>
+  E.left({ _tag: 'StateDamaged', path, why })
+
+export const encodeContainerDocument = (value: ContainerDocument): string =>
+  `${JSON.stringify(value, null, 2)}\n`

@@ -1,0 +1,82 @@
+// The status of a container that outlives its engine: computed from what is true now, and what each operation asks of it.
+import type { Either } from '#fp/Either'
+import * as E from '#fp/Either'
+import type { ContainerDocument } from './container-document.ts'
+import type { EngineError } from './errors.ts'
+import type { ExitRecord, MonitorState } from './monitor-state.ts'
+
+/** Docker's words. */
+export type ContainerStatus = 'created' | 'running' | 'paused' | 'restarting' | 'exited'
+
+export interface ContainerFacts {
+  /** Its last end. */
+  readonly exit?: ExitRecord
+  /** What its monitor wrote last, on this boot. */
+  readonly state?: MonitorState
+  /** Somebody holds the monitor's lock. */
+  readonly hasMonitor: boolean
+  /** The first process of the state is there, the very one. */
+  readonly isAlive: boolean
+  readonly isFrozen: boolean
+}
+
+/** A monitor that has not written a state yet is about to start the container, or to end. */
+export const statusOf = (facts: ContainerFacts): ContainerStatus => {
+  const { exit, state, hasMonitor, isAlive, isFrozen } = facts
+  if (isAlive) return isFrozen ? 'paused' : 'running'
+  if (isBetween(facts)) return 'running'
+  if (hasMonitor && state?.status === 'restarting') return 'restarting'
+  // One that could not be executed has not run.
+  return exit === undefined || (exit.failure !== undefined && exit.begunMs === 0) ? 'created' : 'exited'
+}
+
+/** Or will, by itself. */
+export const runs = (status: ContainerStatus): boolean =>
+  status === 'running' || status === 'paused' || status === 'restarting'
+
+/** Its first process has ended, and its monitor has not said yet what follows: soon it will. */
+export const isBetween = ({ hasMonitor, isAlive, state }: ContainerFacts): boolean =>
+  hasMonitor && !isAlive && state?.status === 'running'
+
+/** It runs, and nobody holds its streams: its monitor died. */
+export const isOrphan = ({ hasMonitor, isAlive }: ContainerFacts): boolean => isAlive && !hasMonitor
+
+export type ContainerOperation =
+  | 'start'
+  | 'stop'
+  | 'kill'
+  | 'pause'
+  | 'unpause'
+  | 'remove'
+  | 'exec'
+  | 'attach'
+  | 'update'
+
+/** The statuses an operation works in, and the one word for them. Docker's rules. */
+const WORKS_IN: Readonly<
+  Record<ContainerOperation, readonly [wanted: string, ...statuses: ContainerStatus[]]>
+> = {
+  start: ['stopped', 'created', 'exited'],
+  stop: ['running', 'running', 'paused', 'restarting'],
+  kill: ['running', 'running', 'paused', 'restarting'],
+  pause: ['running', 'running'],
+  unpause: ['paused', 'paused'],
+  remove: ['stopped', 'created', 'exited'],
+  exec: ['running', 'running'],
+  attach: ['running', 'running', 'restarting'],
+  update: ['there', 'created', 'running', 'paused', 'restarting', 'exited'],
+}
+
+export const worksIn = (operation: ContainerOperation, status: ContainerStatus): boolean =>
+  (WORKS_IN[operation] as readonly string[]).indexOf(status, 1) > 0
+
+/** Fails: WrongStatus. */
+export const allowed = <A extends ContainerFacts & { readonly document: ContainerDocument }>(
+  operation: ContainerOperation,
+  container: A,
+): Either<EngineError, A> => {
+  const status = statusOf(container)
+  if (worksIn(operation, status)) return E.right(container)
+  const [wanted] = WORKS_IN[operation]
+  return E.left({ _tag: 'WrongStatus', container: container.document.name, status, wanted })
+}

@@ -1,0 +1,45 @@
+// What a monitor does last for a container that is removed at its end: the container goes out of sight in one step.
+import type { ContainerDocument } from '../model/container-document.ts'
+import { AT_FDCWD, AT_REMOVEDIR, ENOENT, O_CLOEXEC, oDirectory } from './kernel.ts'
+import { type Arch, Program, SlotSpace } from './program.ts'
+
+export interface RemovalPlaces {
+  /** Where what is to be deleted waits for whoever sweeps. */
+  readonly trash: string
+  readonly names: string
+  /** The container's own of its monitor, which has emptied it but for its lock. */
+  readonly run: string
+}
+
+/** Slot 0: the directory `containers`. */
+export const planRemoval = (
+  arch: Arch,
+  { trash, names, run }: RemovalPlaces,
+  { id, name }: Pick<ContainerDocument, 'id' | 'name'>,
+): Uint8Array => {
+  const slots = new SlotSpace()
+  const containers = slots.next()
+  const program = new Program(arch, slots)
+  const to = `${trash}/${id}`
+  program.call('move to trash', 'renameat2', [containers, program.text(id), AT_FDCWD, program.text(to), 0], {
+    path: to,
+    tolerate: [ENOENT],
+  })
+  const trashed = slots.next()
+  program.call('open directory', 'openat', [AT_FDCWD, program.text(trash), O_CLOEXEC | oDirectory(arch), 0], {
+    into: trashed,
+    path: trash,
+  })
+  program.call('free name', 'unlinkat', [AT_FDCWD, program.text(`${names}/${name}`), 0], {
+    path: name,
+    tolerate: [ENOENT],
+  })
+  const tolerate = [ENOENT]
+  program.call('remove file', 'unlinkat', [AT_FDCWD, program.text(`${run}/lock`), 0], { path: run, tolerate })
+  program.call('remove directory', 'unlinkat', [AT_FDCWD, program.text(run), AT_REMOVEDIR], {
+    path: run,
+    tolerate,
+  })
+  program.removeTree(trashed, id)
+  return program.encode()
+}
