@@ -32,6 +32,7 @@ import { statFields } from '../model/process-stat.ts'
 import { unless } from '../model/unless.ts'
 import type { Addon } from '../native/addon.ts'
 import type { LayerAddon } from '../native/layer-addon.ts'
+import { MONITOR_PROCESS } from '../plan/monitor-table.ts'
 import { engineErrorOf } from './attempt.ts'
 import { replaceFileNow } from './replace-file.ts'
 import { randomHex, type StateDir } from './state-dir.ts'
@@ -77,6 +78,7 @@ export const detachedStore = (parts: StoreParts): DetachedStore => {
   return {
     read,
     clear,
+    processDirectory: (id) => path.join(monitorDirectory(state.runtime, id), MONITOR_PROCESS),
     list: () => {
       const found = ids(state.containers).map(read)
       return {

@@ -211,8 +211,8 @@ const optionsOf = (
   template: DetachedStart,
   adopts: MonitorState | undefined,
 ): MonitorOptions => {
-  const { id, policies, options } = document
-  const { parents, spec, plan, cleanup } = template
+  const { id, policies, health } = document
+  const { parents, spec, plan, cleanup, probe } = template
   const shares = spec.linux?.namespaces?.some(({ type }) => type === 'pid') !== true
   const [first] = parents
   const memory = parents.find(({ version, controllers }) => version === 2 || controllers.includes('memory'))
@@ -234,7 +234,21 @@ const optionsOf = (
       maxFiles: policies.log.maxFiles,
       blocking: policies.log.blocking,
     },
-    stop: { signal: signalNumber(options.stopSignal ?? '') ?? SIGTERM, timeoutMs: policies.stopMs },
+    ...(probe === undefined || health === undefined
+      ? {}
+      : {
+          health: {
+            launch: probe.plan,
+            groups: probe.groups,
+            intervalMs: health.intervalMs,
+            timeoutMs: health.timeoutMs,
+            startPeriodMs: health.startPeriodMs,
+            startIntervalMs: health.startIntervalMs,
+            retries: health.retries,
+            action: health.onUnhealthy,
+          },
+        }),
+    stop: { signal: signalNumber(document.stopSignal) ?? SIGTERM, timeoutMs: policies.stopMs },
     hasTerminal: hasTerminal(document),
     stdin: policies.stdin ? 'open' : 'none',
     ...(memory && {

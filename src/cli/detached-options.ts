@@ -2,12 +2,23 @@
 import * as E from '#fp/Either'
 import type { DetachedOptions, LogOptions } from '../model/detached-options.ts'
 import type { EngineError } from '../model/errors.ts'
+import type { HealthOptions } from '../model/health.ts'
 import type { Args } from './command.ts'
 import type { CliStartOptions } from './engine.ts'
 import { split } from './mount-flags.ts'
 import type { RunFlags } from './run-flags.ts'
 
 type F = Args<RunFlags>['flags']
+
+const HEALTH_FLAGS = [
+  'health-cmd',
+  'health-interval',
+  'health-timeout',
+  'health-retries',
+  'health-start-period',
+  'health-start-interval',
+  'health-on-failure',
+] as const
 
 /** It is its monitor's, and not ours: what is started again, or keeps a log, needs one whether we stay or not. */
 export const outlivesUs = (f: F): boolean =>
@@ -43,6 +54,8 @@ export const detachedOptions = (
     })
   const log = logOptions(f)
   if (E.isLeft(log)) return log
+  const health = healthOptions(f)
+  if (E.isLeft(health)) return health
   const seconds = f['stop-timeout']
   return E.right({
     ...container,
@@ -51,7 +64,32 @@ export const detachedOptions = (
     ...(log.right === undefined ? {} : { log: log.right }),
     ...(seconds === undefined ? {} : { stopTimeout: seconds < 0 ? -1 : seconds * 1000 }),
     ...(f.rm ? { autoRemove: true } : {}),
+    ...(health.right === undefined ? {} : { health: health.right }),
   })
+}
+
+const healthOptions = (f: F): E.Either<EngineError, DetachedOptions['health']> => {
+  const [given] = HEALTH_FLAGS.filter((flag) => f[flag] !== undefined)
+  if (f['no-healthcheck'])
+    return given === undefined
+      ? E.right(false)
+      : E.left({
+          _tag: 'InvalidOption',
+          option: `--${given}`,
+          value: String(f[given]),
+          why: 'cannot be given with --no-healthcheck',
+        })
+  if (given === undefined) return E.right(undefined)
+  const named: readonly (readonly [keyof HealthOptions, unknown])[] = [
+    ['command', f['health-cmd']],
+    ['interval', f['health-interval']],
+    ['timeout', f['health-timeout']],
+    ['retries', f['health-retries']],
+    ['startPeriod', f['health-start-period']],
+    ['startInterval', f['health-start-interval']],
+    ['onUnhealthy', f['health-on-failure']],
+  ]
+  return E.right(Object.fromEntries(named.filter(([, value]) => value !== undefined)))
 }
 
 /** Docker's names: `local` is what it calls its own compact form. */

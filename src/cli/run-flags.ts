@@ -6,7 +6,6 @@ const never = (why: string) => ({ yet: false, why }) as const
 
 const NO_BRIDGE = 'containers have the network none or host so far'
 const NO_VOLUMES = 'there are no named volumes so far; bind mounts work'
-const NO_HEALTH = 'nothing watches the health of an attached container so far'
 const NO_BLOCK_LIMITS = 'block device limits are not there so far'
 const WINDOWS = 'it concerns Windows containers'
 
@@ -235,10 +234,48 @@ export const runFlags = {
     group: STREAMS,
     help: 'Start it again: no, on-failure[:TRIES], always, unless-stopped',
   },
-  'no-healthcheck': {
-    kind: 'boolean',
+  'no-healthcheck': { kind: 'boolean', group: STREAMS, help: "Leave the image's health check alone" },
+  'health-cmd': {
+    kind: 'text',
+    value: 'COMMAND',
     group: STREAMS,
-    help: "Do not run the image's health check (it never runs so far)",
+    help: 'Line for its shell that tells whether it is well',
+  },
+  'health-interval': {
+    kind: 'text',
+    value: 'DURATION',
+    group: STREAMS,
+    help: 'Between two checks (default 30s)',
+  },
+  'health-timeout': {
+    kind: 'text',
+    value: 'DURATION',
+    group: STREAMS,
+    help: 'Longest a check may take (default 30s)',
+  },
+  'health-retries': {
+    kind: 'integer',
+    value: 'COUNT',
+    group: STREAMS,
+    help: 'So many failures in a row are unhealthy (default 3)',
+  },
+  'health-start-period': {
+    kind: 'text',
+    value: 'DURATION',
+    group: STREAMS,
+    help: 'Failures before that do not count',
+  },
+  'health-start-interval': {
+    kind: 'text',
+    value: 'DURATION',
+    group: STREAMS,
+    help: 'Between two checks in the start period (default 5s)',
+  },
+  'health-on-failure': {
+    kind: 'text',
+    value: 'ACTION',
+    group: STREAMS,
+    help: 'What becomes of an unhealthy one: none, stop, restart, kill',
   },
   'log-driver': {
     kind: 'text',
@@ -289,12 +326,6 @@ export const runFlags = {
     help: '',
     unsupported: later('GPUs are not set up so far; --device works for device nodes'),
   },
-  'health-cmd': { kind: 'text', help: '', unsupported: later(NO_HEALTH) },
-  'health-interval': { kind: 'text', help: '', unsupported: later(NO_HEALTH) },
-  'health-retries': { kind: 'integer', help: '', unsupported: later(NO_HEALTH) },
-  'health-start-interval': { kind: 'text', help: '', unsupported: later(NO_HEALTH) },
-  'health-start-period': { kind: 'text', help: '', unsupported: later(NO_HEALTH) },
-  'health-timeout': { kind: 'text', help: '', unsupported: later(NO_HEALTH) },
   'io-maxbandwidth': { kind: 'text', help: '', unsupported: never(WINDOWS) },
   'io-maxiops': { kind: 'integer', help: '', unsupported: never(WINDOWS) },
   ip: { kind: 'text', help: '', unsupported: later(NO_BRIDGE) },

@@ -12,11 +12,13 @@ import {
   mismatch,
   object,
   oneOf,
+  optional,
   show,
   text,
 } from './decode.ts'
 import type { Policies } from './detached-options.ts'
 import type { EngineError } from './errors.ts'
+import type { HealthCheck } from './health.ts'
 import type { DecodedOptions } from './options-decoded.ts'
 
 export const DOCUMENT_VERSION = 1
@@ -37,6 +39,9 @@ export interface ContainerDocument {
   readonly command: readonly string[]
   readonly options: DecodedOptions
   readonly policies: Policies
+  /** Its own, or its image's. */
+  readonly stopSignal: string
+  readonly health?: HealthCheck
 }
 
 const id: Decoder<string> = check(text, (value) =>
@@ -63,6 +68,16 @@ const policies = object({
 const options: Decoder<DecodedOptions> = (value) =>
   isObject(value) ? E.right(value as DecodedOptions) : mismatch('expected an object', value)
 
+const health = object({
+  argv: array(text),
+  intervalMs: integer(1),
+  timeoutMs: integer(1),
+  startPeriodMs: integer(0),
+  startIntervalMs: integer(1),
+  retries: integer(1),
+  onUnhealthy: oneOf('none', 'stop', 'restart', 'kill'),
+})
+
 const document = object({
   version: integer(DOCUMENT_VERSION, DOCUMENT_VERSION) as Decoder<typeof DOCUMENT_VERSION>,
   id,
@@ -73,6 +88,8 @@ const document = object({
   command: array(text),
   options,
   policies,
+  stopSignal: text,
+  health: optional(health),
 })
 
 /** `file`: for the error. Fails: StateDamaged naming what is wrong where. */

@@ -3,6 +3,7 @@ import type { Either } from '#fp/Either'
 import * as E from '#fp/Either'
 import { check, type Decoder, exactObject, integer, isObject, oneOf, optional, text } from './decode.ts'
 import type { EngineError } from './errors.ts'
+import { type DecodedHealth, type HealthOptions, health } from './health.ts'
 import type { ContainerOptions, Duration, Size } from './options.ts'
 import { CONTAINER, decodeTable, type OptionLimits, optionsOf, type Table } from './options-decode.ts'
 import * as value from './options-decode-values.ts'
@@ -36,6 +37,8 @@ export interface DetachedOptions extends ContainerOptions {
   readonly stopTimeout?: Duration
   /** Remove the container when it has ended. Default false. */
   readonly autoRemove?: boolean
+  /** Is it well? Default: as its image says. `false`: nobody looks. */
+  readonly health?: HealthOptions | false
 }
 
 export interface StopOptions {
@@ -64,6 +67,8 @@ export interface Policies {
 export interface DecodedDetached {
   readonly options: DecodedOptions
   readonly policies: Policies
+  /** To be put together with what the image says. */
+  readonly health?: DecodedHealth | false
 }
 
 const MB = 1000 * 1000
@@ -107,7 +112,14 @@ const stopTimeout: Decoder<number> = (given) =>
     ? E.right(-1)
     : check(value.duration, (ms) => (ms > MAX_STOP_MS ? 'is longer than 24 days' : undefined))(given)
 
-const OWN: Table = { restart: restartPolicy, stdin: value.flag, log, stopTimeout, autoRemove: value.flag }
+const OWN: Table = {
+  restart: restartPolicy,
+  stdin: value.flag,
+  log,
+  stopTimeout,
+  autoRemove: value.flag,
+  health,
+}
 
 interface Own {
   readonly restart?: RestartPolicy
@@ -120,6 +132,7 @@ interface Own {
   }
   readonly stopTimeout?: number
   readonly autoRemove?: boolean
+  readonly health?: DecodedHealth | false
 }
 
 /** What this page adds, and the rest. */
@@ -143,7 +156,7 @@ export const decodeDetachedOptions = (
   if (E.isLeft(rest)) return rest
   const own = optionsOf<Own>(OWN)(ours)
   if (E.isLeft(own)) return own
-  const { restart, stdin, log: kept = {}, stopTimeout: stopMs, autoRemove } = own.right
+  const { restart, stdin, log: kept = {}, stopTimeout: stopMs, autoRemove, health: asked } = own.right
   const policies: Policies = {
     restart: restart ?? { name: 'no', most: 0 },
     stdin: stdin ?? false,
@@ -163,7 +176,7 @@ export const decodeDetachedOptions = (
       value: 'true',
       why: `a container that is removed at its end cannot be started again: restart is ${policies.restart.name}`,
     })
-  return E.right({ options: rest.right, policies })
+  return E.right({ options: rest.right, policies, ...(asked === undefined ? {} : { health: asked }) })
 }
 
 const STOP: Table = { signal: value.stopSignal, timeout: stopTimeout }

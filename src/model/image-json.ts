@@ -144,3 +144,13 @@ const describe = (value: unknown): string => {
   const json = JSON.stringify(value) ?? 'nothing'
   return json.length > 60 ? `${json.slice(0, 57)}…` : json
 }
+
+/** Docker's extension of an image config; times are nanoseconds. */
+export const healthcheck = struct({
+  Test: optional(list(text)),
+  Interval: optional(size),
+  Timeout: optional(size),
+  StartPeriod: optional(size),
+  StartInterval: optional(size),
+  Retries: optional(size),
+})

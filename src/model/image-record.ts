@@ -5,6 +5,7 @@ import {
   type Decoded,
   decodeJson,
   digest,
+  healthcheck,
   list,
   literal,
   optional,
@@ -24,6 +25,7 @@ const runtimeConfig = struct({
   ExposedPorts: optional(list(text)),
   Labels: optional(record(text)),
   StopSignal: optional(text),
+  Healthcheck: optional(healthcheck),
 })
 
 const fields = {

@@ -1,5 +1,7 @@
 // An image that is unpacked and ready to be run: what the engine hands to the planner.
 
+import type { ImageHealthcheck } from './health.ts'
+
 /** image-spec config.md, the `config` object; names as in the specification. */
 export interface ImageRuntimeConfig {
   readonly User?: string
@@ -11,6 +13,8 @@ export interface ImageRuntimeConfig {
   readonly ExposedPorts?: readonly string[]
   readonly Labels?: Readonly<Record<string, string>>
   readonly StopSignal?: string
+  /** Docker's extension. */
+  readonly Healthcheck?: ImageHealthcheck
 }
 
 /** How the root file system is put together. All paths are absolute and belong to the host. */

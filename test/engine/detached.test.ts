@@ -200,6 +200,31 @@ test('exec runs one more program in it', () =>
     assert.is(await textOf(process.stdout as Readable), '/here\n12\n12\n')
     assert.is(await process.exit, 8)
   }))
+test('a health check is done, and an unhealthy one is started again', () =>
+  withContainer(
+    'echo run; while :; do sleep 0.05; done',
+    {
+      restart: 'always',
+      stopTimeout: 50,
+      health: { command: 'test -e /well', interval: '30ms', retries: 2, onUnhealthy: 'restart' },
+    },
+    async (id) => {
+      await containers().start(id)
+      await until('it was started again', () => log(id).split('run').length > 2)
+      const well = await containers().exec(id, ['touch', '/well'])
+      await well.exit
+      let health: string | undefined
+      await until('it is well', () => {
+        containers()
+          .inspect(id)
+          .then(({ state }) => {
+            health = state?.health?.status
+          })
+        return health === 'healthy'
+      })
+      await containers().stop(id)
+    },
+  ))
 test('exec in one that does not run, and of what is not there, is told', () =>
   withContainer('sleep 100', {}, async (id) => {
     assert.is((await failure(containers().exec(id, ['true'])))._tag, 'WrongStatus')

@@ -31,6 +31,7 @@ const document: ContainerDocument = {
     stopMs: -1,
     autoRemove: false,
   },
+  stopSignal: 'SIGTERM',
 }
 
 const Document = suite('model/container-document')

@@ -5,8 +5,7 @@ import * as TE from '#fp/TaskEither'
 import type { EngineError } from '../../model/errors.ts'
 import type { DetachedContainer, MonitorConnection } from '../ports/detached.ts'
 import type { Ports } from '../ports.ts'
-import { planDetached } from './plan.ts'
-import { imageOf } from './start.ts'
+import { wholePlan } from './whole-plan.ts'
 
 /** Log, attach, exit record and restarts go on. Under the container's lock. Fails: WrongStatus where it ended meanwhile; as a start does. */
 export const adopt = (
@@ -16,7 +15,6 @@ export const adopt = (
   state === undefined
     ? TE.left({ _tag: 'WrongStatus', container: document.name, status: 'exited', wanted: 'running' })
     : pipe(
-        ports.host.prepareImage(imageOf(document)),
-        TE.flatMap((image) => planDetached(ports, { ...document, image })),
+        wholePlan(ports, document),
         TE.flatMap((plan) => ports.monitors.launch(document, plan, { adopts: state })),
       )

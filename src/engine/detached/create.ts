@@ -6,7 +6,9 @@ import * as TE from '#fp/TaskEither'
 import { type ContainerDocument, DOCUMENT_VERSION } from '../../model/container-document.ts'
 import type { DecodedDetached } from '../../model/detached-options.ts'
 import type { EngineError } from '../../model/errors.ts'
+import { healthCheck } from '../../model/health.ts'
 import type { ImageSource } from '../../model/options.ts'
+import type { PreparedImage } from '../../model/prepared-image.ts'
 import { containerName } from '../names.ts'
 import type { Ports } from '../ports.ts'
 import { planDetached } from './plan.ts'
@@ -42,6 +44,8 @@ export const createContainer =
               command: spec.process?.args ?? [],
               options: request.options,
               policies: request.policies,
+              stopSignal: request.options.stopSignal ?? image.config.StopSignal ?? 'SIGTERM',
+              ...checkOf(request, image),
             }),
           ),
         ),
@@ -59,6 +63,11 @@ export const createContainer =
         ),
       ),
     )
+
+const checkOf = ({ health }: CreateRequest, { config }: PreparedImage): Pick<ContainerDocument, 'health'> => {
+  const check = healthCheck(health, config.Healthcheck)
+  return check === undefined ? {} : { health: check }
+}
 
 /** A name, and the id that has it: where nobody chose one, an id is drawn until its own name is free. */
 const takeName = (

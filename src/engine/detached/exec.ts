@@ -8,19 +8,15 @@ import * as TE from '#fp/TaskEither'
 import { allowed } from '../../model/container-status.ts'
 import type { EngineError } from '../../model/errors.ts'
 import type { DecodedExec } from '../../model/exec-options.ts'
-import type { Spec } from '../../model/oci-spec.ts'
-import type { DecodedOptions } from '../../model/options-decoded.ts'
 import { type ResolvedUser, resolveUser } from '../../model/user-db.ts'
-import { type CgroupParent, type LaunchInput, type LaunchPlan, planLaunch } from '../../plan/launch/index.ts'
-import { PROC_NAMES } from '../../plan/launch/joined.ts'
 import { ownerOf } from '../../plan/launch/owner.ts'
 import type { DetachedContainer } from '../ports/detached.ts'
 import type { LaunchedProcess } from '../ports/launcher.ts'
 import type { OpenStdio, OutputStream } from '../ports/stdio.ts'
 import type { Ports } from '../ports.ts'
 import { streamsOf } from '../start.ts'
-import { planDetached } from './plan.ts'
-import { imageOf } from './start.ts'
+import { type JoiningPlan, planJoining } from './joining.ts'
+import { imageOf } from './whole-plan.ts'
 
 const EXIT_SIGNAL_BASE = 128
 const SIGKILL = 9
@@ -60,82 +56,18 @@ export const execIn =
       TE.flatMap(({ plan }) => launched(ports, plan, request)),
     )
 
-interface ExecPlan {
-  readonly plan: LaunchPlan
-  readonly spec: Spec
-  readonly parents: readonly CgroupParent[]
-}
-
 const planExec = (
   ports: Ports,
   { document, state }: DetachedContainer,
   request: ExecRequest,
-): TaskEither<EngineError, ExecPlan> => {
+): TaskEither<EngineError, JoiningPlan> => {
   const pid = state?.pid ?? 0
   return pipe(
     TE.Do,
     TE.bind('image', () => ports.host.prepareImage(imageOf(document))),
     TE.bind('user', () => userInside(ports, pid, request.user)),
-    TE.flatMap(({ image, user }) => {
-      let joined: Spec | undefined
-      const planOf = (input: LaunchInput): LaunchPlan => {
-        joined = specInside(input.spec, pid)
-        return planLaunch({
-          ...input,
-          spec: joined,
-          rootfs: { kind: 'directory', path: '/' },
-          files: [],
-          cgroups: input.cgroups.map(
-            (parent): CgroupParent => ({ ...parent, group: document.id, isEntered: true }),
-          ),
-          init: false,
-          lasting: LASTING_EXEC,
-        })
-      }
-      return pipe(
-        planDetached(
-          ports,
-          {
-            ...document,
-            image,
-            argv: request.argv,
-            options: optionsInside(document.options, request),
-            ...(user === undefined ? {} : { user }),
-          },
-          planOf,
-        ),
-        TE.map(({ plan, spec, parents }): ExecPlan => ({ plan, spec: joined ?? spec, parents })),
-      )
-    }),
+    TE.flatMap(({ image, user }) => planJoining(ports, document, image, `/proc/${pid}`, request, user)),
   )
-}
-
-/** The container's own, but for what this process has for itself. */
-const optionsInside = (
-  { tty: _tty, ...own }: DecodedOptions,
-  { env, cwd, user, tty, privileged }: ExecRequest,
-): DecodedOptions => ({
-  ...own,
-  // The image's is that of the first process.
-  entrypoint: [],
-  init: false,
-  ...(env === undefined ? {} : { env: { ...own.env, ...env } }),
-  ...(cwd === undefined ? {} : { cwd }),
-  ...(user === undefined ? {} : { user }),
-  ...(tty === undefined ? {} : { tty }),
-  ...(privileged === true ? { security: { ...own.security, privileged } } : {}),
-})
-
-const LASTING_EXEC: NonNullable<LaunchInput['lasting']> = {
-  leavesParent: false,
-  waitsForStart: false,
-  extraFds: 0,
-  copiesUp: false,
-  pausesBeforeRoot: false,
-  createContainer: [],
-  startContainer: [],
-  isExec: true,
-  keepsKeyring: true,
 }
 
 /** By the files of the container as they are now; undefined where nobody was asked for. */
@@ -151,23 +83,9 @@ const userInside = (
         TE.flatMapEither(({ passwd, group }) => resolveUser(user, passwd, group, undefined)),
       )
 
-/** Every namespace the container has, by its first process; nothing is mounted or limited anew. */
-const specInside = ({ ociVersion, linux, process }: Spec, pid: number): Spec => ({
-  ociVersion,
-  root: { path: '/' },
-  ...(process === undefined ? {} : { process }),
-  linux: {
-    namespaces: (linux?.namespaces ?? []).map(({ type }) => ({
-      type,
-      path: `/proc/${pid}/ns/${PROC_NAMES[type]}`,
-    })),
-    ...(linux?.seccomp === undefined ? {} : { seccomp: linux.seccomp }),
-  },
-})
-
 const launched = (
   ports: Ports,
-  { plan, spec, parents }: ExecPlan,
+  { plan, spec, parents }: JoiningPlan,
   request: ExecRequest,
 ): TaskEither<EngineError, ExecProcess> => {
   const stdio = ports.stdio.open(streamsOf(request), ownerOf(spec))

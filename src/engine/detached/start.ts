@@ -8,7 +8,7 @@ import { allowed, statusOf } from '../../model/container-status.ts'
 import type { EngineError } from '../../model/errors.ts'
 import type { MonitorConnection } from '../ports/detached.ts'
 import type { Ports } from '../ports.ts'
-import { planDetached } from './plan.ts'
+import { wholePlan } from './whole-plan.ts'
 
 export interface StartedContainer {
   readonly document: ContainerDocument
@@ -30,10 +30,7 @@ export const startContainer =
       if (['running', 'restarting'].includes(statusOf(container))) return E.right({ document })
       const started = await pipe(
         TE.fromEither(allowed('start', container)),
-        TE.flatMap(() => ports.host.prepareImage(imageOf(document))),
-        TE.flatMap((image) =>
-          planDetached(ports, { ...document, image: { ...image, reference: document.image.reference } }),
-        ),
+        TE.flatMap(() => wholePlan(ports, document)),
         TE.tap(() => TE.fromTask(() => ports.detached.clear(container))),
         TE.tap(() => ports.host.makeBindSources(document.options, undefined)),
         TE.tap(() => TE.fromEither(ports.detached.want(id, true))),
@@ -41,7 +38,3 @@ export const startContainer =
       )()
       return E.map((connection: MonitorConnection) => ({ document, connection }))(started)
     })
-
-/** By its id: a container stays with the image it was made of. */
-export const imageOf = ({ image }: ContainerDocument): string | { readonly rootfs: string } =>
-  image.id.startsWith('/') ? { rootfs: image.id } : image.id

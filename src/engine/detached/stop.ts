@@ -29,7 +29,7 @@ export const stopContainer =
     pipe(
       ports.detached.locked(id, async (container) => {
         const { document } = container
-        const wanted = signalOf(signal ?? document.options.stopSignal ?? 'SIGTERM')
+        const wanted = signalOf(signal ?? document.stopSignal)
         if (E.isLeft(wanted)) return wanted
         const noted = ports.detached.want(id, false)
         if (E.isLeft(noted)) return noted

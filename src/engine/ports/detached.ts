@@ -30,6 +30,8 @@ export interface DetachedStore {
   /** Makes the directory and its document. Fails: SyscallFailed. */
   readonly create: (document: ContainerDocument) => Either<EngineError, void>
   readonly write: (document: ContainerDocument) => Either<EngineError, void>
+  /** Where the monitor says which process is the first: a symlink to its directory below /proc. */
+  readonly processDirectory: (id: string) => string
   /** Whether it is to run. */
   readonly want: (id: string, wanted: boolean) => Either<EngineError, void>
   /** Removes the groups that a monitor which was killed has left, and whoever is in them; for one that does not run. Never fails. */
@@ -84,6 +86,8 @@ export interface DetachedStart {
   readonly plan: LaunchPlan
   readonly parents: readonly OpenCgroupParent[]
   readonly cleanup: Cleanup
+  /** Its health check, as one more process. */
+  readonly probe?: { readonly plan: LaunchPlan; readonly groups: number }
 }
 
 export interface MonitorLaunch {

@@ -29,6 +29,11 @@ for (const [words, options] of [
   ['-d -i -t i', { tty: true, stdin: true }],
   ['-d --name web -m 64m i', { name: 'web', memory: '64m' }],
   ['-d --rm i', { autoRemove: true }],
+  ['-d --no-healthcheck i', { health: false }],
+  [
+    '--health-cmd true --health-interval 5s --health-retries 2 --health-on-failure kill i',
+    { health: { command: 'true', interval: '5s', retries: 2, onUnhealthy: 'kill' } },
+  ],
   ['--restart on-failure:3 i', { restart: 'on-failure:3' }],
   ['-d --stop-timeout 3 --stop-signal INT i', { stopSignal: 'INT', stopTimeout: 3000 }],
   ['-d --stop-timeout -1 i', { stopTimeout: -1 }],
@@ -54,6 +59,7 @@ for (const [words, why] of [
     '-d --log-opt max-file=many i',
     '--log-opt: "max-file=many": expected max-size=SIZE, max-file=COUNT or mode=blocking|non-blocking',
   ],
+  ['-d --no-healthcheck --health-cmd true i', '--health-cmd: "true": cannot be given with --no-healthcheck'],
   [
     '-d --timeout 1s i',
     '--timeout: not supported: a container that outlives this command has no time limit so far',

@@ -340,7 +340,8 @@ mac-address memory memory-reservation memory-swap memory-swappiness mount name n
 oom-kill-disable oom-score-adj pid pids-limit platform privileged publish publish-all pull quiet read-only restart rm
 runtime security-opt shm-size sig-proxy stop-signal stop-timeout storage-opt sysctl tmpfs tty ulimit use-api-socket user
 userns uts volume volume-driver volumes-from workdir`.split(/\s+/)
-const OWN_FLAGS = ['rootfs', 'timeout', 'timing']
+// The last one is podman's.
+const OWN_FLAGS = ['rootfs', 'timeout', 'timing', 'health-on-failure']
 
 test('every flag of docker run is known by name, and no other but our own', () => {
   assert.equal(Object.keys(runFlags).sort(), [...DOCKER_FLAGS, ...OWN_FLAGS].sort())

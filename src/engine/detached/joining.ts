@@ -1,0 +1,107 @@
+// A process that joins a container: planned for exec, and for the probes of a monitor.
+import { pipe } from '#fp/function'
+import type { TaskEither } from '#fp/TaskEither'
+import * as TE from '#fp/TaskEither'
+import type { ContainerDocument } from '../../model/container-document.ts'
+import type { EngineError } from '../../model/errors.ts'
+import type { Spec } from '../../model/oci-spec.ts'
+import type { DecodedOptions } from '../../model/options-decoded.ts'
+import type { PreparedImage } from '../../model/prepared-image.ts'
+import type { ResolvedUser } from '../../model/user-db.ts'
+import { type CgroupParent, type LaunchInput, type LaunchPlan, planLaunch } from '../../plan/launch/index.ts'
+import { PROC_NAMES } from '../../plan/launch/joined.ts'
+import type { Ports } from '../ports.ts'
+import { planDetached } from './plan.ts'
+
+export interface JoiningProcess {
+  readonly argv: readonly string[]
+  readonly env?: Readonly<Record<string, string>> | undefined
+  readonly cwd?: string | undefined
+  readonly user?: string | undefined
+  readonly tty?: DecodedOptions['tty'] | undefined
+  readonly privileged?: boolean | undefined
+}
+
+export interface JoiningPlan {
+  readonly plan: LaunchPlan
+  readonly spec: Spec
+  readonly parents: readonly CgroupParent[]
+}
+
+/** `processDirectory`: of its first process, below /proc. Fails: as a start does. */
+export const planJoining = (
+  ports: Ports,
+  document: ContainerDocument,
+  image: PreparedImage,
+  processDirectory: string,
+  wanted: JoiningProcess,
+  user: ResolvedUser | undefined,
+): TaskEither<EngineError, JoiningPlan> => {
+  let joined: Spec | undefined
+  const planOf = (input: LaunchInput): LaunchPlan => {
+    joined = specInside(input.spec, processDirectory)
+    return planLaunch({
+      ...input,
+      spec: joined,
+      rootfs: { kind: 'directory', path: '/' },
+      files: [],
+      cgroups: input.cgroups.map(
+        (parent): CgroupParent => ({ ...parent, group: document.id, isEntered: true }),
+      ),
+      init: false,
+      lasting: LASTING,
+    })
+  }
+  const { argv } = wanted
+  const options = optionsInside(document.options, wanted)
+  return pipe(
+    planDetached(
+      ports,
+      { ...document, image, argv, options, ...(user === undefined ? {} : { user }) },
+      planOf,
+    ),
+    TE.map(({ plan, spec, parents }) => ({ plan, spec: joined ?? spec, parents })),
+  )
+}
+
+const LASTING: NonNullable<LaunchInput['lasting']> = {
+  leavesParent: false,
+  waitsForStart: false,
+  extraFds: 0,
+  copiesUp: false,
+  pausesBeforeRoot: false,
+  createContainer: [],
+  startContainer: [],
+  isExec: true,
+  keepsKeyring: true,
+}
+
+/** The container's own, but for what this process has for itself. */
+const optionsInside = (
+  { tty: _tty, ...own }: DecodedOptions,
+  { env, cwd, user, tty, privileged }: JoiningProcess,
+): DecodedOptions => ({
+  ...own,
+  // The image's is that of the first process.
+  entrypoint: [],
+  init: false,
+  ...(env === undefined ? {} : { env: { ...own.env, ...env } }),
+  ...(cwd === undefined ? {} : { cwd }),
+  ...(user === undefined ? {} : { user }),
+  ...(tty === undefined ? {} : { tty }),
+  ...(privileged === true ? { security: { ...own.security, privileged } } : {}),
+})
+
+/** Every namespace the container has, by its first process; nothing is mounted or limited anew. */
+const specInside = ({ ociVersion, linux, process }: Spec, processDirectory: string): Spec => ({
+  ociVersion,
+  root: { path: '/' },
+  ...(process === undefined ? {} : { process }),
+  linux: {
+    namespaces: (linux?.namespaces ?? []).map(({ type }) => ({
+      type,
+      path: `${processDirectory}/ns/${PROC_NAMES[type]}`,
+    })),
+    ...(linux?.seccomp === undefined ? {} : { seccomp: linux.seccomp }),
+  },
+})
