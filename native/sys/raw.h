@@ -46,7 +46,7 @@ inline constexpr long read = 0, write = 1, close = 3, mmap = 9, munmap = 11, rt_
                       bpf = 321, socket = 41, unshare = 272, sched_setaffinity = 203, setns = 308,
                       fsopen = 430, fsconfig = 431, fsmount = 432, fstatfs = 138, recvfrom = 45,
                       getppid = 110, getpid = 39, ftruncate = 77, fsync = 74, splice = 275,
-                      tee = 276, accept4 = 288, madvise = 28, pwritev = 296;
+                      tee = 276, accept4 = 288, madvise = 28, pwritev = 296, getrusage = 98;
 }
 
 #elif defined(__aarch64__)
@@ -90,7 +90,8 @@ inline constexpr long read = 63, write = 64, close = 57, mmap = 222, munmap = 21
                       mknodat = 33, linkat = 37, dup3 = 24, bpf = 280, socket = 198, unshare = 97,
                       sched_setaffinity = 122, setns = 268, fsopen = 430, fsconfig = 431,
                       fsmount = 432, fstatfs = 44, recvfrom = 207, getpid = 172, ftruncate = 46,
-                      fsync = 82, splice = 76, tee = 77, accept4 = 242, madvise = 233, pwritev = 70;
+                      fsync = 82, splice = 76, tee = 77, accept4 = 242, madvise = 233, pwritev = 70,
+                      getrusage = 165;
 }
 
 #else

@@ -129,7 +129,7 @@ export const openDriver = (parent = '/var/tmp'): Driver => {
         kill()
       }
       await Promise.all(started.map(({ ended }) => ended()))
-      for (const group of started.flatMap(({ groups }) => groups)) await removeGroup(live, group)
+      for (const monitor of started) await removeGroups(live, monitor)
       await live.close()
       rmSync(folder, { recursive: true, force: true })
     },
@@ -137,10 +137,11 @@ export const openDriver = (parent = '/var/tmp'): Driver => {
 }
 
 /** Of a container that outlived its monitor. */
-const removeGroup = async ({ ports }: LiveEngine, group: string): Promise<void> => {
-  if (!existsSync(group)) return
-  await ports.host.killGroup(group)
-  await ports.host.cleanUp({ id: '', groups: [group], overlays: 0, record: '', keep: true }, '', [])
+const removeGroups = async ({ ports }: LiveEngine, { id, groups }: Monitor): Promise<void> => {
+  const left = groups.filter((group) => existsSync(group))
+  if (left.length === 0) return
+  for (const group of left) await ports.host.killGroup(group)
+  await ports.host.cleanUp({ id, groups: left, overlays: 0, record: '', keep: true }, id, [])
 }
 
 const orThrow = <A>(result: E.Either<EngineError, A>): A => {

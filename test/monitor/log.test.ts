@@ -1,0 +1,210 @@
+// What a container writes is in its log as it was written, in both forms, whatever comes between.
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import type { StreamName } from '../../src/model/monitor-frames.ts'
+import { decodeCompact, type LogRecord } from '../../src/model/monitor-log.ts'
+import { assert, suite } from '../support/suite.ts'
+import { type Driver, openDriver } from './driver.ts'
+
+const Log = suite('monitor/log')
+Log.requires('root', 'program:busybox')
+
+let driver: Driver
+Log.before(() => {
+  driver = openDriver()
+})
+Log.after(() => driver.close())
+
+const compact = { kind: 'compact', maxBytes: 10_000_000, maxFiles: 3, blocking: false } as const
+const json = { ...compact, kind: 'json-file' } as const
+
+const segments = (log: string): readonly Buffer[] =>
+  readdirSync(log)
+    .sort()
+    .map((name) => readFileSync(path.join(log, name)))
+
+const recordsOf = (log: string): readonly LogRecord[] =>
+  segments(log).flatMap((bytes) => {
+    const { records, done, malformed } = decodeCompact(bytes, true)
+    assert.is(malformed, undefined)
+    assert.is(done, bytes.length, 'a record that is not whole')
+    return records
+  })
+
+const bytesOf = (log: string, stream: StreamName): Buffer =>
+  Buffer.concat(recordsOf(log).flatMap((record) => (record.stream === stream ? [record.bytes] : [])))
+
+interface JsonLine {
+  readonly log: string
+  readonly stream: StreamName
+  readonly time: string
+}
+const linesOf = (log: string): readonly JsonLine[] =>
+  segments(log).flatMap((bytes) =>
+    bytes
+      .toString()
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line) as JsonLine),
+  )
+
+/** Every byte there is, and no two lines alike. */
+const ALL_BYTES = 'i=0; while [ $i -lt 256 ]; do printf "\\\\$(printf %o $i)"; i=$((i+1)); done'
+
+for (const form of [compact, json])
+  Log(`${form.kind}: both streams are kept apart, with times that do not go back`, async () => {
+    const monitor = driver.start('echo one; echo two >&2; sleep 0.1; echo three', { log: form })
+    await monitor.client.exit()
+    const before = Date.now()
+    if (form === compact) {
+      assert.is(bytesOf(monitor.log, 'stdout').toString(), 'one\nthree\n')
+      assert.is(bytesOf(monitor.log, 'stderr').toString(), 'two\n')
+      const times = recordsOf(monitor.log).map(({ timeNs }) => timeNs)
+      assert.equal(
+        times,
+        [...times].sort((a, b) => Number(a - b)),
+      )
+      assert.ok(Number((times[0] ?? 0n) / 1_000_000n) <= before)
+    } else {
+      const lines = linesOf(monitor.log)
+      const of = (stream: StreamName): string =>
+        lines.flatMap((line) => (line.stream === stream ? [line.log] : [])).join('')
+      assert.is(of('stdout'), 'one\nthree\n')
+      assert.is(of('stderr'), 'two\n')
+      for (const { time } of lines) {
+        assert.match(time, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z$/)
+        assert.ok(Math.abs(Date.parse(time) - before) < 60_000, time)
+      }
+    }
+  })
+
+Log('compact: bytes of any kind are as they were', async () => {
+  const monitor = driver.start(ALL_BYTES)
+  await monitor.client.exit()
+  assert.equal(
+    [...bytesOf(monitor.log, 'stdout')],
+    Array.from({ length: 256 }, (_, index) => index),
+  )
+})
+
+Log('json-file: what is no UTF-8 becomes U+FFFD, and everything else is itself', async () => {
+  const text = 'tab\tquote"back\\slash é 漢字 🦊 \u0001 \u007f'
+  const input = Buffer.concat([
+    Buffer.from(`${text}\n`),
+    // Overlong, surrogate, above U+10FFFF, cut, alone.
+    Buffer.from([0xc0, 0xaf, 0xed, 0xa0, 0x80, 0xf4, 0x90, 0x80, 0x80, 0xe2, 0x82, 0x0a, 0xff, 0x0a]),
+  ])
+  writeFileSync(path.join(driver.rootfs, 'odd'), input)
+  const monitor = driver.start('cat /odd', { log: json })
+  await monitor.client.exit()
+  const lines = linesOf(monitor.log).map(({ log }) => log)
+  assert.equal(lines, [`${text}\n`, `${'\ufffd'.repeat(11)}\n`, '\ufffd\n'])
+})
+
+Log('json-file: a long line comes in parts of 16 KiB that cut no character', async () => {
+  const line = `a${'é'.repeat(20_000)}`
+  writeFileSync(path.join(driver.rootfs, 'long'), `${line}\nshort\nunfinished`)
+  const monitor = driver.start('cat /long', { log: json })
+  await monitor.client.exit()
+  const logs = linesOf(monitor.log).map(({ log }) => log)
+  assert.is(logs.join(''), `${line}\nshort\nunfinished`)
+  assert.equal(
+    logs.map((part) => Buffer.byteLength(part)),
+    [16_383, 16_384, 7235, 6, 10],
+  )
+})
+
+Log('json-file: a line that comes in pieces is one line, and readers have each piece at once', async () => {
+  const monitor = driver.start('printf one; read x; printf two; read x; echo three', {
+    log: json,
+    stdin: 'open',
+    attach: { stdin: true, stdout: true, watch: true },
+  })
+  await monitor.client.reads('stdout', 'one')
+  assert.equal(linesOf(monitor.log), [])
+  monitor.client.send({ _tag: 'Input', bytes: Buffer.from('\n') })
+  await monitor.client.reads('stdout', 'two')
+  monitor.client.send({ _tag: 'Input', bytes: Buffer.from('\n') })
+  await monitor.client.exit()
+  assert.equal(
+    linesOf(monitor.log).map(({ log }) => log),
+    ['onetwothree\n'],
+  )
+  assert.is(monitor.client.output('stdout').toString(), 'onetwothree\n')
+})
+
+for (const form of [compact, json])
+  Log(`${form.kind}: segments follow one another, and the oldest go`, async () => {
+    const small = { ...form, maxBytes: 20_000, maxFiles: 3 }
+    const monitor = driver.start('seq 1 20000', { log: small })
+    await monitor.client.exit()
+    const names = readdirSync(monitor.log).sort()
+    assert.is(names.length, 3)
+    assert.ok(names.every((name) => /^\d{8}$/.test(name)))
+    const numbers = names.map(Number)
+    assert.equal(
+      numbers,
+      [0, 1, 2].map((index) => (numbers[0] ?? 0) + index),
+    )
+    for (const name of names) assert.ok(statSync(path.join(monitor.log, name)).size <= 20_000)
+    const text =
+      form === compact
+        ? bytesOf(monitor.log, 'stdout').toString()
+        : linesOf(monitor.log)
+            .map(({ log }) => log)
+            .join('')
+    const whole = Array.from({ length: 20_000 }, (_, index) => `${index + 1}\n`).join('')
+    assert.ok(text.length > 3000 && whole.endsWith(text))
+  })
+
+for (const form of [compact, json])
+  Log(`${form.kind}: megabytes in a burst are all there`, async () => {
+    const monitor = driver.start('seq 1 400000; seq 1 1000 >&2', { log: form })
+    await monitor.client.exit()
+    const whole = (last: number): string =>
+      Array.from({ length: last }, (_, index) => `${index + 1}\n`).join('')
+    const of = (stream: StreamName): string =>
+      form === compact
+        ? bytesOf(monitor.log, stream).toString()
+        : linesOf(monitor.log)
+            .flatMap((line) => (line.stream === stream ? [line.log] : []))
+            .join('')
+    if (form === compact) {
+      assert.ok(of('stdout') === whole(400_000))
+    } else {
+      // It is longer than its three segments.
+      assert.ok(whole(400_000).endsWith(of('stdout')))
+    }
+    assert.is(of('stderr'), whole(1000))
+    // Readers have what they had time for, and are told of the rest.
+    const { messages } = monitor.client
+    const missed = messages.reduce((sum, each) => sum + (each._tag === 'Missed' ? each.bytes : 0), 0)
+    const got = monitor.client.output('stdout').length + monitor.client.output('stderr').length
+    assert.is(got + missed, whole(400_000).length + whole(1000).length)
+  })
+
+Log('none: nothing is kept, and readers read', async () => {
+  const monitor = driver.start('echo here', { log: { ...compact, kind: 'none' } })
+  await monitor.client.exit()
+  assert.is(monitor.client.output('stdout').toString(), 'here\n')
+  assert.equal(readdirSync(monitor.log), [])
+})
+
+for (const form of [compact, json])
+  Log(`${form.kind}: every run goes on in the same log`, async () => {
+    const monitor = driver.start('echo run; exit 1', {
+      log: form,
+      restart: { kind: 'on-failure', maximumRetries: 2, firstMs: 1, longestMs: 1, settledMs: 1000 },
+    })
+    await monitor.client.state('stopped')
+    assert.equal(readdirSync(monitor.log), ['00000001'])
+    const text =
+      form === compact
+        ? bytesOf(monitor.log, 'stdout').toString()
+        : linesOf(monitor.log)
+            .map(({ log }) => log)
+            .join('')
+    assert.is(text, 'run\nrun\nrun\n')
+  })
+
+Log.run()
