@@ -159,6 +159,7 @@ void start() noexcept {
     failure = {1 /* launch::Phase::kPrepare */, 0, launch::kOpProtocol, lent};
     return fail_start(failure);
   }
+  serve_input();
   const bool ok = launch_child(given.table->launch, streams, &child, &failure);
   take_back_streams(streams);
   if (!ok) {
@@ -181,6 +182,7 @@ bool read_reports() noexcept {
     const Reports::News news = reports.read(child.ctl, &fd);
     if (news == Reports::News::kTerminal) {
       take_terminal(fd);
+      serve_input();
     } else if (news == Reports::News::kNothing) {
       return false;
     } else {

@@ -11,6 +11,9 @@ namespace {
 namespace nr = sys::nr;
 
 constexpr uint32_t kMaxClients = 64;
+// More are told so, and stay for as long as these places are not needed: one that is closed while
+// it writes would not read what it was told.
+constexpr uint32_t kPlaces = kMaxClients + 8;
 constexpr uint32_t kMaxBody = 64 << 10;
 constexpr size_t kHeaderSize = 8;
 // What a client has not read of one frame of output, and of what comes behind it.
@@ -61,8 +64,9 @@ struct Client {
   size_t queued = 0, sent = 0;
 };
 
-Client clients[kMaxClients];
+Client clients[kPlaces];
 uint32_t used = 0;
+uint32_t last_refused = kMaxClients;
 
 uint32_t index_of(const Client& client) noexcept {
   return static_cast<uint32_t>(&client - clients);
@@ -292,8 +296,25 @@ bool take_piece(Client& client) noexcept {
 constexpr int kTurn = 64;
 
 void take(Client& client) noexcept {
-  for (int turn = 0; turn < kTurn && take_piece(client); turn++) {
+  for (int turn = 0; turn < kTurn; turn++) {
+    if (index_of(client) < kMaxClients) {
+      if (!take_piece(client)) return;
+    } else {
+      client.have = 0;
+      if (!receive(client, buffer, sizeof buffer)) return;
+    }
   }
+}
+
+void refuse(int fd) noexcept {
+  if (++last_refused >= kPlaces) last_refused = kMaxClients;
+  Client& client = clients[last_refused];
+  if (client.fd > 0) drop(client);
+  client.fd = fd;
+  used = kPlaces;
+  look_out(client);
+  const int32_t why = kEmfile;
+  (void)say(client, kReply, &why, sizeof why, false);
 }
 
 template <typename Say>
@@ -311,16 +332,9 @@ void tell_watchers(unsigned type, const Text& text) noexcept {
 
 void add_client(int fd) noexcept {
   uint32_t index = 0;
-  while (index < used && clients[index].fd > 0) index++;
-  if (index == kMaxClients) {
-    Client refused{};
-    refused.fd = fd;
-    const int32_t why = kEmfile;
-    (void)send_now(refused, header_of(kReply, sizeof why), &why, sizeof why);
-    close_it(&fd);
-    return;
-  }
-  if (index == used) used++;
+  while (index < kMaxClients && clients[index].fd > 0) index++;
+  if (index == kMaxClients) return refuse(fd);
+  if (index >= used) used = index + 1;
   clients[index] = Client{};
   clients[index].fd = fd;
   look_out(clients[index]);

@@ -33,6 +33,10 @@ Output outputs[2];
 int terminal = -1;
 int input = -1;
 int scratch[2] = {-1, -1};  // json-file: what is in a FIFO is looked at in here
+// Of standard input: what is said before the first start waits for it, and what is said after an
+// end goes nowhere.
+bool was_lent = false;
+bool ends_at_once = false;
 bool cannot_splice = false;
 uint8_t line[kUnfinished];  // json-file, of a terminal
 size_t line_size = 0;
@@ -210,7 +214,10 @@ int open_input(int* lent) noexcept {
   *lent = open_at(given.run, kNames[0], O_RDONLY);
   input = open_at(given.run, kNames[0], O_WRONLY | O_NONBLOCK);
   close_it(&both);
-  return *lent < 0 ? -*lent : input < 0 ? -input : 0;
+  const int error = *lent < 0 ? -*lent : input < 0 ? -input : 0;
+  if (ends_at_once) close_it(&input);
+  ends_at_once = false;
+  return error;
 }
 
 }  // namespace
@@ -242,6 +249,7 @@ int lend_streams(int (&fds)[3]) noexcept {
     }
   }
   if (error != 0) take_back_streams(fds);
+  was_lent = error == 0 && !given.has(kHasTerminal);
   return error;
 }
 
@@ -254,6 +262,7 @@ void take_terminal(int fd) noexcept {
   terminal = fd;
   call(nr::fcntl, fd, F_SETFL, O_RDWR | O_NONBLOCK);
   if (has_window) call(nr::ioctl, fd, TIOCSWINSZ, sys::ptr(window));
+  was_lent = true;
   watch(fd, Source::kTerminal, 0, EPOLLIN);
 }
 
@@ -301,7 +310,7 @@ void drain_streams() noexcept {
 
 long write_input(const uint8_t* bytes, size_t size) noexcept {
   const int fd = given.has(kHasTerminal) ? terminal : input;
-  if (fd < 0) return -kEpipe;
+  if (fd < 0) return was_lent ? -kEpipe : 0;
   const long done = call(nr::write, fd, static_cast<long>(reinterpret_cast<uintptr_t>(bytes)),
                          static_cast<long>(size));
   if (done >= 0) return done;
@@ -312,7 +321,8 @@ long write_input(const uint8_t* bytes, size_t size) noexcept {
 
 int32_t end_input() noexcept {
   if (given.has(kHasTerminal)) return kEinval;
-  if (input < 0) return kEpipe;
+  if (input < 0 && was_lent) return kEpipe;
+  ends_at_once = !was_lent;
   close_it(&input);
   return 0;
 }

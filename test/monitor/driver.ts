@@ -1,5 +1,14 @@
 // Starts a monitor as an engine does: a plan of a real container, its table, and the helper launched by the addon. Clients speak to it.
-import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+} from 'node:fs'
 import { connect, Socket } from 'node:net'
 import path from 'node:path'
 import * as E from '#fp/Either'
@@ -68,6 +77,10 @@ export interface MonitorClient {
   readonly output: (stream: StreamName) => Buffer
   /** When so much of the stream has come, or the connection is over. */
   readonly reads: (stream: StreamName, text: string) => Promise<void>
+  /** What was written has left this process. */
+  readonly flushed: () => Promise<void>
+  /** The monitor has closed it while something was still to be written. */
+  readonly failed: () => Promise<void>
   readonly pause: () => void
   readonly resume: () => void
   readonly closed: Promise<void>
@@ -102,6 +115,8 @@ export interface Driver {
   readonly start: (script: string, wanted?: Wanted) => Monitor
   /** Another monitor for the same container, which runs. */
   readonly adopt: (monitor: Monitor, script: string, wanted?: Wanted) => Monitor
+  readonly descriptorsOf: (pid: number) => number
+  readonly eventually: (what: string, isSo: () => boolean) => Promise<void>
   readonly close: () => Promise<void>
 }
 
@@ -123,6 +138,8 @@ export const openDriver = (parent = '/var/tmp'): Driver => {
     live,
     start,
     adopt: (monitor, script, wanted = {}) => start(script, wanted, monitor),
+    descriptorsOf: (pid) => readdirSync(`/proc/${pid}/fd`).length,
+    eventually,
     close: async () => {
       for (const { kill, client } of started) {
         client.close()
@@ -133,6 +150,14 @@ export const openDriver = (parent = '/var/tmp'): Driver => {
       await live.close()
       rmSync(folder, { recursive: true, force: true })
     },
+  }
+}
+
+const eventually = async (what: string, isSo: () => boolean): Promise<void> => {
+  const limit = Date.now() + PATIENCE_MS
+  while (!isSo()) {
+    if (Date.now() > limit) throw new Error(`never: ${what}`)
+    await new Promise((resolve) => setTimeout(resolve, 5))
   }
 }
 
@@ -335,6 +360,8 @@ const connectTo = (directory: string): Promise<MonitorClient> =>
 export const isStartFailed = (
   each: MonitorMessage,
 ): each is Extract<MonitorMessage, { _tag: 'StartFailed' }> => each._tag === 'StartFailed'
+export const isReply = (each: MonitorMessage): each is Extract<MonitorMessage, { _tag: 'Reply' }> =>
+  each._tag === 'Reply'
 export const isMissed = (each: MonitorMessage): each is Extract<MonitorMessage, { _tag: 'Missed' }> =>
   each._tag === 'Missed'
 
@@ -364,7 +391,9 @@ export const clientOf = (socket: Socket): MonitorClient => {
       resolve()
     })
   })
-  socket.on('error', () => {})
+  const error = new Promise<void>((resolve) => {
+    socket.on('error', () => resolve())
+  })
   socket.on('data', (chunk) => {
     messages.push(...decoder.push(chunk))
     changed()
@@ -424,6 +453,8 @@ export const clientOf = (socket: Socket): MonitorClient => {
       messages.flatMap((each) => (each._tag === 'State' ? [decoded(decodeMonitorState(each.text))] : [])),
     output,
     reads: (stream, text) => waitFor(`${text} on ${stream}`, () => output(stream).includes(text)),
+    flushed: () => new Promise((resolve) => socket.write('', () => resolve())),
+    failed: () => error,
     pause: () => {
       socket.pause()
     },
