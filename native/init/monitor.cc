@@ -23,9 +23,6 @@ constexpr int32_t kAsPlanned = -2;  // src/model/monitor-frames.ts, AS_PLANNED
 constexpr int64_t kQuietMs = 1000;
 // Of the last news: who does not read them by then never will.
 constexpr int64_t kLingerMs = 2000;
-// Whoever is the parent of an adopted process may take a while to reap it, and only then the kernel
-// tells how it ended.
-constexpr int64_t kAdoptedMs = 1000, kAdoptedPauseMs = 10;
 
 int epoll = -1;
 int listening = -1;
@@ -37,7 +34,7 @@ uint32_t failures_in_row = 0;  // restarts since it last ran for long
 bool is_adopted = false;
 bool is_stopped = false;  // asked for: no restart
 int64_t began = 0;        // now_ms
-int64_t kill_at = kNever, restart_at = kNever, look_at = kNever, give_up_at = kNever;
+int64_t kill_at = kNever, restart_at = kNever;
 bool is_over = false;
 
 int64_t earliest(int64_t one, int64_t other) noexcept { return one < other ? one : other; }
@@ -70,7 +67,7 @@ void forget_child() noexcept {
   close_it(&child.ctl);
   close_it(&child.pidfd);
   child = Child{};
-  kill_at = look_at = give_up_at = kNever;
+  kill_at = kNever;
 }
 
 // What follows every end, and every start that failed.
@@ -199,28 +196,21 @@ void serve_control() noexcept {
   if (child.ctl < 0) (void)signal_child(kSigKill);
 }
 
-// An adopted one is another's child. -1: not known, and not going to be.
-bool adopted_status(Ended* ended, bool* is_known) noexcept {
-  const int32_t status = status_by_pidfd(child.pidfd);
+// Whose child it is tells how it ended. False while it lives.
+bool ended_as(Ended* ended, bool* is_known) noexcept {
+  if (!is_adopted) return reap(child, ended);
+  const int32_t status = status_of_other(child.pid, child.pidfd);
   *is_known = status >= 0;
-  if (status >= 0) {
-    ended->signal = status & 0x7f;
-    ended->code = status >> 8 & 0xff;
-    return true;
-  }
-  if (give_up_at == kNever) {
-    give_up_at = now_ms() + kAdoptedMs;
-    watch(child.pidfd, Source::kChild, 0, 0);
-  }
-  look_at = now_ms() + kAdoptedPauseMs;
-  return now_ms() >= give_up_at;
+  ended->signal = status & 0x7f;
+  ended->code = status >> 8 & 0xff;
+  return true;
 }
 
 void serve_end() noexcept {
   if (child.pidfd < 0) return;
   Ended ended;
   bool is_known = true;
-  if (is_adopted ? !adopted_status(&ended, &is_known) : !reap(child, &ended)) return;
+  if (!ended_as(&ended, &is_known)) return;
   is_adopted = false;
   // The end of file may come after the end of the process: somebody else may hold the socket.
   if (child.ctl >= 0) {
@@ -253,10 +243,6 @@ void serve_time() noexcept {
   const int64_t now = now_ms();
   if (now >= kill_at) kill_child();
   if (now >= restart_at) restart();
-  if (now >= look_at) {
-    look_at = kNever;
-    serve_end();
-  }
   if (now >= next_health()) serve_health();
 }
 
@@ -304,7 +290,7 @@ bool serve_next(int64_t until) noexcept {
 void live() noexcept {
   bool is_quiet = false;
   while (!is_over) {
-    const int64_t due = earliest(earliest(kill_at, restart_at), earliest(look_at, next_health()));
+    const int64_t due = earliest(earliest(kill_at, restart_at), next_health());
     const int64_t quiet_at = is_quiet ? kNever : now_ms() + kQuietMs;
     if (serve_next(earliest(due, quiet_at)))
       is_quiet = false;

@@ -53,6 +53,18 @@ struct ProcPath {
   }
 };
 
+// Of /proc/<pid>/stat, from 3 on; 0 where it cannot be read.
+uint64_t stat_field(int32_t pid, int wanted) noexcept {
+  char text[1024];
+  const size_t size = read_file(ProcPath(pid, "/stat").text, text, sizeof text);
+  // The name before it may hold anything, brackets and blanks too: proc_pid_stat(5).
+  size_t at = size;
+  while (at > 0 && text[at - 1] != ')') at--;
+  for (int field = 2; field < wanted && at < size; at++)
+    if (text[at] == ' ') field++;
+  return at < size ? number_at(text + at) : 0;
+}
+
 // include/uapi/linux/pidfd.h, Linux 6.15.
 struct PidfdInfo {
   uint64_t mask, cgroup_id;
@@ -105,16 +117,7 @@ void publish_exit(const End& end, bool is_kept) noexcept {
   tell_exit(text);
 }
 
-uint64_t start_time_of(int32_t pid) noexcept {
-  char text[512];
-  const size_t size = read_file(ProcPath(pid, "/stat").text, text, sizeof text);
-  // The name before it may hold anything, brackets and blanks too: proc_pid_stat(5).
-  size_t at = size;
-  while (at > 0 && text[at - 1] != ')') at--;
-  for (int field = 2; field < 22 && at < size; at++)
-    if (text[at] == ' ') field++;
-  return at < size ? number_at(text + at) : 0;
-}
+uint64_t start_time_of(int32_t pid) noexcept { return stat_field(pid, 22); }
 
 void point_to_process(int32_t pid) noexcept {
   constexpr const char* kNew = "process.new";
@@ -136,7 +139,11 @@ bool has_oom_kills(const char* path) noexcept {
   return false;
 }
 
-int32_t status_by_pidfd(int pidfd) noexcept {
+// As long as its parent has not reaped it /proc says so, and from then on its pidfd, on kernels
+// since 6.15. Whether the pid is still its own the pidfd knows.
+int32_t status_of_other(int32_t pid, int pidfd) noexcept {
+  const auto status = static_cast<int32_t>(stat_field(pid, 52));
+  if (!sys::failed(call(nr::pidfd_send_signal, pidfd, 0, 0, 0))) return status;
   PidfdInfo info{};
   info.mask = kInfoExit;
   const long result = call(nr::ioctl, pidfd, kGetInfo, sys::ptr(&info));

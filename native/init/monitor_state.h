@@ -42,9 +42,8 @@ uint64_t start_time_of(int32_t pid) noexcept;
 void point_to_process(int32_t pid) noexcept;
 // More than none were killed for lack of memory.
 bool has_oom_kills(const char* path) noexcept;
-// How an adopted process ended: as of wait4(2), -1 where the kernel does not tell (before Linux
-// 6.15) or not yet.
-int32_t status_by_pidfd(int pidfd) noexcept;
+// How a process ended that is another's child: as of wait4(2), -1 where that is not to be known.
+int32_t status_of_other(int32_t pid, int pidfd) noexcept;
 
 // All that is in the run directory but the lock.
 void clear_run_directory() noexcept;

@@ -57,6 +57,8 @@ export type Wanted = Partial<Omit<MonitorOptions, 'id' | 'launch' | 'groups' | '
   readonly cleanup?: Uint8Array
   /** In place of the plan made of the document. */
   readonly replan?: (plan: LaunchPlan, input: LaunchInput) => LaunchPlan
+  /** Of what it adopts, in place of one that is opened now; the monitor's from then on. */
+  readonly pidfd?: number
   readonly attach?: Omit<Extract<MonitorRequest, { _tag: 'Attach' }>, '_tag'>
 }
 
@@ -115,6 +117,7 @@ export interface Driver {
   readonly start: (script: string, wanted?: Wanted) => Monitor
   /** Another monitor for the same container, which runs. */
   readonly adopt: (monitor: Monitor, script: string, wanted?: Wanted) => Monitor
+  readonly pidfdOf: (pid: number) => number
   readonly descriptorsOf: (pid: number) => number
   readonly eventually: (what: string, isSo: () => boolean) => Promise<void>
   readonly close: () => Promise<void>
@@ -138,6 +141,7 @@ export const openDriver = (parent = '/var/tmp'): Driver => {
     live,
     start,
     adopt: (monitor, script, wanted = {}) => start(script, wanted, monitor),
+    pidfdOf: (pid) => pidfdOf(live, pid),
     descriptorsOf: (pid) => readdirSync(`/proc/${pid}/fd`).length,
     eventually,
     close: async () => {
@@ -254,7 +258,7 @@ const startMonitor = (
   }
   const stage = planMonitor(facts, [], place, encodeMonitorTable(options))
   const [mine, theirs] = pairOf(live)
-  const adopted = options.adopts === undefined ? [] : [pidfdOf(live, options.adopts.pid)]
+  const adopted = options.adopts === undefined ? [] : [wanted.pidfd ?? pidfdOf(live, options.adopts.pid)]
   const fds = [theirs, ports.host.state.containersFd, ...planned.cgroupFds, ...adopted]
   let pid = 0
   let failed: string | undefined

@@ -1,10 +1,10 @@
 // What a container writes is in its log as it was written, in both forms, whatever comes between.
-import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { readdirSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import type { StreamName } from '../../src/model/monitor-frames.ts'
-import { decodeCompact, type LogRecord } from '../../src/model/monitor-log.ts'
 import { assert, suite } from '../support/suite.ts'
 import { type Driver, openDriver } from './driver.ts'
+import { bytesOf, COMPACT, JSON_FILE, linesOf, recordsOf } from './logs.ts'
 
 const Log = suite('monitor/log')
 Log.requires('root', 'program:busybox')
@@ -15,48 +15,15 @@ Log.before(() => {
 })
 Log.after(() => driver.close())
 
-const compact = { kind: 'compact', maxBytes: 10_000_000, maxFiles: 3, blocking: false } as const
-const json = { ...compact, kind: 'json-file' } as const
-
-const segments = (log: string): readonly Buffer[] =>
-  readdirSync(log)
-    .sort()
-    .map((name) => readFileSync(path.join(log, name)))
-
-const recordsOf = (log: string): readonly LogRecord[] =>
-  segments(log).flatMap((bytes) => {
-    const { records, done, malformed } = decodeCompact(bytes, true)
-    assert.is(malformed, undefined)
-    assert.is(done, bytes.length, 'a record that is not whole')
-    return records
-  })
-
-const bytesOf = (log: string, stream: StreamName): Buffer =>
-  Buffer.concat(recordsOf(log).flatMap((record) => (record.stream === stream ? [record.bytes] : [])))
-
-interface JsonLine {
-  readonly log: string
-  readonly stream: StreamName
-  readonly time: string
-}
-const linesOf = (log: string): readonly JsonLine[] =>
-  segments(log).flatMap((bytes) =>
-    bytes
-      .toString()
-      .split('\n')
-      .filter((line) => line !== '')
-      .map((line) => JSON.parse(line) as JsonLine),
-  )
-
 /** Every byte there is, and no two lines alike. */
 const ALL_BYTES = 'i=0; while [ $i -lt 256 ]; do printf "\\\\$(printf %o $i)"; i=$((i+1)); done'
 
-for (const form of [compact, json])
+for (const form of [COMPACT, JSON_FILE])
   Log(`${form.kind}: both streams are kept apart, with times that do not go back`, async () => {
     const monitor = driver.start('echo one; echo two >&2; sleep 0.1; echo three', { log: form })
     await monitor.client.exit()
     const before = Date.now()
-    if (form === compact) {
+    if (form === COMPACT) {
       assert.is(bytesOf(monitor.log, 'stdout').toString(), 'one\nthree\n')
       assert.is(bytesOf(monitor.log, 'stderr').toString(), 'two\n')
       const times = recordsOf(monitor.log).map(({ timeNs }) => timeNs)
@@ -95,7 +62,7 @@ Log('json-file: what is no UTF-8 becomes U+FFFD, and everything else is itself',
     Buffer.from([0xc0, 0xaf, 0xed, 0xa0, 0x80, 0xf4, 0x90, 0x80, 0x80, 0xe2, 0x82, 0x0a, 0xff, 0x0a]),
   ])
   writeFileSync(path.join(driver.rootfs, 'odd'), input)
-  const monitor = driver.start('cat /odd', { log: json })
+  const monitor = driver.start('cat /odd', { log: JSON_FILE })
   await monitor.client.exit()
   const lines = linesOf(monitor.log).map(({ log }) => log)
   assert.equal(lines, [`${text}\n`, `${'\ufffd'.repeat(11)}\n`, '\ufffd\n'])
@@ -104,7 +71,7 @@ Log('json-file: what is no UTF-8 becomes U+FFFD, and everything else is itself',
 Log('json-file: a long line comes in parts of 16 KiB that cut no character', async () => {
   const line = `a${'é'.repeat(20_000)}`
   writeFileSync(path.join(driver.rootfs, 'long'), `${line}\nshort\nunfinished`)
-  const monitor = driver.start('cat /long', { log: json })
+  const monitor = driver.start('cat /long', { log: JSON_FILE })
   await monitor.client.exit()
   const logs = linesOf(monitor.log).map(({ log }) => log)
   assert.is(logs.join(''), `${line}\nshort\nunfinished`)
@@ -116,7 +83,7 @@ Log('json-file: a long line comes in parts of 16 KiB that cut no character', asy
 
 Log('json-file: a line that comes in pieces is one line, and readers have each piece at once', async () => {
   const monitor = driver.start('printf one; read x; printf two; read x; echo three', {
-    log: json,
+    log: JSON_FILE,
     stdin: 'open',
     attach: { stdin: true, stdout: true, watch: true },
   })
@@ -133,7 +100,7 @@ Log('json-file: a line that comes in pieces is one line, and readers have each p
   assert.is(monitor.client.output('stdout').toString(), 'onetwothree\n')
 })
 
-for (const form of [compact, json])
+for (const form of [COMPACT, JSON_FILE])
   Log(`${form.kind}: segments follow one another, and the oldest go`, async () => {
     const small = { ...form, maxBytes: 20_000, maxFiles: 3 }
     const monitor = driver.start('seq 1 20000', { log: small })
@@ -148,7 +115,7 @@ for (const form of [compact, json])
     )
     for (const name of names) assert.ok(statSync(path.join(monitor.log, name)).size <= 20_000)
     const text =
-      form === compact
+      form === COMPACT
         ? bytesOf(monitor.log, 'stdout').toString()
         : linesOf(monitor.log)
             .map(({ log }) => log)
@@ -157,19 +124,19 @@ for (const form of [compact, json])
     assert.ok(text.length > 3000 && whole.endsWith(text))
   })
 
-for (const form of [compact, json])
+for (const form of [COMPACT, JSON_FILE])
   Log(`${form.kind}: megabytes in a burst are all there`, async () => {
     const monitor = driver.start('seq 1 400000; seq 1 1000 >&2', { log: form })
     await monitor.client.exit()
     const whole = (last: number): string =>
       Array.from({ length: last }, (_, index) => `${index + 1}\n`).join('')
     const of = (stream: StreamName): string =>
-      form === compact
+      form === COMPACT
         ? bytesOf(monitor.log, stream).toString()
         : linesOf(monitor.log)
             .flatMap((line) => (line.stream === stream ? [line.log] : []))
             .join('')
-    if (form === compact) {
+    if (form === COMPACT) {
       assert.ok(of('stdout') === whole(400_000))
     } else {
       // It is longer than its three segments.
@@ -184,13 +151,13 @@ for (const form of [compact, json])
   })
 
 Log('none: nothing is kept, and readers read', async () => {
-  const monitor = driver.start('echo here', { log: { ...compact, kind: 'none' } })
+  const monitor = driver.start('echo here', { log: { ...COMPACT, kind: 'none' } })
   await monitor.client.exit()
   assert.is(monitor.client.output('stdout').toString(), 'here\n')
   assert.equal(readdirSync(monitor.log), [])
 })
 
-for (const form of [compact, json])
+for (const form of [COMPACT, JSON_FILE])
   Log(`${form.kind}: every run goes on in the same log`, async () => {
     const monitor = driver.start('echo run; exit 1', {
       log: form,
@@ -199,7 +166,7 @@ for (const form of [compact, json])
     await monitor.client.state('stopped')
     assert.equal(readdirSync(monitor.log), ['00000001'])
     const text =
-      form === compact
+      form === COMPACT
         ? bytesOf(monitor.log, 'stdout').toString()
         : linesOf(monitor.log)
             .map(({ log }) => log)

@@ -8,7 +8,7 @@ import { type Census, cgroupDirectories, settledDifferences, takeCensus } from '
 import { findProgram, lacking } from './needs.ts'
 
 const APPLETS =
-  'sh cat echo id ls sleep true false head tail wc touch mount umount ps kill grep hostname pwd stat env dd sort tr printf readlink mkdir yes test mknod ip seq sync ulimit chmod chown od sed awk cut expr rm find'
+  'sh cat echo id ls sleep true false head tail wc touch mount umount ps kill grep hostname pwd stat env dd sort tr printf readlink mkdir yes test mknod ip seq sync ulimit chmod chown od sed awk cut expr rm find stty'
 
 /** Why engine tests cannot run here; undefined = they can. */
 export const engineNeeds = (): string | undefined => lacking('root', 'program:busybox')

@@ -1,0 +1,45 @@
+// Reads what a monitor has written, and insists on its form.
+import { readdirSync, readFileSync } from 'node:fs'
+import path from 'node:path'
+import type { StreamName } from '../../src/model/monitor-frames.ts'
+import { decodeCompact, type LogRecord } from '../../src/model/monitor-log.ts'
+import { assert } from '../support/suite.ts'
+
+export const COMPACT = { kind: 'compact', maxBytes: 10_000_000, maxFiles: 3, blocking: false } as const
+export const JSON_FILE = { ...COMPACT, kind: 'json-file' } as const
+
+export interface JsonLine {
+  readonly log: string
+  readonly stream: StreamName
+  readonly time: string
+}
+
+const segments = (log: string): readonly Buffer[] =>
+  readdirSync(log)
+    .sort()
+    .map((name) => readFileSync(path.join(log, name)))
+
+export const recordsOf = (log: string): readonly LogRecord[] =>
+  segments(log).flatMap((bytes) => {
+    const { records, done, malformed } = decodeCompact(bytes, true)
+    assert.is(malformed, undefined)
+    assert.is(done, bytes.length, 'a record that is not whole')
+    return records
+  })
+
+export const bytesOf = (log: string, stream: StreamName): Buffer =>
+  Buffer.concat(recordsOf(log).flatMap((record) => (record.stream === stream ? [record.bytes] : [])))
+
+export const linesOf = (log: string): readonly JsonLine[] =>
+  segments(log).flatMap((bytes) =>
+    bytes
+      .toString()
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line) as JsonLine),
+  )
+
+export const jsonOf = (log: string, stream: StreamName): string =>
+  linesOf(log)
+    .flatMap((line) => (line.stream === stream ? [line.log] : []))
+    .join('')
