@@ -20,12 +20,15 @@
 namespace slipway::sys {
 
 // Descriptors are real ones, of nothing: the launch closes and sends some with calls of libc.
-__attribute__((noinline)) long raw_syscall(long number, long a, long, long, long, long,
+__attribute__((noinline)) long raw_syscall(long number, long a, long b, long c, long, long,
                                            long) noexcept {
   static const int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
   switch (number) {
     case nr::close:
       return real_syscall(number, a);
+    // A stage is sent until all of it is.
+    case nr::sendmsg:
+      return real_syscall(number, a, b, c);
     case nr::openat:
     case nr::openat2:
     case nr::open_tree:
