@@ -84,14 +84,23 @@ const reasonToSkip = ({ needs }, recorded, here) =>
 const word = ({ recorded, now }) =>
   now > recorded ? 'more' : 'fewer: if that is meant, node bench/counts.mjs --write'
 
+/** What an engine does by the clock, e.g. a pool's looks at the host, may fall into one count; a change is there in each. */
+const TRIES = 3
+const steadyChanges = (thing, recorded) => {
+  for (let tries = 1; ; tries++) {
+    const counts = thing.count()
+    const changes = changesBetween(recorded, counts, thing.tolerance)
+    if (changes.length === 0 || tries === TRIES) return { counts, changes }
+  }
+}
+
 /** `passed`, `failed` or `skipped`, told on standard output. */
 const check = (thing, recorded, reason) => {
   if (reason !== '') {
     console.log(`skip ${thing.name}: ${reason}`)
     return 'skipped'
   }
-  const counts = thing.count()
-  const changes = changesBetween(recorded, counts, thing.tolerance)
+  const { counts, changes } = steadyChanges(thing, recorded)
   console.log(`${changes.length === 0 ? 'ok  ' : 'FAIL'} ${thing.name}: ${sums(counts)}`)
   for (const change of changes)
     console.log(
