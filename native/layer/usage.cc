@@ -1,5 +1,5 @@
-// Depth first, with one directory open at a time: the way up is `..`, which must be where the walk
-// came from.
+// Depth first, with the root and one directory open at a time: the way up is `..`, where that is
+// where the walk came from.
 #include "layer/usage.h"
 
 #include <errno.h>
@@ -27,11 +27,12 @@ class Usage {
     if (!S_ISDIR(status.st_mode)) return true;
     sys::UniqueFd fd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     if (!fd) return errno == ENOENT || fail(path);
-    return walk(path, std::move(fd), size);
+    return walk(path, fd, size);
   }
 
  private:
   struct Level {
+    std::string name;
     dev_t device;
     ino_t inode;
     std::vector<std::string> left;  // directories still to be entered
@@ -49,21 +50,19 @@ class Usage {
     return static_cast<uint64_t>(status.st_blocks) * 512;
   }
 
-  bool walk(const std::string& path, sys::UniqueFd here, uint64_t* size) {
+  bool walk(const std::string& path, const sys::UniqueFd& root, uint64_t* size) {
     std::vector<Level> levels;
-    if (!enter(path, here.get(), &levels, size)) return false;
-    while (!levels.empty()) {
+    sys::UniqueFd here(fcntl(root.get(), F_DUPFD_CLOEXEC, 0));
+    if (!here) return fail(path);
+    if (!enter(path, "", here.get(), &levels, size)) return false;
+    for (;;) {
       Level& level = levels.back();
       if (level.left.empty()) {
         levels.pop_back();
         if (levels.empty()) return true;
         sys::UniqueFd up(openat(here.get(), "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-        struct stat status;
-        if (!up || fstat(up.get(), &status) != 0) return fail(path);
-        // Moved elsewhere by a container while it was counted.
-        errno = ESTALE;
-        if (status.st_dev != levels.back().device || status.st_ino != levels.back().inode)
-          return fail(path);
+        if (!up || !is_at(up.get(), levels.back())) up = descend(root.get(), &levels);
+        if (!up) return fail(path);
         here = std::move(up);
         continue;
       }
@@ -71,17 +70,38 @@ class Usage {
       level.left.pop_back();
       sys::UniqueFd child = open_child_directory(here.get(), name.c_str());
       if (!child) continue;  // it is gone, or no directory any more
-      if (!enter(path, child.get(), &levels, size)) return false;
+      if (!enter(path, name, child.get(), &levels, size)) return false;
       here = std::move(child);
     }
-    return true;
   }
 
-  bool enter(const std::string& path, int fd, std::vector<Level>* levels, uint64_t* size) {
+  static bool is_at(int fd, const Level& level) {
+    struct stat status;
+    return fstat(fd, &status) == 0 && status.st_dev == level.device && status.st_ino == level.inode;
+  }
+
+  // What was being counted has moved: a container's directory, or a layer that got its name. From
+  // the root down to the deepest level that is still where it was; what is below has gone
+  // elsewhere.
+  static sys::UniqueFd descend(int root, std::vector<Level>* levels) {
+    sys::UniqueFd here(fcntl(root, F_DUPFD_CLOEXEC, 0));
+    for (size_t depth = 1; here && depth < levels->size(); depth++) {
+      sys::UniqueFd child = open_child_directory(here.get(), (*levels)[depth].name.c_str());
+      if (!child || !is_at(child.get(), (*levels)[depth])) {
+        levels->resize(depth);
+        break;
+      }
+      here = std::move(child);
+    }
+    return here;
+  }
+
+  bool enter(const std::string& path, const std::string& own_name, int fd,
+             std::vector<Level>* levels, uint64_t* size) {
     struct stat own;
     std::vector<std::string> names;
     if (fstat(fd, &own) != 0 || !read_names(fd, &names)) return fail(path);
-    Level level{own.st_dev, own.st_ino, {}};
+    Level level{own_name, own.st_dev, own.st_ino, {}};
     for (std::string& name : names) {
       struct stat status;
       if (fstatat(fd, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
