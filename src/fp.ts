@@ -259,7 +259,7 @@ export const createEngine = (options: EngineOptions = {}): Engine => {
     await session.close()
     await swept
     if (opened === undefined || E.isLeft(opened)) return
-    closers.delete(opened.right.close)
+    notAtExit(opened.right.close)
     await opened.right.close()
   }
 
@@ -539,6 +539,10 @@ const closers = new Set<() => unknown>()
 const atExit = (close: () => unknown): void => {
   if (closers.size === 0) process.once('exit', closeAll)
   closers.add(close)
+}
+const notAtExit = (close: () => unknown): void => {
+  closers.delete(close)
+  if (closers.size === 0) process.off('exit', closeAll)
 }
 const closeAll = (): void => {
   for (const close of closers) close()

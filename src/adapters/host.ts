@@ -412,6 +412,8 @@ const sweep = async (parts: HostParts, cleanUp: HostPort['cleanUp']): Promise<vo
   await Promise.all(left.map((record) => endRecord(parts.state, record, cleanUp)))
   await emptyTrash(parts)
   parts.state.removeTornRecords(engines)
+  const strays = parts.state.strayContainers(engines)
+  await Promise.all(strays.map((id) => cleanUp(strayContainer(parts.state, id))))
   for (const { done } of dead) done()
 }
 
@@ -432,6 +434,14 @@ const endRecord = async (
   if (keep) state.writeRecord({ ...record, finishedMs: Date.now(), exitCode: 137 })
   else statePort(state).freeName(record.name)
 }
+
+const strayContainer = (state: StateDir, id: string): Cleanup => ({
+  id,
+  groups: [],
+  keep: false,
+  overlays: overlaysOf(state, id),
+  record: state.recordPath(id),
+})
 
 const overlaysOf = (state: StateDir, id: string): number => {
   try {

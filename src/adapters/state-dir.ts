@@ -12,6 +12,7 @@ import {
   unlinkSync,
   writeFileSync,
 } from 'node:fs'
+import { uptime } from 'node:os'
 import path from 'node:path'
 import type { EngineError } from '../model/errors.ts'
 import { type ContainerRecord, parseRecord } from '../model/record.ts'
@@ -107,12 +108,30 @@ export class StateDir {
    * not naming it, such a record is there for microseconds.
    */
   removeTornRecords(dead: ReadonlySet<string>): void {
-    const alone = readdirSync(this.engines).every((name) => name === this.engine || dead.has(name))
-    const before = alone ? this.#sinceMs : Date.now() - STRAY_MS
+    const before = this.#strayBefore(dead)
     for (const name of readdirSync(this.records)) {
       const file = this.recordPath(name)
       if (this.readRecord(name) === undefined && modifiedMs(file) < before) unlinkQuietly(file)
     }
+  }
+
+  /**
+   * Directories without a record: a start makes both side by side, so a kill may come between them. Those of an earlier boot stay: of
+   * containers that were kept the record may be lost with a runtime folder in memory.
+   */
+  strayContainers(dead: ReadonlySet<string>): readonly string[] {
+    const [before, bootMs] = [this.#strayBefore(dead), Date.now() - uptime() * 1000]
+    const known = new Set(readdirSync(this.records))
+    return readdirSync(this.containers).filter((id) => {
+      const madeMs = modifiedMs(path.join(this.containers, id))
+      return !known.has(id) && madeMs < before && madeMs > bootMs
+    })
+  }
+
+  /** What is older has no living maker: alone, whatever was there before us; else what is older than any start lasts. */
+  #strayBefore(dead: ReadonlySet<string>): number {
+    const alone = readdirSync(this.engines).every((name) => name === this.engine || dead.has(name))
+    return alone ? this.#sinceMs : Date.now() - STRAY_MS
   }
 
   readRecord(id: string): ContainerRecord | undefined {
