@@ -369,6 +369,24 @@ Napi::Value open_staging(const Napi::CallbackInfo& info) {
   return run(info, job);
 }
 
+struct SyncJob {
+  int fd = -1;
+  std::string path;
+  Failure failure;
+
+  void explain(Napi::Object*) const {}
+  void work() { (void)layer::sync_staging(fd, path, &failure); }
+  [[nodiscard]] Napi::Object show(Napi::Env env) const { return ok_object(env); }
+};
+
+// syncStaging(lockFd, path): everything in it is on the disk; the path is for the message.
+Napi::Value sync_staging(const Napi::CallbackInfo& info) {
+  auto job = std::make_shared<SyncJob>();
+  job->fd = info[0].As<Napi::Number>();
+  job->path = info[1].As<Napi::String>();
+  return run(info, job);
+}
+
 layer::Trees read_trees(const Napi::Object& object) {
   layer::Trees trees;
   const Napi::Value lower = object.Get("lower"), upper = object.Get("upper"),
@@ -486,6 +504,7 @@ void register_layer(Napi::Env env, Napi::Object exports) {
   exports.Set("diskUsage", Napi::Function::New(env, disk_usage, "diskUsage", layers));
   exports.Set("removeTree", Napi::Function::New(env, remove_tree, "removeTree", layers));
   exports.Set("sweepStaging", Napi::Function::New(env, sweep_staging, "sweepStaging", layers));
+  exports.Set("syncStaging", Napi::Function::New(env, sync_staging, "syncStaging", layers));
   exports.Set("openStaging", Napi::Function::New(env, open_staging, "openStaging", layers));
 }
 

@@ -8,6 +8,7 @@
 #include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "layer/node.h"
 #include "layer/remove.h"
@@ -53,6 +54,10 @@ sys::UniqueFd open_staging(const std::string& parent, std::string* path, Failure
   }
   (void)fail(*path, "staging_lock", failure);
   return {};
+}
+
+bool sync_staging(int directory, const std::string& path, Failure* failure) {
+  return syncfs(directory) == 0 || fail(path, "syncfs", failure);
 }
 
 bool sweep_staging(const std::string& parent, uint64_t* removed, Failure* failure) {

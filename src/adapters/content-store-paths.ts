@@ -1,10 +1,13 @@
 // Where the parts of an image store lie below its root.
 import path from 'node:path'
 import { algorithmOf, type Digest, hexOf } from '../model/digest.ts'
+import { UNFINISHED } from './content-store-files.ts'
 
 export interface StorePaths {
   readonly layout: string
   readonly index: string
+  /** The next `index`, while it is written. */
+  readonly newIndex: string
   readonly blobs: string
   /** Blobs on their way in, each locked by its writer. */
   readonly ingest: string
@@ -25,6 +28,7 @@ export const storePaths = (root: string): StorePaths => {
   return {
     layout: at('oci', 'oci-layout'),
     index: at('oci', 'index.json'),
+    newIndex: at('oci', `index.json${UNFINISHED}`),
     blobs: at('oci', 'blobs'),
     ingest: at('ingest'),
     records: at('prepared'),

@@ -63,7 +63,7 @@ export const openContentStore = (root: string, flock: Flock): ContentStore => {
         locked(paths.indexLock, 'exclusive', async () => {
           const entries = rightOrThrow(change(await readEntries(paths)))
           await replaceFile(paths.index, encodeIndex(entries), {
-            temporary: `${paths.index}${UNFINISHED}`,
+            temporary: paths.newIndex,
           })
           return entries
         }),
@@ -101,13 +101,17 @@ const prepareStore = async (paths: StorePaths, flock: Flock): Promise<void> => {
   ]
   for (const folder of folders) await mkdir(folder, { recursive: true, mode: 0o700 })
   if (!(await exists(paths.layout))) await replaceFile(paths.layout, OCI_LAYOUT_FILE)
-  const release = await tryLockFile(flock, paths.contentLock, 'exclusive')
-  if (release !== undefined) await removeUnfinished(paths).finally(release)
+  const releaseContent = await tryLockFile(flock, paths.contentLock, 'exclusive')
+  if (releaseContent !== undefined) await removeUnfinished(paths).finally(releaseContent)
+  const releaseIndex = await tryLockFile(flock, paths.indexLock, 'exclusive')
+  if (releaseIndex !== undefined) await rm(paths.newIndex, { force: true }).finally(releaseIndex)
 }
 
 /** While nobody adds content: what lies here belongs to the dead, and may be as large as a layer. */
 const removeUnfinished = async (paths: StorePaths): Promise<void> => {
   for (const name of await readdir(paths.ingest)) await rm(path.join(paths.ingest, name), { force: true })
+  for (const name of await namesIn(paths.records))
+    if (name.endsWith(UNFINISHED)) await rm(path.join(paths.records, name), { force: true })
 }
 
 const exists = (file: string): Promise<boolean> =>
@@ -234,8 +238,7 @@ const recordFiles = async (paths: StorePaths): Promise<readonly string[]> =>
 const removeRecords = async (paths: StorePaths, targets: ReadonlySet<string>): Promise<void> => {
   for (const name of await recordFiles(paths)) {
     const target = name.slice(0, name.indexOf('.')).replace('-', ':')
-    if (!targets.has(target) || name.endsWith(UNFINISHED))
-      await rm(path.join(paths.records, name), { force: true })
+    if (!targets.has(target)) await rm(path.join(paths.records, name), { force: true })
   }
 }
 

@@ -20,6 +20,7 @@ export const layersInside = (addon: LayerAddon, userNamespace: number): LayerAdd
   sweepStaging: (folder) => addon.sweepStaging(folder, userNamespace),
   closeFds: (fds) => addon.closeFds(fds),
   openStaging: (folder) => addon.openStaging(folder),
+  syncStaging: (lockFd, path) => addon.syncStaging(lockFd, path),
 })
 
 export const loadLayerAddon = (): LayerAddon => loadAddon() as Addon & LayerAddon

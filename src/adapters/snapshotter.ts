@@ -11,6 +11,7 @@ import type {
 } from '../engine/ports/snapshotter.ts'
 import type { EngineError } from '../model/errors.ts'
 import type { LayerAddon, LayerFailure, LayerLimits } from '../native/layer-addon.ts'
+import { syncDirectory } from './content-store-files.ts'
 import { engineError, hasCode, nativeError, thrown } from './layer-errors.ts'
 import { keepError, type StreamOptions, streamLayer } from './layer-stream.ts'
 import { chainIdOf, hexOf, type SnapshotPaths, snapshotPaths } from './snapshotter-paths.ts'
@@ -20,6 +21,12 @@ export interface SnapshotterOptions {
   readonly root: string
   readonly native: LayerAddon
   readonly limits?: LayerLimits
+}
+
+/** A directory of our own below `staging`, locked by `lockFd`. */
+interface Staging {
+  readonly path: string
+  readonly lockFd: number
 }
 
 /** What is written beside a layer's tree. */
@@ -136,12 +143,13 @@ class Store {
   async #renew(
     kind: SnapshotKind,
     id: string,
-    staging: string,
+    staging: Staging,
     isSound: boolean,
     replace: boolean,
   ): Promise<readonly string[]> {
     const tree = this.#paths.tree(kind, id)
-    const differs = isSound && (await isThere(tree)) ? await this.#compare(tree, `${staging}/fs`) : ['C/']
+    const differs =
+      isSound && (await isThere(tree)) ? await this.#compare(tree, `${staging.path}/fs`) : ['C/']
     if (differs.length === 0 || !replace) return differs
     await this.remove(kind, id)
     await this.#place(kind, id, staging)
@@ -157,7 +165,7 @@ class Store {
   /** Moved away in one step, then deleted: a half-removed snapshot is never found. */
   async remove(kind: SnapshotKind, id: string): Promise<void> {
     const directory = this.#paths.directory(kind, id)
-    await this.#stage((staging) => rename(directory, `${staging}/removed`).catch(unlessCode('ENOENT')))
+    await this.#stage((staging) => rename(directory, `${staging.path}/removed`).catch(unlessCode('ENOENT')))
   }
 
   async list(): Promise<SnapshotList> {
@@ -180,12 +188,12 @@ class Store {
   }
 
   async #unpackInto(
-    staging: string,
+    staging: Staging,
     diffId: string,
     source: AsyncIterable<Uint8Array>,
     options: StreamOptions,
   ): Promise<LayerRecord> {
-    const tree = `${staging}/fs`
+    const tree = `${staging.path}/fs`
     await mkdir(tree, { mode: 0o755 })
     const read = await streamLayer(this.#native, tree, source, diffId, { limits: this.#limits, ...options })
     if (read.digest !== diffId) {
@@ -194,19 +202,19 @@ class Store {
     const { entries, whiteouts, pendingLinks } = read.stats
     const plain = whiteouts === 0 && pendingLinks === 0
     const record: LayerRecord = { version: 1, diffId, sizeBytes: read.sizeBytes, entries, plain }
-    await writeFile(`${staging}/layer.json`, JSON.stringify(record))
+    await writeFile(`${staging.path}/layer.json`, JSON.stringify(record))
     return record
   }
 
-  async #flattenInto(staging: string, chainId: string, diffIds: readonly string[]): Promise<void> {
-    const tree = `${staging}/fs`
+  async #flattenInto(staging: Staging, chainId: string, diffIds: readonly string[]): Promise<void> {
+    const tree = `${staging.path}/fs`
     for (const diffId of diffIds) await this.#require(diffId)
     await mkdir(tree, { mode: 0o755 })
     const layers = diffIds.map((diffId) => this.#paths.tree('layer', diffId))
-    const result = await this.#native.flattenLayers(layers, tree, `${staging}/scratch`)
+    const result = await this.#native.flattenLayers(layers, tree, `${staging.path}/scratch`)
     if (!result.ok) throw thrown(nativeError(result, diffIds[result.layer ?? 0] ?? chainId))
     const record: StackRecord = { version: 1, chainId, diffIds }
-    await writeFile(`${staging}/stack.json`, JSON.stringify(record))
+    await writeFile(`${staging.path}/stack.json`, JSON.stringify(record))
   }
 
   async #require(diffId: string): Promise<void> {
@@ -215,10 +223,15 @@ class Store {
     throw thrown({ _tag: 'StateDamaged', path, why: 'the layer is not unpacked' })
   }
 
-  /** False when somebody else was faster; theirs is as good, since both are made of the same bytes. */
-  async #place(kind: SnapshotKind, digest: string, staging: string): Promise<boolean> {
+  /**
+   * False when somebody else was faster; theirs is as good, since both are made of the same bytes. A tree is on the disk before it has its
+   * name: after a power cut what is in its place is whole.
+   */
+  async #place(kind: SnapshotKind, digest: string, staging: Staging): Promise<boolean> {
+    succeed(await this.#native.syncStaging(staging.lockFd, staging.path))
     try {
-      await rename(staging, this.#paths.directory(kind, digest))
+      await rename(staging.path, this.#paths.directory(kind, digest))
+      await syncDirectory(this.#paths.folder(kind))
       return true
     } catch (cause) {
       if (hasCode(cause, 'EEXIST', 'ENOTEMPTY')) return false
@@ -227,14 +240,14 @@ class Store {
   }
 
   /** Runs `body` with a directory of its own, gone afterwards unless it was renamed. Sweeps what dead processes left. */
-  async #stage<A>(body: (staging: string) => Promise<A>): Promise<A> {
+  async #stage<A>(body: (staging: Staging) => Promise<A>): Promise<A> {
     for (const folder of [this.#paths.folder('layer'), this.#paths.folder('stack'), this.#paths.staging]) {
       await mkdir(folder, { recursive: true, mode: 0o700 })
     }
     succeed(await this.#native.sweepStaging(this.#paths.staging))
     const staging = succeed(await this.#native.openStaging(this.#paths.staging))
     try {
-      return await body(staging.path)
+      return await body(staging)
     } finally {
       // What cannot be removed now is the next sweep's; the result counts.
       await this.#native.removeTree(staging.path)

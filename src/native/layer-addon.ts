@@ -118,4 +118,6 @@ export interface LayerAddon {
   openStaging(
     folder: string,
   ): Promise<{ readonly ok: true; readonly path: string; readonly lockFd: number } | LayerFailure>
+  /** What was written to the file system of that directory is on the disk. The descriptor stays open until it is over. */
+  syncStaging(lockFd: number, path: string): Promise<{ readonly ok: true } | LayerFailure>
 }
