@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { build } from 'esbuild'
 
 export const projectRoot = path.dirname(path.dirname(fileURLToPath(import.meta.url)))
 const sources = path.join(projectRoot, 'bench/native')
@@ -39,4 +40,19 @@ export const buildTools = () => {
     batch: compile('batch', HOSTED),
     payload: compile('true', FREESTANDING),
   }
+}
+
+/** A TypeScript module of the project, bundled, to be used by a benchmark: `importSource('test/support/census.ts')`. */
+export const importSource = async (file) => {
+  const outfile = path.join(output, `${path.basename(file, '.ts')}.mjs`)
+  await build({
+    entryPoints: [path.join(projectRoot, file)],
+    outfile,
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    alias: { '#fp': 'fp-ts/es6' },
+    logLevel: 'error',
+  })
+  return import(outfile)
 }

@@ -1,13 +1,12 @@
 // `node bench/oci-storm.mjs [--cycles 10000] [--lanes 2] [--kills 0.02]`: whole lives of OCI containers in processes that are killed at
 // any moment. After each kill the state must be what the kernel says, and `delete --force` must leave nothing. Fails on any wrong state
 // and on anything that is left.
-import { spawn } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
-import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
-import { buildTools, projectRoot } from './build.mjs'
+import { buildTools } from './build.mjs'
 import { makeBundle } from './bundle.mjs'
+import { tally, untilKilled } from './killing.mjs'
 import { shapeNamed } from './shapes.mjs'
 import { enterPrivateMounts, makeStage, removeCgroups } from './stage.mjs'
 
@@ -38,9 +37,8 @@ const groupsOf = (id) =>
     .map((hierarchy) => path.join('/sys/fs/cgroup', hierarchy, GROUP, id))
     .filter((directory) => existsSync(directory))
 
-/** Everything wrong, one line each. */
-const faults = []
-const kills = {}
+const kills = tally()
+const { faults } = kills
 
 /** Whether a status is the kernel's truth now; the process that made it is dead. */
 const wrongState = (id, { status, pid }, groups) => {
@@ -57,8 +55,7 @@ const settle = async (runtime, id, step) => {
     const wrong = wrongState(id, state, groupsOf(id))
     if (wrong !== undefined) faults.push(`${step}: ${wrong}`)
   } else if (state !== 'ContainerNotFound') faults.push(`${step}: state of ${id}: ${state}`)
-  const key = `${step}, then ${state.status ?? state}`
-  kills[key] = (kills[key] ?? 0) + 1
+  kills.count(`${step}, then ${state.status ?? state}`)
   await runtime
     .delete(id, { force: true })
     .catch(({ error }) => error._tag === 'ContainerNotFound' || faults.push(`${step}: delete: ${error._tag}`))
@@ -70,35 +67,27 @@ const left = (root, id) => [
 ]
 
 /** Starts a worker at a cycle, and kills it in a step chosen at random. Gives the cycle that comes next. */
-const life = (root, bundle, runtime, lane, from, count) =>
-  new Promise((resolve) => {
-    const script = path.join(projectRoot, 'bench/drivers/oci-storm-worker.mjs')
-    const args = [script, root, bundle, `/${GROUP}`, lane, String(from), String(count)]
-    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] })
-    let [step, cycle, said] = ['', from, '']
-    let doomed = false
-    child.stderr.on('data', (text) => {
-      said += text
-    })
-    createInterface({ input: child.stdout }).on('line', (line) => {
+const life = async (root, bundle, runtime, lane, from, count) => {
+  let [step, cycle] = ['', from]
+  const args = [root, bundle, `/${GROUP}`, lane, String(from), String(count)]
+  const { code, signal, said } = await untilKilled('oci-storm-worker', args, {
+    longestMs: LONGEST_MS,
+    isDoomed: (line) => line !== 'end' && Math.random() < Number(values.kills),
+    onLine: (line) => {
       const [what, id = ''] = line.split(' ')
       step = what
       if (id !== '') cycle = Number(id.split('-').at(-1))
-      if (doomed || what === 'end' || Math.random() >= Number(values.kills)) return
-      doomed = true
-      setTimeout(() => child.kill('SIGKILL'), Math.random() * LONGEST_MS)
-    })
-    child.on('close', async (code, signal) => {
-      const id = `${lane}-${cycle}`
-      if (signal === 'SIGKILL') await settle(runtime, id, step)
-      else if (code !== 0) {
-        faults.push(`${step}: ${said.trim().split('\n').slice(0, 6).join(' | ')}`)
-        await settle(runtime, id, `after a failure in ${step}`)
-      }
-      for (const thing of left(root, id)) faults.push(`${step}: left behind: ${thing}`)
-      resolve(cycle + 1)
-    })
+    },
   })
+  const id = `${lane}-${cycle}`
+  if (signal === 'SIGKILL') await settle(runtime, id, step)
+  else if (code !== 0) {
+    faults.push(`${step}: ${said.trim().split('\n').slice(0, 6).join(' | ')}`)
+    await settle(runtime, id, `after a failure in ${step}`)
+  }
+  for (const thing of left(root, id)) faults.push(`${step}: left behind: ${thing}`)
+  return cycle + 1
+}
 
 const laneOf = async (root, bundle, runtime, lane, count) => {
   for (let next = 0; next < count; ) next = await life(root, bundle, runtime, lane, next, count - next)
@@ -130,11 +119,8 @@ try {
   for (const thing of [...remaining, ...groups]) faults.push(`left behind at the end: ${thing}`)
   runtime.close()
   const seconds = ((performance.now() - begin) / 1000).toFixed(0)
-  const killed = Object.values(kills).reduce((sum, each) => sum + each, 0)
-  console.log(`${cycles} cycles in ${seconds} s, ${killed} workers killed, ${faults.length} faults`)
-  for (const [what, times] of Object.entries(kills).sort())
-    console.log(`  ${String(times).padStart(5)} ${what}`)
-  for (const fault of faults.slice(0, 20)) console.log(`  ${fault}`)
+  console.log(`${cycles} cycles in ${seconds} s, ${kills.total()} workers killed, ${faults.length} faults`)
+  kills.print()
 } finally {
   removeCgroups(GROUP)
   stage.dispose()

@@ -1,9 +1,6 @@
 // `node bench/storm.mjs [--sequential 2000] [--parallel 8] [--each 250]`: many containers, then a census. Fails on any leak.
-import { mkdirSync } from 'node:fs'
-import path from 'node:path'
 import { parseArgs } from 'node:util'
-import { build } from 'esbuild'
-import { buildTools, projectRoot } from './build.mjs'
+import { buildTools, importSource } from './build.mjs'
 import { shapeNamed } from './shapes.mjs'
 import { enterPrivateMounts, makeStage } from './stage.mjs'
 
@@ -15,18 +12,6 @@ const { values } = parseArgs({
     storage: { type: 'string', default: 'ext4-loop' },
   },
 })
-
-const loadCensus = async () => {
-  const outfile = path.join(projectRoot, 'build/bench/census.mjs')
-  mkdirSync(path.dirname(outfile), { recursive: true })
-  await build({
-    entryPoints: [path.join(projectRoot, 'test/support/census.ts')],
-    outfile,
-    format: 'esm',
-    platform: 'node',
-  })
-  return import(outfile)
-}
 
 /** Runs `count` containers one after the other; failures are counted, not thrown. */
 const lane = async (box, count, failures) => {
@@ -83,7 +68,7 @@ enterPrivateMounts()
 const stage = makeStage({ ...buildTools(), storage: values.storage })
 let wrong = 1
 try {
-  wrong = await storms(stage, await loadCensus())
+  wrong = await storms(stage, await importSource('test/support/census.ts'))
 } finally {
   stage.dispose()
 }
