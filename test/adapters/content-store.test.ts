@@ -192,6 +192,18 @@ Store('zstd is decompressed where Node can, and refused by name where it cannot'
     assert.match(error?._tag === 'Unsupported' ? error.feature : '', /zstd/)
   else assert.is.not(error?._tag, 'Unsupported')
 })
+Store('zstd with a window of 2 GiB is refused before memory is taken for it, and not stored', async () => {
+  // RFC 8878, 3.1.1.1.2: exponent 21, mantissa 0; then one raw block of one byte.
+  const blob = Buffer.from('28b52ffd00a809000078', 'hex')
+  const before = process.memoryUsage().rss
+  const error = await through(blob)()
+  assert.ok(
+    E.isLeft(error) && ['LayerRefused', 'Unsupported'].includes(error.left._tag),
+    JSON.stringify(error),
+  )
+  assert.ok(process.memoryUsage().rss - before < 256 << 20)
+  assert.not.ok(await right(store.has(digestOf(blob))))
+})
 Store('raw deflate is no compression we know: its bytes pass as they are', async () => {
   const blob = deflateRawSync('hello')
   assert.is(await right(through(blob)), blob.toString())

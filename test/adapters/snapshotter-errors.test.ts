@@ -148,6 +148,25 @@ test('limits given to the store hold for its layers', async ({ root }) => {
   assert.is(error._tag === 'LayerRefused' && error.why, "the layer's files are larger than allowed")
 })
 
+test('a bomb of 256 MiB in 256 KiB ends at the limit, long before its own end', async ({ root }) => {
+  const zeros = tar({ name: 'bomb', data: Buffer.alloc(256 << 20) })
+  const bomb = gzipSync(zeros)
+  assert.ok(bomb.length < 300_000)
+  const snapshots = createSnapshotter({ root, native: loadLayerAddon(), limits: { maxBytes: 1 << 20 } })
+  let inflated = 0
+  async function* counted(): AsyncGenerator<Uint8Array> {
+    const gunzip = createGunzip()
+    gunzip.end(bomb)
+    for await (const chunk of gunzip) {
+      inflated += chunk.length
+      yield chunk
+    }
+  }
+  const error = await left(snapshots.unpackLayer(digestOf(zeros), counted()))
+  assert.is(error._tag === 'LayerRefused' && error.why, "the layer's files are larger than allowed")
+  assert.ok(inflated < 64 << 20, `${inflated} bytes were inflated`)
+})
+
 test('a root that is a file is a failed system call', async ({ root }) => {
   writeFileSync(path.join(root, 'file'), '')
   mkdirSync(path.join(root, 'staging'))

@@ -36,7 +36,10 @@ const check = async (hostile: HostileCase, step: number): Promise<void> => {
   const result = await snapshots.unpackLayer(diffId, chunks(hostile.bytes, step))()
   if (hostile.refused) {
     assert.is(result._tag, 'Left', 'it is refused')
-    if (result._tag === 'Left') assert.match(reason(result.left), hostile.refused)
+    if (result._tag === 'Left') {
+      const why = reason(result.left)
+      assert.ok(hostile.refused.test(why), `${why}, not ${hostile.refused}`)
+    }
     assert.equal(readdirSync(path.join(root, 'layers')), [], 'no layer is left')
   } else {
     if (result._tag === 'Left') assert.unreachable(JSON.stringify(result.left))
@@ -65,7 +68,7 @@ for (const hostile of hostileCases(outside)) {
 Hostile('the table has no two cases of one name, and enough of them', () => {
   const names = hostileCases(outside).map((hostile) => hostile.name)
   assert.is(new Set(names).size, names.length)
-  assert.ok(names.length >= 150)
+  assert.ok(names.length >= 220)
 })
 
 Hostile.run()

@@ -179,6 +179,32 @@ const escapes = (outside: string): readonly HostileCase[] => [
     bytes: tar(file('f'), link('a', 'f'), file('a/b')),
     refused: NO_DIRECTORY,
   },
+  {
+    name: 'through a hundred links, each to the next',
+    bytes: tar(...many(100, (i) => link(`l${i}`, `l${i + 1}`)), file('l0/x')),
+    refused: /in a circle/,
+  },
+  {
+    name: 'through a link that changes its target between two entries',
+    bytes: tar(dir('d/'), link('a', 'd'), file('a/1'), link('a', outside), file('a/file')),
+    refused: NO_DIRECTORY,
+  },
+  {
+    name: 'through a link below a hard link to a link',
+    bytes: tar(link('s', outside), hard('h', 's'), file('h/file')),
+    refused: NO_DIRECTORY,
+  },
+  {
+    name: 'backslashes and drive letters, which are parts of names here',
+    bytes: tar(file('..\\..\\evil'), file('C:\\evil')),
+    tree: ['f ..\\..\\evil "x"', 'f C:\\evil "x"'],
+  },
+  {
+    name: 'names of dots that are none of . and ..',
+    bytes: tar(file('...'), file('.. /x')),
+    tree: ['d ..  ?', 'f .. /x "x"', 'f ... "x"'],
+  },
+  { name: 'a directory called .. by a slash at its end', bytes: tar(dir('../')), refused: LEADS_OUT },
 ]
 
 /** An absolute name lies below the layer's root, under the same name. */
@@ -253,6 +279,31 @@ const hardLinks = (outside: string): readonly HostileCase[] => [
     bytes: tar(file('a'), file('d/x'), hard('d', 'a')),
     tree: ['f a "x"', 'd = a'],
   },
+  {
+    name: 'a hard link to a device, and a file over it',
+    bytes: tar({ name: 'c', type: '3', major: 1, minor: 3 }, hard('a', 'c'), file('a', 'mine')),
+    tree: ['f a "mine"', 'c c 1:3'],
+  },
+  {
+    name: 'a hard link under a name that climbs out',
+    bytes: tar(file('a'), hard('../b', 'a')),
+    refused: LEADS_OUT,
+  },
+  {
+    name: 'a hard link whose target climbs out in the middle',
+    bytes: tar(file('a'), hard('b', 'x/../../a')),
+    refused: /target leads out/,
+  },
+  {
+    name: 'a hard link in a pax record that climbs out',
+    bytes: tar(file('a'), { ...hard('b', 'a'), pax: { linkpath: '../outside/file' } }),
+    refused: /target leads out/,
+  },
+  {
+    name: 'a hard link through a link to the root',
+    bytes: tar(link('s', '/'), file('a'), hard('b', 's/a')),
+    tree: ['f a "x"', 'b = a', 'l s -> /'],
+  },
 ]
 
 const whiteouts = (outside: string): readonly HostileCase[] => [
@@ -302,6 +353,39 @@ const whiteouts = (outside: string): readonly HostileCase[] => [
     tree: ['f a "x"'],
   },
   { name: 'a hard link to bookkeeping of AUFS', bytes: tar(hard('a', '.wh..wh.plnk/1.2')), refused: /AUFS/ },
+  {
+    name: 'a whiteout in a folder that climbs out',
+    bytes: tar(file('a/../../.wh.file')),
+    refused: LEADS_OUT,
+  },
+  { name: 'a whiteout of a whiteout', bytes: tar(file('.wh..wh.a')), tree: [] },
+  {
+    name: 'an opaque marker of a file',
+    bytes: tar(file('a'), file('a/.wh..wh..opq')),
+    refused: /no directory/,
+  },
+  {
+    name: 'an opaque marker, then a file in place of its directory',
+    bytes: tar(file('a/.wh..wh..opq'), file('a')),
+    tree: ['f a "x"'],
+  },
+  { name: 'a whiteout that is a link to outside', bytes: tar(link('.wh.a', outside)), tree: ['w a'] },
+  {
+    name: 'a whiteout that is a hard link',
+    bytes: tar(file('b'), hard('.wh.a', 'b')),
+    tree: ['w a', 'f b "x"'],
+  },
+  {
+    name: 'a hard link to a name of whiteouts',
+    bytes: tar(file('b'), hard('a', '.wh.b')),
+    tree: ['p a', 'f b "x"'],
+    stackRefused: /no layer below/,
+  },
+  {
+    name: 'a device 0:0 as a whiteout of a directory of the layer',
+    bytes: tar(file('a/b'), { name: 'a', type: '3', major: 0, minor: 0 }),
+    tree: ['D a ?', 'f a/b "x"'],
+  },
 ]
 
 const names: readonly HostileCase[] = [
@@ -368,6 +452,45 @@ const names: readonly HostileCase[] = [
     bytes: tar(file('a/', 'data')),
     refused: /ends with a slash/,
   },
+  {
+    name: 'a part of 64 KiB',
+    bytes: tar({ ...file('a'), pax: { path: 'n'.repeat(65536) } }),
+    refused: /name is too long/,
+  },
+  {
+    name: 'a GNU long name of 64 KiB',
+    bytes: tar(extended('L', Buffer.alloc(65536, 'n')), file('a')),
+    refused: /name is too long/,
+  },
+  {
+    name: '10,000 folders deep',
+    bytes: tar({ ...dir('d'), pax: { path: 'd/'.repeat(10_000) } }),
+    refused: /name is too long/,
+  },
+  {
+    name: '10,000 folders deep by way of links',
+    bytes: tar(
+      ...many(40, (i) => ({
+        ...dir('d'),
+        pax: { path: `${i === 0 ? '' : `s${i - 1}/`}${'d/'.repeat(250)}` },
+      })).flatMap((entry, i) => [
+        entry,
+        { ...link(`s${i}`, ''), pax: { linkpath: `${i === 0 ? '' : `s${i - 1}/`}${'d/'.repeat(250)}` } },
+      ]),
+    ),
+    refused: /nested too deeply/,
+  },
+  {
+    name: 'a pax path of a slash',
+    bytes: tar({ ...file('a'), pax: { path: '/' } }),
+    refused: /ends with a slash/,
+  },
+  { name: 'a newline and an escape in a name', bytes: tar(file('a\n\x1b[2J')), tree: ['f a\n\x1b[2J "x"'] },
+  {
+    name: 'a NUL in the middle of the name field',
+    bytes: tar({ ...file('a'), edit: (block) => block.write('a\0/../b', 0) }),
+    tree: ['f a "x"'],
+  },
 ]
 
 const duplicates: readonly HostileCase[] = [
@@ -395,6 +518,25 @@ const duplicates: readonly HostileCase[] = [
     name: 'a link back and forth',
     bytes: tar(dir('d/'), link('a', 'd'), file('a/1'), dir('a/'), file('a/2')),
     tree: ['d a', 'f a/2 "x"', 'd d', 'f d/1 "x"'],
+  },
+  {
+    name: 'a name of every type, one after the other',
+    bytes: tar(
+      file('a', '1'),
+      dir('a/'),
+      link('a', 'x'),
+      { name: 'a', type: '6' },
+      { name: 'a', type: '3', major: 1, minor: 3 },
+      { name: 'a', type: '4', major: 7, minor: 0 },
+      file('.wh.a'),
+      file('a', '2'),
+    ),
+    tree: ['f a "2"'],
+  },
+  {
+    name: 'one name 1,000 times',
+    bytes: tar(...many(1000, (i) => (i % 2 === 0 ? file('a', `${i}`) : dir('a/')))),
+    tree: ['d a'],
   },
 ]
 
@@ -446,6 +588,28 @@ const numbers: readonly HostileCase[] = [
     name: 'a link with a size',
     bytes: tar({ ...link('l', 't'), size: 4096 }, file('a')),
     tree: ['f a "x"', 'l l -> t'],
+  },
+  { name: 'a time before 1970', bytes: tar({ ...file('a'), mtime: -1 }), tree: ['f a "x"'] },
+  { name: 'a pax time before 1970', bytes: tar({ ...file('a'), pax: { mtime: '-1.5' } }), tree: ['f a "x"'] },
+  {
+    name: 'a pax time beyond all clocks',
+    bytes: tar({ ...file('a'), pax: { mtime: '99999999999999999999' } }),
+    refused: /unreadable|out of range/,
+  },
+  {
+    name: 'a pax size beyond 64 bits',
+    bytes: tar({ ...file('a'), pax: { size: '18446744073709551617' } }),
+    refused: /unreadable|out of range/,
+  },
+  {
+    name: 'a pax size just below 2^63',
+    bytes: tar({ ...file('a'), pax: { size: '9223372036854775807' } }),
+    refused: /unreadable/,
+  },
+  {
+    name: 'a mode with bits of a type',
+    bytes: tar({ ...file('a'), mode: 0o040755 }),
+    tree: ['f a "x"'],
   },
 ]
 
@@ -666,6 +830,27 @@ const sparseFiles: readonly HostileCase[] = [
     bytes: tar(v01('0,0,5,0,5,2,20,0', 'aa')),
     tree: [`f s ${JSON.stringify(`${'\0'.repeat(5)}aa${'\0'.repeat(13)}`)}`],
   },
+  {
+    name: 'a 0.1 map whose end is beyond 2^63',
+    bytes: tar(v01('9223372036854775807,9223372036854775807', 'a')),
+    refused: MAP,
+  },
+  { name: 'a 0.1 map whose sum runs over', bytes: tar(v01('18446744073709551614,4', 'aaaa')), refused: MAP },
+  {
+    name: 'a 1.0 file of 2^62 bytes in one hole',
+    bytes: tar(
+      sparse(
+        { 'GNU.sparse.major': '1', 'GNU.sparse.name': 's', 'GNU.sparse.realsize': `${1n << 62n}` },
+        padded(Buffer.from('0\n')).toString('latin1'),
+      ),
+    ),
+    refused: /unreadable/,
+  },
+  {
+    name: 'two 0.1 runs that overlap',
+    bytes: tar(v01('0,4,2,4', 'aaaabbbb')),
+    refused: MAP,
+  },
 ]
 
 const attribute = (name: string, value: string): TarEntry => ({
@@ -726,6 +911,34 @@ const attributes: readonly HostileCase[] = [
     name: 'a user attribute on a link',
     bytes: tar({ ...link('a', 'b'), pax: { 'SCHILY.xattr.user.x': 'v' } }),
     tree: ['l a -> b'],
+  },
+  {
+    name: 'metadata only of overlay',
+    bytes: tar(attribute('trusted.overlay.metacopy', '')),
+    tree: ['f a "x"'],
+  },
+  {
+    name: "an ordinary user's opaque mark",
+    bytes: tar({ ...dir('d/'), pax: { 'SCHILY.xattr.user.overlay.opaque': 'y' } }),
+    tree: ['d d'],
+  },
+  {
+    name: 'the origin and the whiteout mark of overlay',
+    bytes: tar({
+      ...file('a', ''),
+      pax: { 'SCHILY.xattr.trusted.overlay.origin': 'x', 'SCHILY.xattr.trusted.overlay.whiteout': 'y' },
+    }),
+    tree: ['f a ""'],
+  },
+  {
+    name: 'NUL in the name of an attribute',
+    bytes: tar(extended('x', paxRecord('SCHILY.xattr.user.a\0b', 'v')), file('a')),
+    refused: /NUL/,
+  },
+  {
+    name: 'an attribute of no name space',
+    bytes: tar(attribute('nonsense', 'v')),
+    tree: ['f a "x"'],
   },
 ]
 
