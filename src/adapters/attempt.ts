@@ -20,6 +20,14 @@ export const attemptEither = <A>(
 /** Makes a tagged error throwable. */
 export const thrown = (error: EngineError): SlipwayError => new SlipwayError(error)
 
+/** Calls on an open descriptor do not say which file it was: their errors get its path. For `.catch`. */
+export const located =
+  (path: string) =>
+  (error: unknown): never => {
+    if (error instanceof Error && 'syscall' in error && !('path' in error)) Object.assign(error, { path })
+    throw error
+  }
+
 /** The value of a program, or its error thrown: for loops and streams, inside a body given to {@link attempt}. */
 export const orThrow = async <A>(program: TE.TaskEither<EngineError, A>): Promise<A> => {
   const result = await program()

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir, open, readdir, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
+import { located } from './attempt.ts'
 
 /** End of the names of files that are not complete yet. */
 export const UNFINISHED = '.new'
@@ -22,20 +23,29 @@ export const replaceFile = async (
   const temporary = fixed ?? `${file}.${randomBytes(6).toString('hex')}${UNFINISHED}`
   await mkdir(path.dirname(file), { recursive: true, mode: 0o700 })
   try {
-    const handle = await open(temporary, fixed === undefined ? 'wx' : 'w', 0o600)
-    try {
-      if (owner !== undefined && owner.uid !== process.geteuid?.()) await handle.chown(owner.uid, owner.gid)
-      await handle.writeFile(bytes)
-      await handle.sync()
-    } finally {
-      await handle.close()
-    }
+    await writeFlushed(temporary, fixed === undefined ? 'wx' : 'w', bytes, owner).catch(located(temporary))
     await rename(temporary, file)
   } catch (error) {
     await rm(temporary, { force: true })
     throw error
   }
   await syncDirectory(path.dirname(file))
+}
+
+const writeFlushed = async (
+  file: string,
+  flags: string,
+  bytes: string | Uint8Array,
+  owner: Replacement['owner'],
+): Promise<void> => {
+  const handle = await open(file, flags, 0o600)
+  try {
+    if (owner !== undefined && owner.uid !== process.geteuid?.()) await handle.chown(owner.uid, owner.gid)
+    await handle.writeFile(bytes)
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
 }
 
 /** None for a folder that is not there. */

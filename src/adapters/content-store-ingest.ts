@@ -4,7 +4,7 @@ import { mkdir, open, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import type { Expected, Stored } from '../engine/ports/content-store.ts'
 import { algorithmOf, type Digest, hasher } from '../model/digest.ts'
-import { thrown } from './attempt.ts'
+import { located, thrown } from './attempt.ts'
 import { syncDirectory } from './content-store-files.ts'
 import type { StorePaths } from './content-store-paths.ts'
 
@@ -43,12 +43,13 @@ export const openIngest = async (paths: StorePaths, expected: Expected): Promise
       size += chunk.byteLength
       checkSize(expected, size, false)
       hash.update(chunk)
-      for (let at = 0; at < chunk.byteLength; ) at += (await handle.write(chunk, at)).bytesWritten
+      for (let at = 0; at < chunk.byteLength; )
+        at += (await handle.write(chunk, at).catch(located(file))).bytesWritten
     },
     check,
     commit: async () => {
       const digest = check()
-      await handle.sync()
+      await handle.sync().catch(located(file))
       const blob = paths.blob(digest)
       await mkdir(path.dirname(blob), { recursive: true, mode: 0o700 })
       await rename(file, blob)

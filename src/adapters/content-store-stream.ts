@@ -4,7 +4,7 @@ import * as E from '#fp/Either'
 import type { Consumer, Expected, Stored } from '../engine/ports/content-store.ts'
 import { algorithmOf, type Digest, hasher } from '../model/digest.ts'
 import type { EngineError } from '../model/errors.ts'
-import { thrown } from './attempt.ts'
+import { located, thrown } from './attempt.ts'
 import { checkSize, openIngest } from './content-store-ingest.ts'
 import type { StorePaths } from './content-store-paths.ts'
 import { openTap, type Tap } from './content-store-tap.ts'
@@ -55,7 +55,7 @@ export const readThrough = async <A>(
 ): Promise<E.Either<EngineError, A>> => {
   const what = `layer ${blob.digest}`
   const check = verifier(what, blob)
-  const source = createReadStream(paths.blob(blob.digest), { highWaterMark: READ_CHUNK })
+  const source = chunksOf(paths.blob(blob.digest))
   let read = 0
   const keep = async (chunk: Uint8Array): Promise<void> => {
     check.add(chunk)
@@ -70,11 +70,19 @@ export const readThrough = async <A>(
 /** A stored blob as it is; throws at the end when it was not right. */
 export async function* verifiedChunks(paths: StorePaths, blob: Stored): AsyncGenerator<Uint8Array> {
   const check = verifier(`blob ${blob.digest}`, blob)
-  for await (const chunk of createReadStream(paths.blob(blob.digest), { highWaterMark: READ_CHUNK })) {
+  for await (const chunk of chunksOf(paths.blob(blob.digest))) {
     check.add(chunk)
     yield chunk
   }
   check.end()
+}
+
+async function* chunksOf(file: string): AsyncGenerator<Buffer> {
+  try {
+    yield* createReadStream(file, { highWaterMark: READ_CHUNK })
+  } catch (error) {
+    located(file)(error)
+  }
 }
 
 /** Checks size and digest of bytes that pass by. */

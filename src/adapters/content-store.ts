@@ -9,7 +9,7 @@ import { type Digest, parseDigest } from '../model/digest.ts'
 import { message } from '../model/errors.ts'
 import { type Descriptor, decodeIndex, encodeIndex, OCI_LAYOUT_FILE } from '../model/image.ts'
 import { decodeRecord, type PreparedRecord } from '../model/image-record.ts'
-import { attempt, attemptEither, orThrow, thrown } from './attempt.ts'
+import { attempt, attemptEither, located, orThrow, thrown } from './attempt.ts'
 import { namesIn, replaceFile, UNFINISHED } from './content-store-files.ts'
 import { type Flock, lockFile, tryLockFile } from './content-store-lock.ts'
 import { noteOrigin, readOrigins, removeOrigins, removeOriginsExcept } from './content-store-origins.ts'
@@ -129,7 +129,7 @@ const readIfThere = (file: string): Buffer | undefined => {
     return readFileSync(file)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw error
+    return located(file)(error)
   }
 }
 
@@ -150,7 +150,7 @@ const readWhole = async (
   const file = paths.blob(blob.digest)
   if ((await stat(file)).size > MAX_DOCUMENT)
     throw thrown({ _tag: 'StateDamaged', path: file, why: `a document larger than ${MAX_DOCUMENT} bytes` })
-  const bytes = await readFile(file)
+  const bytes = await readFile(file).catch(located(file))
   const check = verifier(`document ${blob.digest}`, blob)
   check.add(bytes)
   check.end()

@@ -7,7 +7,8 @@ import { Readable, type Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { ImageArchives } from '../engine/ports/image-archive.ts'
 import type { SaveTarget } from '../model/image-verbs.ts'
-import { attempt, thrown } from './attempt.ts'
+import { attempt, located, thrown } from './attempt.ts'
+import { syncDirectory } from './content-store-files.ts'
 import { type TarContent, writeTar } from './tar-write.ts'
 
 export const writeArchive: ImageArchives['write'] = (files, target, { format, signal }) =>
@@ -32,16 +33,19 @@ type Bytes = AsyncIterable<Uint8Array>
 const writeTo = async (target: SaveTarget, bytes: Bytes, options: Options): Promise<void> => {
   if ('stream' in target) return pump(bytes, target.stream as Writable, options)
   const file = path.resolve(target.path)
-  const write = (place: string): Promise<void> => pump(bytes, createWriteStream(place), options)
   const there = await stat(file).catch(() => undefined)
   if (there?.isDirectory()) throw refused(file, 'it is a directory')
-  await (there === undefined || there.isFile() ? whole(file, write) : write(file))
+  const write = (place: string, flush: boolean): Promise<void> =>
+    pump(bytes, createWriteStream(place, { flush }), options).catch(located(place))
+  await (there === undefined || there.isFile()
+    ? whole(file, (place) => write(place, true))
+    : write(file, false))
 }
 
 const pump = (bytes: Bytes, output: Writable, options: Options): Promise<void> =>
   pipeline(Readable.from(bytes, { objectMode: false }), output, options)
 
-/** Made beside its place, under another name. */
+/** Made beside its place, under another name, and flushed: a power cut leaves the old or the new. */
 const whole = async (place: string, make: (temporary: string) => Promise<void>): Promise<void> => {
   const temporary = path.join(
     path.dirname(place),
@@ -50,6 +54,7 @@ const whole = async (place: string, make: (temporary: string) => Promise<void>):
   try {
     await make(temporary)
     await rename(temporary, place)
+    await syncDirectory(path.dirname(place))
   } catch (error) {
     await rm(temporary, { recursive: true, force: true })
     throw error
@@ -73,8 +78,10 @@ const writeDirectory = async (
     for (const { name, content } of files) {
       const file = path.join(temporary, name)
       await mkdir(path.dirname(file), { recursive: true })
-      await pump(content(), createWriteStream(file), options)
+      await pump(content(), createWriteStream(file, { flush: true }), options).catch(located(file))
+      await syncDirectory(path.dirname(file))
     }
+    await syncDirectory(temporary)
   })
 }
 

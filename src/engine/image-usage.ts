@@ -76,7 +76,7 @@ const partedImages = (
         [...new Map([...entries].reverse().map((entry) => [entry.digest, entry])).values()].reverse(),
         TE.traverseSeqArray((entry) =>
           pipe(
-            mark(ports.store, [entry]),
+            mark(ports.store, [entry], records),
             TE.map(({ blobs, layers, stacks }): Parted => {
               const own = records.filter(({ target }) => target === entry.digest)
               const ids = new Set<string>(own.map(({ imageId }) => imageId))

@@ -3,7 +3,7 @@ import * as E from '#fp/Either'
 import { pipe } from '#fp/function'
 import * as O from '#fp/Option'
 import * as TE from '#fp/TaskEither'
-import { chainIds } from '../model/digest.ts'
+import { chainIds, type Digest } from '../model/digest.ts'
 import type { EngineError } from '../model/errors.ts'
 import {
   type Descriptor,
@@ -13,6 +13,7 @@ import {
   diffIdsOf,
   nameOf,
 } from '../model/image.ts'
+import type { PreparedRecord } from '../model/image-record.ts'
 import { isConfig, isIndex, isManifest } from '../model/media-type.ts'
 import { parseReference } from '../model/reference.ts'
 import type { ContentStore } from './ports/content-store.ts'
@@ -30,7 +31,8 @@ export const sweep = (ports: ImagePorts): TE.TaskEither<EngineError, O.Option<Sw
     pipe(
       ports.store.entries,
       TE.bindTo('entries'),
-      TE.bind('marked', ({ entries }) => mark(ports.store, entries)),
+      TE.bind('records', () => ports.store.records),
+      TE.bind('marked', ({ entries, records }) => mark(ports.store, entries, records)),
       TE.bind('trees', ({ marked }) => removeSnapshots(ports, marked)),
       TE.tap(({ entries }) => ports.store.removeRecordsExcept(new Set(entries.map(({ digest }) => digest)))),
       TE.tap(({ entries }) => ports.store.removeOriginsExcept(repositoriesOf(entries))),
@@ -70,32 +72,57 @@ export interface Marked {
   readonly stacks: Set<string>
 }
 
-/** Everything these entries lead to. */
+/**
+ * Everything these entries lead to, and what the records of them say was made. Fails where a document cannot be read just now: nobody may
+ * take that for one that points at nothing.
+ */
 export const mark = (
   store: ContentStore,
   entries: readonly Descriptor[],
+  records: readonly PreparedRecord[],
 ): TE.TaskEither<EngineError, Marked> => {
   const marked: Marked = { blobs: new Set(), layers: new Set(), stacks: new Set() }
-  return async () => {
-    for (const entry of entries) await markFrom(store, entry, marked)
-    return E.right(marked)
-  }
+  return pipe(
+    entries,
+    TE.traverseSeqArray((entry) => markFrom(store, entry, marked)),
+    TE.map(() => {
+      const targets = new Set(entries.map(({ digest }) => digest))
+      for (const record of records) if (targets.has(record.target)) markRecord(record, marked)
+      return marked
+    }),
+  )
 }
 
 /** A document that is missing (another platform's) or damaged has nothing below it. */
-const markFrom = async (store: ContentStore, at: Descriptor, marked: Marked): Promise<void> => {
-  if (marked.blobs.has(at.digest)) return
-  marked.blobs.add(at.digest)
-  if (!isIndex(at.mediaType) && !isManifest(at.mediaType) && !isConfig(at.mediaType)) return
-  const read = await store.read(at)()
-  const bytes = E.isRight(read) ? read.right : ''
-  for (const child of childrenIn(at, bytes)) await markFrom(store, child, marked)
-  if (!isConfig(at.mediaType)) return
-  const config = O.fromEither(decodeConfig(bytes, at.digest))
-  const diffIds = O.isSome(config) ? diffIdsOf(config.value) : []
-  for (const diffId of diffIds) marked.layers.add(diffId)
+const markFrom =
+  (store: ContentStore, at: Descriptor, marked: Marked): TE.TaskEither<EngineError, void> =>
+  async () => {
+    if (marked.blobs.has(at.digest)) return E.right(undefined)
+    marked.blobs.add(at.digest)
+    if (!isIndex(at.mediaType) && !isManifest(at.mediaType) && !isConfig(at.mediaType))
+      return E.right(undefined)
+    const read = await store.read(at)()
+    if (E.isLeft(read) && read.left._tag === 'SyscallFailed') return read
+    const bytes = E.isRight(read) ? read.right : ''
+    for (const child of childrenIn(at, bytes)) {
+      const below = await markFrom(store, child, marked)()
+      if (E.isLeft(below)) return below
+    }
+    const config = isConfig(at.mediaType) ? O.fromEither(decodeConfig(bytes, at.digest)) : O.none
+    if (O.isSome(config)) markTrees(diffIdsOf(config.value), marked)
+    return E.right(undefined)
+  }
+
+const markTrees = (diffIds: readonly Digest[], { layers, stacks }: Marked): void => {
+  for (const diffId of diffIds) layers.add(diffId)
   const stack = chainIds(diffIds).at(-1)
-  if (stack !== undefined) marked.stacks.add(stack)
+  if (stack !== undefined) stacks.add(stack)
+}
+
+/** A container may use the trees of an image whose documents are damaged. */
+const markRecord = ({ manifest, imageId, diffIds }: PreparedRecord, marked: Marked): void => {
+  marked.blobs.add(manifest).add(imageId)
+  markTrees(diffIds, marked)
 }
 
 /** What a document points at; nothing where it cannot be read. */

@@ -1,8 +1,10 @@
 // Listing, resolving and removing: names, ids, what is shared, what is in use, and what a crash leaves.
 import {
   appendFileSync,
+  mkdirSync,
   mkdtempSync,
   readFileSync,
+  rmdirSync,
   rmSync,
   statSync,
   utimesSync,
@@ -269,6 +271,31 @@ Images('what a killed process left is cleaned with the next removal', async () =
     [],
   )
   await right(store.other().resolve('one:1'))
+})
+Images('a document that cannot be read just now is not taken for one that points at nothing', async () => {
+  await loadAs(one, 'one:1')
+  await loadAs(two, 'two:1')
+  const manifest = path.join(store.root, 'oci/blobs/sha256', hexOf(one.target.digest))
+  const bytes = readFileSync(manifest)
+  rmSync(manifest)
+  mkdirSync(manifest)
+  const error = await left('SyscallFailed', store.images.remove('two:1'))
+  assert.equal([error.errno, error.path], [21, manifest])
+  rmdirSync(manifest)
+  writeFileSync(manifest, bytes)
+  assert.equal(await names(), ['one:1'])
+  assert.ok(blobCount() > one.blobs.size, 'what was to go is still there, too')
+  await right(store.images.prune())
+  assert.is(blobCount(), one.blobs.size)
+  assert.equal((await right(store.other().check())).problems, [])
+})
+Images('a damaged manifest keeps the trees its record tells of', async () => {
+  await loadAs(one, 'one:1')
+  await loadAs(two, 'two:1')
+  appendFileSync(path.join(store.root, 'oci/blobs/sha256', hexOf(one.target.digest)), ' ')
+  await right(store.images.remove('two:1'))
+  await right(store.other().resolve('one:1'))
+  assert.equal([...store.snapshotter.layers.keys()].sort(), [...one.diffIds].sort())
 })
 Images('many changes of index.json at once all arrive', async () => {
   const engines = Array.from({ length: 4 }, () => store.other())
