@@ -204,8 +204,17 @@ export type EngineError =
   | LaunchDied
   | Cancelled
 
-/** One line, lower case, no full stop: what was attempted, on what, why. */
-export const message = (error: EngineError): string => {
+/**
+ * One line, lower case, no full stop: what was attempted, on what, why. Names and answers of others are in it, so that what would steer
+ * a terminal is escaped.
+ */
+export const message = (error: EngineError): string => plain(words(error))
+
+/** Control characters of C0 and C1 (ECMA-48), as JSON writes them. */
+const plain = (text: string): string =>
+  text.replace(/\p{Cc}/gu, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`)
+
+const words = (error: EngineError): string => {
   switch (error._tag) {
     case 'SyscallFailed':
       return join(error.step, error.path, errnoText(error.errno))

@@ -1,5 +1,5 @@
-// `npm run fuzz -- [--seconds 20]`: bytes that nobody meant, for so long each: the decoder of plans by libFuzzer, and the decoders of
-// documents, the planner and the compiler of filters by their property tests with more runs. Needs clang with its runtime.
+// `npm run fuzz -- [--seconds 20]`: bytes that nobody meant, for so long each: the decoder of plans and the tar reader by libFuzzer, and
+// the decoders of documents, the planner and the compiler of filters by their property tests with more runs. Needs clang with its runtime.
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -16,32 +16,35 @@ const run = (program, args, env = {}) =>
   spawnSync(program, args, { stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, ...env } })
     .status === 0
 
-/** A folder of seeds, and the program that mutates them. */
-const fuzzPlans = (folder) => {
-  const seeds = path.join(folder, 'seeds.mjs')
-  const corpus = path.join(folder, 'corpus')
-  const program = path.join(folder, 'plan')
+const FLAGS = [
+  '-std=c++20',
+  '-O1',
+  '-g',
+  '-fno-omit-frame-pointer',
+  '-fsanitize=fuzzer,address,undefined',
+  '-fno-sanitize-recover=undefined',
+  '-D_GNU_SOURCE',
+  '-I',
+  'native',
+]
+
+/** `test/fuzz/<name>.cc` with what it tests, on the seeds that a script writes. */
+const fuzz = (folder, name, seedScript, sources = []) => {
+  const at = (file) => path.join(folder, file)
+  const corpus = at(`${name}-corpus`)
   mkdirSync(corpus)
   buildSync({
-    entryPoints: ['test/fuzz/seeds.ts'],
-    outfile: seeds,
+    entryPoints: [`test/fuzz/${seedScript}`],
+    outfile: at(`${name}-seeds.mjs`),
     bundle: true,
     platform: 'node',
     format: 'esm',
     alias: { '#fp': 'fp-ts/es6' },
   })
-  const flags = [
-    '-std=c++20',
-    '-O1',
-    '-g',
-    '-fno-omit-frame-pointer',
-    '-fsanitize=fuzzer,address,undefined',
-    '-fno-sanitize-recover=undefined',
-  ]
   return (
-    run(process.execPath, [seeds, corpus]) &&
-    run('clang++', [...flags, '-D_GNU_SOURCE', '-I', 'native', '-o', program, 'test/fuzz/plan.cc']) &&
-    run(program, [
+    run(process.execPath, [at(`${name}-seeds.mjs`), corpus]) &&
+    run('clang++', [...FLAGS, '-o', at(name), `test/fuzz/${name}.cc`, ...sources]) &&
+    run(at(name), [
       corpus,
       `-max_total_time=${seconds}`,
       '-max_len=65536',
@@ -53,11 +56,23 @@ const fuzzPlans = (folder) => {
     ])
   )
 }
+const TAR = ['tar_reader', 'tar_entry', 'tar_header', 'pax'].map((name) => `native/layer/${name}.cc`)
+const parts = [
+  (folder) => fuzz(folder, 'plan', 'plan-seeds.ts'),
+  (folder) => fuzz(folder, 'tar', 'tar-seeds.ts', TAR),
+  () => fuzzDocuments(),
+]
 
 /** About as many runs as take so long: they are counted, not timed, and the runner ends a file after five minutes. */
 const RUNS_A_SECOND = 400
 const MOST_SECONDS = 60
-const TESTS = ['model/hostile-input', 'plan/launch/document', 'native/layer-fuzz', 'plan/seccomp/compile']
+const TESTS = [
+  'model/hostile-input',
+  'model/image-fuzz',
+  'plan/launch/document',
+  'native/layer-fuzz',
+  'plan/seccomp/compile',
+]
 const fuzzDocuments = () =>
   run(process.execPath, ['test/run.mjs', ...TESTS], {
     SLIPWAY_FUZZ_RUNS: String(Math.min(seconds, MOST_SECONDS) * RUNS_A_SECOND),
@@ -67,8 +82,8 @@ const folder = mkdtempSync(path.join(tmpdir(), 'slipway-fuzz-'))
 let passed = 0
 let failed = 0
 try {
-  for (const part of [() => fuzzPlans(folder), fuzzDocuments]) {
-    if (part()) passed++
+  for (const part of parts) {
+    if (part(folder)) passed++
     else failed++
   }
 } finally {
