@@ -53,6 +53,7 @@ export const importSource = async (file) => {
     platform: 'node',
     alias: { '#fp': 'fp-ts/es6' },
     logLevel: 'error',
+    absWorkingDir: projectRoot,
   })
   return import(outfile)
 }

@@ -45,7 +45,9 @@ const life = async (stage, lane) => {
     },
   )
   if (code !== null)
-    faults.push(`a worker ended by itself: ${said.trim().split('\n').slice(0, 6).join(' | ')}`)
+    faults.push(
+      `a worker ended by itself with ${code} in ${last()?.verb}: ${said.trim().split('\n').slice(0, 6).join(' | ')}`,
+    )
   else
     kills.count(
       `killed in ${last()?.to === undefined && !last()?.refused ? (last()?.verb ?? 'its first steps') : `the end of ${last().verb}`}`,
@@ -120,14 +122,21 @@ const settle = async (stage, present, round) => {
     const known = (await engine.list()).map(({ id }) => id)
     for (const id of readdirSync(path.join(stage.root, 'containers')))
       if (!known.includes(id)) fault(`left behind after ${verb}: container ${id}`)
-    const { images, containers, otherBytes } = await engine.usage()
-    const counted = images.sizeBytes + containers.sizeBytes + otherBytes
-    if (counted !== du(stage.root)) fault(`df counts ${counted} bytes, du ${du(stage.root)}`)
   } catch (error) {
     fault(error.message)
   } finally {
     await engine.close()
   }
+  await measure(stage, fault)
+}
+
+/** By an engine that has run nothing, so that nothing is still on its way out. */
+const measure = async (stage, fault) => {
+  const engine = stage.createEngine({ root: stage.root })
+  const { images, containers, otherBytes } = await engine.usage()
+  const counted = images.sizeBytes + containers.sizeBytes + otherBytes
+  if (counted !== du(stage.root)) fault(`df counts ${counted} bytes, du ${du(stage.root)}`)
+  await engine.close()
 }
 
 const skopeo = (fault, what, ...args) => {

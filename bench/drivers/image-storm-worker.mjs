@@ -58,12 +58,18 @@ const verbs = {
     takes: ['*'],
     run: () => engine.pruneImages({ all: true, labels: [{ key: 'keep', not: true }] }),
   }),
-  run: () => ({
+  run: () => ({ run: () => cat(any(kept)) }),
+  runAny: () => ({ run: () => cat(any(pulled)), may: ['ImageNotFound'] }),
+  check: () => ({
     run: async () => {
-      const { exitCode } = await engine.run(any(kept), ['/bin/busybox', 'cat', '/etc/passwd'])
-      if (exitCode !== 0) throw new Error(`cat ended with ${exitCode}`)
+      const { problems } = await engine.check()
+      if (problems.length > 0) throw new Error(problems.map(({ what, why }) => `${what}: ${why}`).join('; '))
     },
   }),
+}
+const cat = async (image) => {
+  const { exitCode, stdout } = await engine.run(image, ['/bin/busybox', 'cat', '/etc/passwd'])
+  if (exitCode !== 0 || !stdout.startsWith('root:')) throw new Error(`cat ended with ${exitCode}: ${stdout}`)
 }
 const WEIGHTS = {
   pull: 6,
@@ -76,6 +82,8 @@ const WEIGHTS = {
   prune: 1,
   pruneAll: 1,
   run: 1,
+  runAny: 2,
+  check: 1,
 }
 const deck = Object.entries(WEIGHTS).flatMap(([verb, weight]) => Array(weight).fill(verb))
 
@@ -88,6 +96,6 @@ for (;;) {
     tell({ done: verb })
   } catch (error) {
     const tag = error.error?._tag ?? error.message
-    tell(may.includes(tag) ? { refused: verb } : { failed: verb, why: String(error.message) })
+    tell(may.includes(tag) ? { refused: verb } : { failed: verb, why: `${tag}: ${error.message}` })
   }
 }

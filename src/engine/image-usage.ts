@@ -74,11 +74,11 @@ const partedImages = (
     TE.flatMap(({ entries, records }) =>
       pipe(
         [...new Map([...entries].reverse().map((entry) => [entry.digest, entry])).values()].reverse(),
-        TE.traverseSeqArray((entry) =>
-          pipe(
-            mark(ports.store, [entry], records),
+        TE.traverseSeqArray((entry) => {
+          const own = records.filter(({ target }) => target === entry.digest)
+          return pipe(
+            mark(ports.store, [entry], own),
             TE.map(({ blobs, layers, stacks }): Parted => {
-              const own = records.filter(({ target }) => target === entry.digest)
               const ids = new Set<string>(own.map(({ imageId }) => imageId))
               return {
                 entry,
@@ -87,8 +87,8 @@ const partedImages = (
                 users: containers.filter(({ imageId }) => ids.has(imageId)).length,
               }
             }),
-          ),
-        ),
+          )
+        }),
       ),
     ),
   )

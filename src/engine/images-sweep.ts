@@ -24,7 +24,8 @@ export type Swept = readonly string[]
 
 /**
  * Removes unreferenced blobs, layers, trees and records. While somebody adds content it removes nothing and says none;
- * the next sweep will.
+ * the next sweep will. What a container was made of meanwhile stays: a start looks at index.json again once its record is written, and
+ * this looks at the records once index.json is, so that one of both sees the other.
  */
 export const sweep = (ports: ImagePorts): TE.TaskEither<EngineError, O.Option<Swept>> =>
   ports.store.alone(
@@ -32,14 +33,37 @@ export const sweep = (ports: ImagePorts): TE.TaskEither<EngineError, O.Option<Sw
       ports.store.entries,
       TE.bindTo('entries'),
       TE.bind('records', () => ports.store.records),
-      TE.bind('marked', ({ entries, records }) => mark(ports.store, entries, records)),
+      TE.bind('kept', ({ entries, records }) => recordsToKeep(ports, entries, records)),
+      TE.bind('marked', ({ entries, kept }) => mark(ports.store, entries, kept)),
       TE.bind('trees', ({ marked }) => removeSnapshots(ports, marked)),
-      TE.tap(({ entries }) => ports.store.removeRecordsExcept(new Set(entries.map(({ digest }) => digest)))),
+      TE.tap(({ entries, kept }) =>
+        ports.store.removeRecordsExcept(
+          new Set([...entries.map(({ digest }) => digest), ...kept.map(({ target }) => target)]),
+        ),
+      ),
       TE.tap(({ entries }) => ports.store.removeOriginsExcept(repositoriesOf(entries))),
       TE.bind('blobs', ({ marked }) => ports.store.removeBlobsExcept(marked.blobs)),
       TE.map(({ trees, blobs }) => [...blobs, ...trees]),
     ),
   )
+
+/** Those of images that are named, or that a container was made of. */
+const recordsToKeep = (
+  { inUse }: ImagePorts,
+  entries: readonly Descriptor[],
+  records: readonly PreparedRecord[],
+): TE.TaskEither<EngineError, readonly PreparedRecord[]> => {
+  const targets = new Set(entries.map(({ digest }) => digest))
+  return pipe(
+    records,
+    TE.traverseSeqArray((record) =>
+      targets.has(record.target)
+        ? TE.right([record])
+        : TE.map((users: readonly string[]) => (users.length > 0 ? [record] : []))(inUse(record.imageId)),
+    ),
+    TE.map((kept) => kept.flat()),
+  )
+}
 
 /** `registry/repository` of every name. */
 const repositoriesOf = (entries: readonly Descriptor[]): ReadonlySet<string> =>
@@ -73,7 +97,7 @@ export interface Marked {
 }
 
 /**
- * Everything these entries lead to, and what the records of them say was made. Fails where a document cannot be read just now: nobody may
+ * Everything these entries lead to, and what these records say was made. Fails where a document cannot be read just now: nobody may
  * take that for one that points at nothing.
  */
 export const mark = (
@@ -86,8 +110,7 @@ export const mark = (
     entries,
     TE.traverseSeqArray((entry) => markFrom(store, entry, marked)),
     TE.map(() => {
-      const targets = new Set(entries.map(({ digest }) => digest))
-      for (const record of records) if (targets.has(record.target)) markRecord(record, marked)
+      for (const record of records) markRecord(record, marked)
       return marked
     }),
   )

@@ -62,6 +62,8 @@ const gather = (
   merged: Buffer[] | undefined,
 ): Promise<readonly Buffer[]> | undefined => {
   if (stream === null) return undefined
+  // One without a byte may have come to its end before anybody asked.
+  if (stream.closed) return Promise.resolve(NOTHING)
   const chunks: Buffer[] = []
   let sizeBytes = 0
   return new Promise((resolve) => {

@@ -82,8 +82,27 @@ export const start =
   (ports: Ports): TaskEither<EngineError, Container> =>
     limited(request.options, (signal) => async () => {
       const prepared = await prepare(request, signal)(ports)()
-      return E.isLeft(prepared) ? prepared : launchPrepared(ports, prepared.right, signal)
+      if (E.isLeft(prepared)) return prepared
+      const started = await launchPrepared(ports, prepared.right, signal)
+      return prepared.right.image.rootfs.kind === 'layers'
+        ? unlessImageIsGone(ports, prepared.right.request, started)
+        : started
     })
+
+/**
+ * A sweep looks for containers once it has taken an image's name away, and this for the name once the container's record is written: one
+ * of both sees the other, and nothing runs on a tree that is being removed.
+ */
+const unlessImageIsGone = async (
+  { host }: Ports,
+  { image }: StartRequest,
+  started: E.Either<EngineError, Container>,
+): Promise<E.Either<EngineError, Container>> => {
+  const again = await host.prepareImage(image)()
+  if (E.isRight(again) || again.left._tag !== 'ImageNotFound') return started
+  if (E.isRight(started)) await started.right[Symbol.asyncDispose]()
+  return again
+}
 
 const wantedUser = (image: PreparedImage, options: DecodedStartOptions): string =>
   options.user ?? image.config.User ?? ''

@@ -13,7 +13,8 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import type { StoreReport } from '../../src/index.ts'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createEngine, type StoreReport } from '../../src/index.ts'
 import { engineNeeds, openTestEngine, type TestEngine } from '../support/engine.ts'
 import { assert, suite } from '../support/suite.ts'
 
@@ -93,6 +94,34 @@ test('prune beside a command that adds content takes names only, and the next on
   await holder.release()
   assert.ok((await box.engine.pruneImages()).deleted.length > 0)
   assert.equal(readdirSync(path.join(box.root, 'layers')), [])
+})
+test('a start beside removals runs on a whole tree, or there is no such image', async () => {
+  await box.engine.tag('base:1', 'gone:1')
+  await box.engine.save('gone:1', { path: path.join(folder, 'gone.tar') })
+  await box.engine.removeImage('base:1')
+  const other = createEngine({ root: box.root })
+  let isOver = false
+  const removals = async (): Promise<void> => {
+    for (let round = 0; round < 40; round++) {
+      await other.load({ path: path.join(folder, 'gone.tar') })
+      await sleep(Math.random() * 20)
+      await other.pruneImages({ all: true })
+    }
+    isOver = true
+  }
+  const starts = async (): Promise<number> => {
+    let ran = 0
+    while (!isOver) {
+      const result = await box.engine.run('gone:1', ['cat', '/etc/passwd']).catch((error) => error)
+      if (result._tag === 'ImageNotFound') continue
+      assert.is(result.exitCode, 0, String(result))
+      assert.match(result.stdout, /^root:/)
+      ran++
+    }
+    return ran
+  }
+  const [ran] = await Promise.all([starts(), removals()]).finally(() => other.close())
+  assert.ok(ran > 0, 'one of them ran')
 })
 /** Holds the lock of whoever adds content, in a process of its own. */
 const execHolder = (lock: string) => {
