@@ -57,8 +57,12 @@ const relativeTo = (
   all: readonly ImageSummary[],
   compare: (imageMs: number, otherMs: number) => boolean,
 ): Test | string => {
+  const reference = /[:@][^/]*$/.test(name) ? name : `${name}:latest`
   const isMeant = (image: ImageSummary) =>
-    referenceTest(name)(image) || image.id.startsWith(name) || image.id.startsWith(`sha256:${name}`)
+    reference === `${image.repository}:${image.tag}` ||
+    reference === `${image.repository}@${image.digest}` ||
+    image.id.startsWith(name) ||
+    image.id.startsWith(`sha256:${name}`)
   const other = all.find(isMeant)
   return other === undefined
     ? 'there is no such image'

@@ -62,12 +62,23 @@ class NilList extends Array<unknown> {
 export const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof GoMap)
 
+/** Fields that Docker's programs call otherwise than its JSON: a template may say either. */
+const NAMES_IN_GO: Readonly<Record<string, string>> = {
+  ID: 'Id',
+  MediaType: 'mediaType',
+  Digest: 'digest',
+  Size: 'size',
+}
+
 /** A field that is not there is an error, as in Go; a key that is not in a map is not. */
 export const fieldOf = (value: unknown, name: string, path: string): unknown => {
   if (value instanceof GoMap) return value.get(name)
-  if (!isObject(value) || !Object.hasOwn(value, name)) return fail(`there is no field ${path}`)
-  return asGo(value[name], name)
+  const found = isObject(value) ? nameIn(value, name) : undefined
+  return isObject(value) && found !== undefined ? asGo(value[found], name) : fail(`there is no field ${path}`)
 }
+
+const nameIn = (value: Readonly<Record<string, unknown>>, name: string): string | undefined =>
+  [name, NAMES_IN_GO[name]].find((each) => each !== undefined && Object.hasOwn(value, each))
 
 const asGo = (found: unknown, name: string): unknown => {
   if (found === null && LISTS.has(name)) return new NilList()

@@ -17,6 +17,7 @@ const RECORD = {
   Env: null,
   Volumes: null,
   ExposedPorts: { '80/tcp': {} },
+  Described: { Id: 'x', mediaType: 'm', size: 3 },
   Mounts: [{ Source: '/a', Target: '/b' }],
 }
 const HEADERS = { ID: 'CONTAINER ID', Names: 'NAMES' }
@@ -100,6 +101,7 @@ const GOOD: readonly (readonly [string, string])[] = [
     '%!d(string=abc) abc %!s(MISSING) x%!(EXTRA int=3)',
   ],
   ['{{.ID | printf "%s-%s" "a"}}', 'a-abc'],
+  ['{{.Described.ID}} {{.Described.Id}} {{.Described.MediaType}} {{.Described.Size}}', 'x x m 3'],
   ['{{html "<a&b>"}} {{urlquery "a b/c"}}', '&lt;a&amp;b&gt; a+b%2Fc'],
   ["{{'a'}} {{1.5}} {{true}} {{0x10}}", '97 1.5 true 16'],
   ['{{define "t"}}<{{.}}>{{end}}{{template "t" .ID}}{{template "t"}}', '<abc><<no value>>'],
@@ -114,6 +116,7 @@ const BAD: readonly (readonly [string, string])[] = [
   ['{{constructor}}', '{{constructor}}: a field starts with a dot: {{.constructor}}'],
   ['{{.ID.X}}', 'there is no field .ID.X'],
   ['{{.Nothing.X}}', 'there is no field .Nothing.X'],
+  ['{{.Described.id}}', 'there is no field .Described.id'],
   ['{{.constructor}}', 'there is no field .constructor'],
   ['{{..ID}}', 'cannot read ..ID'],
   ['{{ID}}', '{{ID}}: a field starts with a dot: {{.ID}}'],

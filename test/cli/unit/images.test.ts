@@ -91,7 +91,7 @@ Images('before and since compare creation times', async () => {
   const both = listing(image(), old)
   const names = async (filter: string) =>
     (await output(['images', '-f', filter, '--format', '{{.Repository}}'], both)).stdout
-  assert.is(await names('before=debian'), 'old\n')
+  assert.is(await names('before=debian:bookworm'), 'old\n')
   assert.is(await names('since=old:bookworm'), 'debian\n')
 })
 for (const filter of ['nonsense=1', 'dangling', 'dangling=maybe', 'before=nobody', 'until=soon']) {

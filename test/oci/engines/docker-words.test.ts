@@ -1,0 +1,243 @@
+// The same command lines to docker and to slipway, over the same images: the same output, and the same exit code.
+import { execFileSync, spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { type Bundle, bundle } from '../../cli/bundle.ts'
+import { makeRootfs } from '../../support/engine.ts'
+import { assert, suite } from '../../support/suite.ts'
+import { said } from './common.ts'
+import { engineNeeds, openStage, pause, type Ran, type Stage } from './stage.ts'
+
+const test = suite('oci/engines/docker-words')
+const reason = engineNeeds('docker', 'dockerd')
+const fact = (name: string, body: () => void): void =>
+  reason === undefined ? test(name, body) : test.skip(name, reason)
+
+let stage: Stage
+let cli: Bundle
+let folder = ''
+const at = (name: string): string => path.join(folder, name)
+const docker = (...argv: readonly string[]): Ran =>
+  stage.run(['docker', '-H', `unix://${path.join(stage.directory, 'socket')}`, ...argv])
+const slipway = (...argv: readonly string[]): Ran => {
+  const env = {
+    ...process.env,
+    SLIPWAY_ROOT: at('root'),
+    SLIPWAY_ADDON: path.resolve('build/Release/slipway.node'),
+  }
+  const { status, stdout, stderr } = spawnSync(process.execPath, [cli.file, ...argv], {
+    env,
+    encoding: 'utf8',
+    input: '',
+  })
+  return { code: status, stdout, stderr }
+}
+
+test.before(async () => {
+  if (reason !== undefined) return
+  folder = mkdtempSync(path.join(tmpdir(), 'slipway-words-'))
+  cli = await bundle()
+  stage = await openStage()
+  const inStage = (name: string): string => path.join(stage.directory, name)
+  const places = ['--data-root', inStage('data'), '--exec-root', inStage('exec'), '--pidfile', inStage('pid')]
+  const network = ['--iptables=false', '--bridge=none', '--ip-masq=false', '--storage-driver', 'vfs']
+  const socket = ['-H', `unix://${inStage('socket')}`]
+  const daemon = stage.start(['unshare', '--net', 'dockerd', ...places, ...socket, ...network])
+  while (docker('version').code !== 0 && daemon.exitCode === null) await pause(100)
+  makeRootfs(at('rootfs-made'))
+  execFileSync('tar', ['c', '-C', at('rootfs-made'), '-f', at('rootfs.tar'), '.'])
+  for (const [name, ...changes] of IMAGES) {
+    const flags = changes.flatMap((change) => ['-c', change])
+    said(docker('import', '-m', `made as ${name}`, ...flags, at('rootfs.tar'), name))
+    said(docker('save', '-o', at('image.tar'), name))
+    said(slipway('load', '-i', at('image.tar')))
+    // Docker's list counts whole seconds.
+    await pause(1100)
+  }
+  writeFileSync(at('no.tar'), 'no tar at all')
+})
+test.after(async () => {
+  if (reason !== undefined) return
+  await stage.close(`slipway-none-${process.pid}`)
+  cli.remove()
+  rmSync(folder, { recursive: true, force: true })
+})
+
+/** From the oldest to the newest, with lines of a Dockerfile. */
+const IMAGES: readonly (readonly [string, ...string[]])[] = [
+  ['base:1', 'ENV PATH=/bin A=b', 'CMD ["sh","-c","echo hi"]', 'LABEL x=y z="two words"'],
+  ['me/app:1', 'EXPOSE 80 443/udp', 'VOLUME /data', 'LABEL x=other', 'USER 7', 'WORKDIR /srv'],
+  ['me/app:2', 'ENTRYPOINT ["/a","b c"]', 'ONBUILD RUN x', 'HEALTHCHECK --interval=3s CMD true'],
+]
+
+/** Lines that came out otherwise; each fact ends with a look at them. */
+let different: string[] = []
+const compare = (words: readonly string[], outputs: boolean): void => {
+  const [theirs, ours] = [docker(...words), slipway(...words)]
+  const same = ours.code === theirs.code && (!outputs || ours.stdout === theirs.stdout)
+  const shown = ({ code, stdout, stderr }: Ran) => `${code} ${outputs ? stdout : ''}${stderr}`
+  if (!same) different.push(`${words.join(' ')}\n  docker ${shown(theirs)}\n  slipway ${shown(ours)}`)
+}
+const NAMES = IMAGES.map(([name]) => name)
+
+const same = (...words: readonly string[]): void => compare(words, true)
+const sameCode = (...words: readonly string[]): void => compare(words, false)
+test.afterEach(() => {
+  const found = different
+  different = []
+  assert.is(found.join('\n'), '')
+})
+
+const ROW = '{{.Repository}}:{{.Tag}} {{.ID}} {{.CreatedAt}}'
+fact('images lists the same lines in the same order, by every condition', () => {
+  same('images', '--format', ROW)
+  same('image', 'ls', '--no-trunc', '--format', ROW)
+  same('images', '--format', 'table {{.Repository}}\\t{{.Tag}}\\t{{.ID}}')
+  same('images', '--format', 'table {{.ID}}')
+  same('images', '-q', '--no-trunc')
+  for (const filter of [
+    ...['label=x', 'label=x=y', 'label=nope', 'reference=me/*', 'reference=*:1', 'reference=base'],
+    ...[
+      'before=me/app:1',
+      'since=me/app:1',
+      'since=base',
+      'since=base:1',
+      'dangling=true',
+      'dangling=false',
+      'before=me/app:2',
+    ],
+  ])
+    same('images', '-f', filter, '--format', ROW)
+  same('images', '-f', 'reference=base', '-f', 'reference=me/app:2', '--format', ROW)
+  same('images', '-f', 'label=x', '-f', 'label=z', '--format', ROW)
+  for (const name of ['base', 'base:1', 'base:nope', 'me/app', 'me/*', 'nope'])
+    same('images', '--format', ROW, name)
+})
+
+const TEMPLATES = [
+  ...['{{.Id}}', '{{.RepoTags}}', '{{index .RepoTags 0}}', '{{.Os}}/{{.Architecture}}', '{{.Comment}}'],
+  ...['{{.Created}}', '{{json .RootFS}}', '{{len .RootFS.Layers}}', '{{index .RootFS.Layers 0}}'],
+  ...[
+    '{{.Config.Env}}',
+    '{{json .Config.Env}}',
+    '{{.Config.Cmd}}',
+    '{{json .Config.Cmd}}',
+    '{{.Config.User}}',
+  ],
+  ...[
+    '{{.Config.Entrypoint}}',
+    '{{json .Config.Entrypoint}}',
+    '{{.Config.OnBuild}}',
+    '{{.Config.WorkingDir}}',
+  ],
+  ...['{{.Config.Labels}}', '{{json .Config.Labels}}', '{{.Config.Labels.x}}', '{{.Config.Labels.nope}}'],
+  ...['{{index .Config.Labels "x"}}', '[{{index .Config.Labels "nope"}}]', '{{.Config.ExposedPorts}}'],
+  ...['{{json .Config.ExposedPorts}}', '{{.Config.Volumes}}', '{{.Config.StopSignal}}'],
+  '{{range .Config.Env}}{{println .}}{{end}}',
+  '{{range $i, $e := .Config.Env}}{{$i}}={{$e}} {{end}}',
+  '{{range $p, $c := .Config.ExposedPorts}}{{$p}} {{end}}',
+  '{{range $k, $v := .Config.Labels}}{{$k}}={{$v}}{{"\\n"}}{{end}}',
+  '{{range .Config.Entrypoint}}{{.}},{{else}}none{{end}}',
+  '{{if .Config.Entrypoint}}e{{else if .Config.Cmd}}c{{end}}',
+  '{{with .Config}}{{.User}}{{$.Os}}{{end}}',
+  '{{join .Config.Env ","}}',
+  '{{.ID}} {{json .ID}}',
+  '{{split .Id ":"}} {{index (split .Id ":") 1}}',
+  '{{truncate .Id 12}} {{slice .Id 7 19}} {{pad .Os 2 2}}| {{upper .Os}} {{title .Os}}',
+  '{{printf "%s-%v-%q-%10s|%-8s|" .Os .Architecture .Os .Os .Os}}',
+  '{{eq .Os "linux" "x"}} {{ne .Os "x"}} {{not .Comment}} {{and .Os .Author}} {{or .Author .Os}}',
+  '{{$x := .Os}}{{$x}} {{- " y" }} {{/* nothing */}}z',
+  '{{html "<a&\'>"}} {{urlquery "a b/c"}} {{print 1 2 "x"}} {{1.5}} {{true}}',
+  '{{define "t"}}<{{.}}>{{end}}{{template "t" .Os}}',
+  'table {{.Os}}\\t{{.Os}}\\n',
+]
+fact('inspect makes the same of a template', () => {
+  for (const template of TEMPLATES) same('image', 'inspect', '-f', template, ...NAMES)
+  same('inspect', '--type', 'image', '-f', '{{.Id}}', 'base:1', 'me/app:2')
+  same('inspect', '-f', '{{.Id}}', 'nope', 'base:1')
+})
+fact('inspect shows the same configuration', () => {
+  for (const [name] of IMAGES) {
+    const config = (ran: Ran): Record<string, unknown> => JSON.parse(said(ran))[0].Config
+    const [theirs, ours] = [docker('inspect', name), slipway('inspect', name)].map(config)
+    for (const [field, value] of Object.entries(theirs ?? {}))
+      assert.equal(ours?.[field], value, `${name} ${field}`)
+  }
+})
+fact('history tells the same steps', () => {
+  for (const name of NAMES) {
+    same('history', '-q', name)
+    same('image', 'history', '--no-trunc', '-q', name)
+    same('history', '--format', '{{.ID}} {{.CreatedAt}} {{.CreatedBy}}|{{.Comment}}', name)
+    same('history', '--format', 'table {{.ID}}\\t{{.Comment}}', name)
+  }
+})
+fact('tag and rmi say the same', () => {
+  same('tag', 'base:1', 'more:3')
+  same('tag', 'base:1', '127.0.0.1:5000/me/more')
+  same('images', '--format', ROW, 'more')
+  same('rmi', 'more:3', '127.0.0.1:5000/me/more')
+  same('rmi', '-f', 'nope')
+  same('rmi', '--no-prune', 'nope')
+  same('image', 'prune', '-f')
+  same('load', '-q', '-i', at('image.tar'))
+})
+
+fact('what is refused is refused with the same code', () => {
+  for (const line of [
+    ...[
+      'tag nope x',
+      'tag base:1 UPPER',
+      'tag base:1',
+      'tag base:1 a b',
+      'rmi nope',
+      'rmi',
+      'save nope',
+      'save',
+    ],
+    ...['inspect nope', 'image inspect nope', 'inspect -f {{.Nope}} base:1', 'inspect --type nope base:1'],
+    ...['images -f nope=1', 'images --format {{.Nope}}', 'images --format {{.ID', 'images a b'],
+    ...['history nope', 'history', 'history --format {{nope}} base:1', 'image prune -f --filter nope=1'],
+    ...[
+      'load -i /nope.tar',
+      `load -i ${at('no.tar')}`,
+      'import /nope.tar',
+      'import -c RUN base.tar',
+      'import',
+    ],
+    ...[
+      'pull UPPER',
+      'pull',
+      'push nope/x',
+      'push',
+      'search',
+      'commit nope',
+      'diff nope',
+      'export nope',
+      'rm nope',
+    ],
+    ...[
+      'save -o /nope/x.tar base:1',
+      'login -p x --password-stdin',
+      'login --password-stdin',
+      'image nope',
+      'nope',
+    ],
+    ...[
+      'container inspect nope',
+      'system df --format {{.Nope}}',
+      'system prune -f --filter nope=1',
+      'logout a b',
+    ],
+    ...[
+      'container prune -f --filter nope=1',
+      'pull -a base:1',
+      'push -a nope',
+      'image rm nope',
+      'image history',
+    ],
+  ])
+    sameCode(...line.split(' '))
+})
+test.run()
