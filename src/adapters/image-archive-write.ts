@@ -57,8 +57,15 @@ const whole = async (place: string, make: (temporary: string) => Promise<void>):
     await syncDirectory(path.dirname(place))
   } catch (error) {
     await rm(temporary, { recursive: true, force: true })
-    throw error
+    throw called(error, temporary, place)
   }
+}
+
+/** The failure of a system call names the place that was asked for, not the name it has meanwhile. */
+const called = (error: unknown, temporary: string, place: string): unknown => {
+  const failure = error as NodeJS.ErrnoException
+  if (error instanceof Error && failure.path === temporary) failure.path = place
+  return error
 }
 
 const writeDirectory = async (

@@ -12,8 +12,8 @@ import { reportUsage } from './report.ts'
 export interface World extends Omit<Context, 'args' | 'engine'> {
   /** Everything after the program's name. */
   readonly argv: readonly string[]
-  /** The engine of a root; `undefined` is the default root of this user. */
-  readonly engineOf: (root: string | undefined) => Promise<EngineForCli>
+  /** The engine of a root; `undefined` is the default root of this user. `config`: the folder of Docker's config.json. */
+  readonly engineOf: (root: string | undefined, config: string | undefined) => Promise<EngineForCli>
 }
 
 export const dispatch = async (world: World, groups: readonly CommandGroup[]): Promise<number> => {
@@ -37,7 +37,7 @@ const outputLost = (world: World, error: WriteFailed): number => {
 const route = async (world: World, groups: readonly CommandGroup[]): Promise<number> => {
   const front = frontArgs(world.argv)
   if (E.isLeft(front)) return usageFailure(world, undefined, front.left, 1)
-  const { root, verb, rest } = front.right
+  const { verb, rest } = front.right
   if (verb === undefined || verb === '--help') return showMainHelp(world, groups, verb !== undefined)
   if (verb === '--version') {
     world.stdout.write(`slipway ${version}\n`)
@@ -45,8 +45,7 @@ const route = async (world: World, groups: readonly CommandGroup[]): Promise<num
   }
   if (verb === 'help') return showHelpOf(world, groups, rest)
   const found = find(groups, [verb, ...rest])
-  if (found !== undefined)
-    return runCommand(world, await found.entry.load(), found.rest, root ?? world.env.SLIPWAY_ROOT)
+  if (found !== undefined) return runCommand(world, await found.entry.load(), found.rest, front.right)
   if (verbsOf(groups, verb).length > 0) return nounAlone(world, groups, verb, rest[0])
   return usageFailure(world, undefined, unknownVerb(groups, verb), 1)
 }
@@ -83,32 +82,66 @@ const showNounHelp = async (
 
 interface Front {
   readonly root: string | undefined
+  /** Where Docker's config.json lies, in place of `$DOCKER_CONFIG`. */
+  readonly config: string | undefined
   readonly verb: string | undefined
   readonly rest: readonly string[]
 }
 
-/** The flags before the verb. Few enough to be read by hand, and on the start path of every command. */
+/** Docker's flags before the command, by what becomes of them: most are about a daemon, and there is none. */
+const FRONT_FLAGS: Readonly<Record<string, 'directory' | 'value' | 'nothing' | 'context' | 'daemon'>> = {
+  '--root': 'directory',
+  '--config': 'directory',
+  '--log-level': 'value',
+  '-l': 'value',
+  '--debug': 'nothing',
+  '-D': 'nothing',
+  '--context': 'context',
+  '-c': 'context',
+  '--host': 'daemon',
+  '-H': 'daemon',
+  '--tls': 'daemon',
+  '--tlscacert': 'daemon',
+  '--tlscert': 'daemon',
+  '--tlskey': 'daemon',
+  '--tlsverify': 'daemon',
+}
+
+/** Few enough to be read by hand, and on the start path of every command. */
 const frontArgs = (argv: readonly string[]): E.Either<UsageError, Front> => {
-  let root: string | undefined
+  const given: { root: string | undefined; config: string | undefined } = {
+    root: undefined,
+    config: undefined,
+  }
   let at = 0
   for (; argv[at]?.startsWith('-') === true; at++) {
     const word = argv[at] ?? ''
-    if (word === '--root') root = argv[++at]
-    else if (word.startsWith('--root=')) root = word.slice(7)
-    else if (word === '--help' || word === '-h') return E.right({ root, verb: '--help', rest: [] })
-    else if (word === '--version' || word === '-v') return E.right({ root, verb: '--version', rest: [] })
-    else return E.left({ _tag: 'UsageError', message: `unknown flag ${word} before the command` })
-    if (root === undefined || root === '')
-      return E.left({ _tag: 'UsageError', message: '--root needs a directory' })
+    if (word === '--help' || word === '-h') return E.right({ ...given, verb: '--help', rest: [] })
+    if (word === '--version' || word === '-v') return E.right({ ...given, verb: '--version', rest: [] })
+    const [, name = '', inline] = /^([^=]*)(?:=(.*))?$/s.exec(word) ?? []
+    const kind = Object.hasOwn(FRONT_FLAGS, name) ? FRONT_FLAGS[name] : undefined
+    if (kind === undefined) return wrongFront(`unknown flag ${word} before the command`)
+    if (kind === 'daemon') return wrongFront(`${name} is not supported: there is no daemon to connect to`)
+    if (kind === 'nothing') continue
+    const value = inline ?? argv[++at] ?? ''
+    if (value === '') return wrongFront(`${name} needs a ${kind === 'directory' ? kind : 'value'}`)
+    if (kind === 'context' && value !== 'default')
+      return wrongFront(
+        `${name}: ${JSON.stringify(value)}: there is only the context default, which is this machine`,
+      )
+    if (name === '--root') given.root = value
+    if (name === '--config') given.config = value
   }
-  return E.right({ root, verb: argv[at], rest: argv.slice(at + 1) })
+  return E.right({ ...given, verb: argv[at], rest: argv.slice(at + 1) })
 }
+
+const wrongFront = (message: string): E.Either<UsageError, never> => E.left({ _tag: 'UsageError', message })
 
 const runCommand = async (
   world: World,
   command: Command,
   argv: readonly string[],
-  root: string | undefined,
+  { root = world.env.SLIPWAY_ROOT, config }: Pick<Front, 'root' | 'config'>,
 ): Promise<number> => {
   const parsed = parseArgs(command, argv)
   if (E.isLeft(parsed)) return usageFailure(world, command.name, parsed.left, command.usageExitCode ?? 1)
@@ -119,9 +152,10 @@ const runCommand = async (
   let engine: Promise<EngineForCli> | undefined
   const context: Context = {
     ...world,
+    env: config === undefined ? world.env : { ...world.env, DOCKER_CONFIG: config },
     args: parsed.right.args,
     engine: () => {
-      engine ??= world.engineOf(root === '' ? undefined : root)
+      engine ??= world.engineOf(root === '' ? undefined : root, config)
       return engine
     },
   }

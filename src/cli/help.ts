@@ -115,6 +115,7 @@ export const mainHelp = (groups: readonly HelpGroup[], columns: number): string 
   const options = twoColumns(
     [
       ['--root DIR', 'Keep images and containers below DIR (also: SLIPWAY_ROOT)'],
+      ['--config DIR', "Read and keep logins in DIR's config.json (also: DOCKER_CONFIG)"],
       ['--version', 'Show the version'],
       ['--help', 'Show this text, or the help of a command'],
     ],
@@ -122,7 +123,7 @@ export const mainHelp = (groups: readonly HelpGroup[], columns: number): string 
     MAIN_LEFT,
   )
   return `${[
-    'Usage: slipway [--root DIR] COMMAND [ARG...]',
+    'Usage: slipway [--root DIR] [--config DIR] COMMAND [ARG...]',
     'Runs containers without a daemon.',
     ...sections,
     `Options:\n${options}`,
@@ -132,6 +133,6 @@ export const mainHelp = (groups: readonly HelpGroup[], columns: number): string 
 
 /** The text of `slipway NOUN --help`. */
 export const nounHelp = (noun: string, commands: HelpGroup['commands'], columns: number): string => {
-  const rows = commands.map(({ name, summary }) => [name, summary] as const)
+  const rows = commands.map(({ name, summary }) => [name.slice(noun.length + 1), summary] as const)
   return `Usage: slipway ${noun} COMMAND\n\nCommands:\n${twoColumns(rows, columns)}\n\nRun 'slipway ${noun} COMMAND --help' for the flags of a command.\n`
 }

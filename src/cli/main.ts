@@ -29,10 +29,12 @@ const world: World = {
       for (const name of names) process.off(name, listener)
     }
   },
-  engineOf: async (root) =>
-    (await import('./live-engine.ts')).liveEngine(root, process.env, () => {
+  engineOf: async (root, config) => {
+    if (config !== undefined) process.env.DOCKER_CONFIG = config
+    return (await import('./live-engine.ts')).liveEngine(root, process.env, () => {
       started = true
-    }),
+    })
+  },
 }
 
 /**

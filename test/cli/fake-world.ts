@@ -245,6 +245,8 @@ export interface Call {
   /** Sends a signal to the command; false when it does not listen. */
   readonly signal: (name: NodeJS.Signals) => boolean
   readonly roots: (string | undefined)[]
+  /** Folders of Docker's config.json that were named. */
+  readonly configs: (string | undefined)[]
   /** Closes the terminal, without a word to anybody. */
   readonly close: () => void
   /** The terminal's size, which a test may change. */
@@ -262,6 +264,7 @@ export const call = (argv: readonly string[], options: CallOptions = {}): Call =
   const raw: boolean[] = []
   let closed = false
   const roots: (string | undefined)[] = []
+  const configs: (string | undefined)[] = []
   const output = (fd: 1 | 2) => ({
     fd,
     isTTY,
@@ -286,8 +289,9 @@ export const call = (argv: readonly string[], options: CallOptions = {}): Call =
         for (const name of names) listeners.get(name)?.delete(listener)
       }
     },
-    engineOf: async (root) => {
+    engineOf: async (root, config) => {
       roots.push(root)
+      configs.push(config)
       return fake.engine
     },
   }
@@ -299,6 +303,7 @@ export const call = (argv: readonly string[], options: CallOptions = {}): Call =
     keys,
     raw,
     roots,
+    configs,
     size,
     close: () => {
       closed = true

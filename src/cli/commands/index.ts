@@ -52,6 +52,7 @@ export const commandGroups: readonly CommandGroup[] = [
         load: async () => (await import('./commit.ts')).commit,
       },
       { name: 'container inspect', load: async () => (await import('./inspect.ts')).containerInspect },
+      { name: 'container exists', load: async () => (await import('./exists.ts')).containerExists },
       { name: 'container prune', load: async () => (await import('./container-prune.ts')).containerPrune },
       { name: 'diff', aliases: ['container diff'], load: async () => (await import('./diff.ts')).diff },
       {
@@ -81,6 +82,7 @@ export const commandGroups: readonly CommandGroup[] = [
       { name: 'tag', aliases: ['image tag'], load: async () => (await import('./tag.ts')).tag },
       { name: 'inspect', load: async () => (await import('./inspect.ts')).inspect },
       { name: 'image diff', load: async () => (await import('./diff.ts')).imageDiff },
+      { name: 'image exists', load: async () => (await import('./exists.ts')).imageExists },
       { name: 'image inspect', load: async () => (await import('./inspect.ts')).imageInspect },
       {
         name: 'history',

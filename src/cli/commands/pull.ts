@@ -12,6 +12,7 @@ const pullFlags = {
     help: "Which of an image's platforms to pull. Default: this machine's",
   },
   'all-tags': { kind: 'boolean', short: 'a', help: 'Pull every tag of the repository' },
+  'disable-content-trust': { kind: 'boolean', on: true, help: 'Images are not verified by signature' },
 } as const satisfies FlagTable
 
 export const pull = command({

@@ -68,10 +68,10 @@ _slipway() {
   local last=$((\${#words[@]} - 1))
   COMPREPLY=()
   while ((at < last)) && [[ \${words[at]} == -* ]]; do
-    [[ \${words[at]} == --root=* ]] && program+=("\${words[at]}")
-    if [[ \${words[at]} == --root ]]; then
+    [[ \${words[at]} == --@(root|config)=* ]] && program+=("\${words[at]}")
+    if [[ \${words[at]} == --@(root|config) ]]; then
       ((at + 1 == last)) && { _slipway_offer directory "$current" ''; return; }
-      program+=(--root "\${words[at + 1]}")
+      program+=("\${words[at]}" "\${words[at + 1]}")
       at=$((at + 1))
     fi
     at=$((at + 1))

@@ -29,9 +29,9 @@ function __slipway_read
     set -g __slipway_program $tokens[1]
     set -l at 2
     while test $at -le (count $tokens); and string match -q -- '-*' $tokens[$at]
-        string match -q -- '--root=*' $tokens[$at]; and set -a __slipway_program $tokens[$at]
-        if test $tokens[$at] = --root
-            test $at -lt (count $tokens); and set -a __slipway_program --root $tokens[(math $at + 1)]
+        string match -qr -- '^--(root|config)=' $tokens[$at]; and set -a __slipway_program $tokens[$at]
+        if contains -- $tokens[$at] --root --config
+            test $at -lt (count $tokens); and set -a __slipway_program $tokens[$at] $tokens[(math $at + 1)]
             set at (math $at + 1)
         end
         set at (math $at + 1)

@@ -33,6 +33,7 @@ export interface CommandWords {
 export const HELP_FLAG: FlagWords = { names: ['help'], help: 'Show its help' }
 export const FRONT_FLAGS: readonly FlagWords[] = [
   { names: ['root'], help: 'Keep images and containers below this directory', value: 'directory' },
+  { names: ['config'], help: "Read and keep logins in this directory's config.json", value: 'directory' },
   { names: ['version'], help: 'Show the version' },
   { names: ['help'], help: 'Show the help' },
 ]

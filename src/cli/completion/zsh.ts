@@ -49,10 +49,10 @@ _slipway() {
   local -A values
   local at=2 command word count=0 ended= repeats= stops=
   while ((at < CURRENT)) && [[ $words[at] == -* ]]; do
-    [[ $words[at] == --root=* ]] && program+=($words[at])
-    if [[ $words[at] == --root ]]; then
+    [[ $words[at] == --(root|config)=* ]] && program+=($words[at])
+    if [[ $words[at] == --(root|config) ]]; then
       ((at + 1 == CURRENT)) && { _files -/; return }
-      program+=(--root $words[at+1])
+      program+=($words[at] $words[at+1])
       ((at++))
     fi
     ((at++))

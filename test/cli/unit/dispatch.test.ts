@@ -59,7 +59,21 @@ const MISTAKES: readonly (readonly [readonly string[], string])[] = [
   [['rum'], "slipway: unknown command \"rum\"\n  hint: did you mean 'run'?\n\nSee 'slipway --help'.\n"],
   [['frobnicate'], 'slipway: unknown command "frobnicate"\n\nSee \'slipway --help\'.\n'],
   [['help', 'frobnicate'], 'slipway: unknown command "frobnicate"\n\nSee \'slipway --help\'.\n'],
-  [['--debug', 'ps'], "slipway: unknown flag --debug before the command\n\nSee 'slipway --help'.\n"],
+  [['--verbose', 'ps'], "slipway: unknown flag --verbose before the command\n\nSee 'slipway --help'.\n"],
+  [
+    ['-H', 'tcp://a', 'ps'],
+    "slipway: -H is not supported: there is no daemon to connect to\n\nSee 'slipway --help'.\n",
+  ],
+  [
+    ['--tlsverify', 'ps'],
+    "slipway: --tlsverify is not supported: there is no daemon to connect to\n\nSee 'slipway --help'.\n",
+  ],
+  [
+    ['--context=far', 'ps'],
+    'slipway: --context: "far": there is only the context default, which is this machine\n\nSee \'slipway --help\'.\n',
+  ],
+  [['--log-level'], "slipway: --log-level needs a value\n\nSee 'slipway --help'.\n"],
+  [['--config', '', 'ps'], "slipway: --config needs a directory\n\nSee 'slipway --help'.\n"],
   [['--root'], "slipway: --root needs a directory\n\nSee 'slipway --help'.\n"],
   [['--root=', 'ps'], "slipway: --root needs a directory\n\nSee 'slipway --help'.\n"],
 ]
@@ -83,6 +97,23 @@ for (const [words, env, root] of ROOTS)
     assert.is(await made.code, 0)
     assert.equal(made.roots, [root])
   })
+
+test("Docker's flags before the command are understood", async () => {
+  const made = call([
+    '-D',
+    '--log-level',
+    'debug',
+    '-l=info',
+    '-c',
+    'default',
+    '--config',
+    '/c',
+    '--root=/r',
+    'ps',
+  ])
+  assert.is(await made.code, 0)
+  assert.equal([made.roots, made.configs], [['/r'], ['/c']])
+})
 
 test('the engine is closed once after use, and never opened for help', async () => {
   const used = call(['info'])

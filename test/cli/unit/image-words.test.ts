@@ -187,9 +187,29 @@ test('a noun alone lists its verbs, and its help is no failure', async () => {
   assert.equal([alone.code, alone.stdout], [1, ''])
   const help = await said(['image', '--help'])
   assert.is(help.code, 0)
-  assert.ok(help.stdout.includes('image inspect') && help.stdout.includes('image ls'), help.stdout)
+  assert.match(help.stdout, /\n {2}ls +List images\n(.*\n)* {2}inspect +Show/)
   assert.is((await said(['help', 'image'])).stdout, help.stdout)
   assert.ok((await said(['help', 'image', 'inspect'])).stdout.startsWith('Usage: slipway image inspect'))
+})
+test('exists tells by its exit code alone, and what went wrong is neither', async () => {
+  const broken: EngineError = { _tag: 'StateDamaged', path: '/x', why: 'y' }
+  const exit = async (words: readonly string[], found: EngineError | undefined) =>
+    said(words, {
+      images: { platforms: () => (found === undefined ? TE.right([]) : TE.left(found)) },
+      containers: { inspect: () => (found === undefined ? TE.right(container) : TE.left(found)) },
+    })
+  for (const words of [
+    ['image', 'exists', 'a'],
+    ['container', 'exists', 'a'],
+  ]) {
+    assert.equal(await exit(words, undefined), { code: 0, stdout: '', stderr: '' })
+    const absent: EngineError =
+      words[0] === 'image'
+        ? { _tag: 'ImageNotFound', reference: 'a' }
+        : { _tag: 'ContainerNotFound', container: 'a' }
+    assert.equal(await exit(words, absent), { code: 1, stdout: '', stderr: '' })
+    assert.equal(await exit(words, broken), { code: 125, stdout: '', stderr: 'slipway: /x: damaged: y\n' })
+  }
 })
 test('a wrong verb behind a noun gets the nearest one as a hint', async () => {
   const { code, stderr } = await said(['image', 'inspct', 'x'])

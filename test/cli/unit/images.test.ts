@@ -203,6 +203,30 @@ Images('rmi prints what went, and goes on after a failure', async () => {
   assert.match(stderr, /no such image: b/)
   assert.is((await output(['rmi', '-f', 'b'], { answers: { images: { remove } } })).code, 0)
 })
+Images('rmi --all removes each name once, and the nameless by what they are', async () => {
+  const { repository: _r, tag: _t, ...nameless } = image({ digest: digestOf('other') })
+  const asked: string[] = []
+  const remove = (name: string) => {
+    asked.push(name)
+    return TE.right({ untagged: [], deleted: [] })
+  }
+  const list = () => TE.right([image(), image({ platform: 'linux/arm64' }), nameless])
+  assert.is((await output(['rmi', '-a'], { answers: { images: { list, remove } } })).code, 0)
+  assert.equal(asked, ['debian:bookworm', digestOf('other')])
+  const broken = () => TE.left<EngineError>({ _tag: 'StateDamaged', path: '/x', why: 'y' })
+  const failed = await output(['rmi', '-a'], { answers: { images: { list: broken } } })
+  assert.equal([failed.code, failed.stderr], [1, 'slipway: /x: damaged: y\n'])
+})
+for (const [words, text] of [
+  [['rmi'], 'name an image, or use --all'],
+  [['rmi', '-a', 'x'], '--all and names exclude each other'],
+  [['rmi', '--platform', 'linux/arm64', 'x'], 'an image goes with all of its platforms'],
+] as const)
+  Images(`slipway ${words.join(' ')} is refused`, async () => {
+    const { code, stderr } = await output(words, {})
+    assert.is(code, 1)
+    assert.ok(stderr.includes(text), stderr)
+  })
 
 for (const [bytes, text] of [
   [0, '0B'],
