@@ -15,7 +15,8 @@ export type FormatRecord = Readonly<Record<string, unknown>>
 export interface Format {
   /** `table TEMPLATE`: with a header line and aligned columns. */
   readonly isTable: boolean
-  readonly render: (record: unknown) => E.Either<UsageError, string>
+  /** `isHeader`: the record holds the names of the columns. */
+  readonly render: (record: unknown, isHeader?: boolean) => E.Either<UsageError, string>
 }
 
 const usage = (message: string): UsageError => ({ _tag: 'UsageError', message: `--format: ${message}` })
@@ -33,7 +34,7 @@ const attempt = <A>(body: () => A): E.Either<UsageError, A> => {
 export const compileInspect = (text: string): E.Either<UsageError, Format> =>
   attempt(() => {
     const render = compileTemplate(text)
-    return { isTable: false, render: (record) => attempt(() => render(record)) }
+    return { isTable: false, render: (record, isHeader) => attempt(() => render(record, isHeader)) }
   })
 
 /** `json` alone is `{{json .}}`; `\t` and `\n` need no quotation marks, as in Docker. */
@@ -51,13 +52,13 @@ export const compileFormat = (text: string): E.Either<UsageError, Format> => {
 export const formatRecords = (
   text: string,
   records: readonly FormatRecord[],
-  headers: Readonly<Record<string, string>>,
+  headers: FormatRecord,
 ): E.Either<UsageError, string> => {
   const format = compileFormat(text)
   if (E.isLeft(format)) return format
   const lines: string[] = []
   for (const record of format.right.isTable ? [headers, ...records] : records) {
-    const line = format.right.render(record)
+    const line = format.right.render(record, record === headers)
     if (E.isLeft(line)) return E.left(withFields(line.left, headers))
     lines.push(line.right)
   }
@@ -70,7 +71,7 @@ export const formatRecords = (
   return E.right(shown.map((line) => `${line}\n`).join(''))
 }
 
-const withFields = (error: UsageError, headers: Readonly<Record<string, string>>): UsageError => ({
+const withFields = (error: UsageError, headers: FormatRecord): UsageError => ({
   ...error,
   hint: `the fields are ${Object.keys(headers).join(', ')}`,
 })

@@ -45,6 +45,8 @@ const HEADERS = {
   Ports: 'PORTS',
   Names: 'NAMES',
   Labels: 'LABELS',
+  /** `{{.Label "com.x.my-key"}}` */
+  Label: (key: string) => key.replace(/^.*\./s, '').replace(/[-_]/g, ' '),
   Pid: 'PID',
 } as const
 
@@ -117,7 +119,9 @@ const psRecord = (container: ContainerSummary, nowMs: number, full: boolean) => 
   Names: container.name,
   Labels: Object.entries(container.labels)
     .map(([key, value]) => `${key}=${value}`)
+    .sort()
     .join(','),
+  Label: (key: string) => (Object.hasOwn(container.labels, key) ? container.labels[key] : ''),
   Pid: container.pid ?? 0,
 })
 

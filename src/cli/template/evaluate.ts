@@ -12,13 +12,16 @@ import {
 } from './parse.ts'
 import { fieldOf, GoMap, isObject, isTrue, show } from './values.ts'
 
-/** Understands a template; what comes back renders one record. Both throw a TemplateFailure. */
-export const compileTemplate = (text: string): ((record: unknown) => string) => {
+/**
+ * Understands a template; what comes back renders one record, or with `isHeader` the names of its columns, of which functions that
+ * change a text leave all. Both throw a TemplateFailure.
+ */
+export const compileTemplate = (text: string): ((record: unknown, isHeader?: boolean) => string) => {
   const tree = parseTemplate(text)
   checkNames(tree)
-  return (record) => {
+  return (record, isHeader = false) => {
     const out: string[] = []
-    render(tree.nodes, { tree, out, dot: record, scope: scopeOf(record), depth: 0 })
+    render(tree.nodes, { tree, out, dot: record, scope: scopeOf(record), depth: 0, isHeader })
     return out.join('')
   }
 }
@@ -33,12 +36,24 @@ interface State {
   readonly out: string[]
   readonly dot: unknown
   readonly scope: Scope
+  readonly isHeader: boolean
   /** Of templates in templates. */
   readonly depth: number
 }
 type Jump = 'break' | 'continue' | undefined
 
 const MAX_DEPTH = 100
+/** As Docker's tables: a heading is no JSON, and is never cut. */
+const AS_IT_IS: ReadonlySet<string> = new Set([
+  'json',
+  'join',
+  'split',
+  'upper',
+  'lower',
+  'title',
+  'pad',
+  'truncate',
+])
 
 const scopeOf = (root: unknown): Scope => ({ variables: new Map([['$', root]]), outer: undefined })
 const inner = (state: State, dot: unknown = state.dot): State => ({
@@ -139,15 +154,26 @@ const holderOf = (scope: Scope | undefined, name: string): Scope | undefined =>
   scope === undefined || scope.variables.has(name) ? scope : holderOf(scope.outer, name)
 
 const evaluateCall = ([first, ...others]: Call, isPiped: boolean, before: unknown, state: State): unknown => {
-  if (first.kind !== 'function') return valueIn(first, state)
-  const { name } = first
   const last = isPiped ? [() => before] : []
   const args = [...others.map((other) => () => valueIn(other, state)), ...last]
+  if (first.kind !== 'function')
+    return callMethod(
+      valueIn(first, state),
+      args.map((arg) => arg()),
+      first.fields,
+    )
+  const { name } = first
+  if (state.isHeader && AS_IT_IS.has(name)) return args[0]?.()
   if (LAZY.has(name)) return firstThat(name === 'or', args, name)
   return callFunction(
     name,
     args.map((arg) => arg()),
   )
+}
+
+const callMethod = (value: unknown, args: readonly unknown[], fields: readonly string[]): unknown => {
+  if (typeof value === 'function') return value(...args)
+  return args.length === 0 ? value : fail(`.${fields.join('.')} is not a function`)
 }
 
 /** The first value that is true (or, for `and`, that is not), else the last one. */

@@ -177,7 +177,8 @@ const callsOf = (tokens: readonly Token[]): readonly Call[] => {
 const callOf = (tokens: readonly Token[], at: number): Call => {
   const [first, ...others] = operandsOf(tokens)
   if (first === undefined) return fail('an action is empty')
-  const takesArguments = first.kind === 'function'
+  // A field may be a method, as `.Label "key"` of ps: the value tells.
+  const takesArguments = first.kind === 'function' || first.fields.length > 0
   if (!takesArguments && (others.length > 0 || at > 0)) return fail('a value is not a function')
   if (first.kind === 'nil') return fail('nil is no command')
   return [first, ...others]

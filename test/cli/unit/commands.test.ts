@@ -87,6 +87,13 @@ test('ps --format json gives one object per line', async () => {
   )
 })
 
+test('ps --format tells a label by its key', async () => {
+  assert.is(
+    (await ps(['--format', 'table {{.Names}}\\t{{.Label "a"}}\\t{{.Label "com.x.my-key"}}|'])).stdout,
+    'NAMES     a         my key|\nweb       b         |\n',
+  )
+})
+
 test('ps --format takes templates and tables', async () => {
   assert.is((await ps(['--format', '{{.Names}}:{{.State}}'])).stdout, 'web:running\n')
   assert.is(

@@ -125,8 +125,10 @@ const BAD: readonly (readonly [string, string])[] = [
   ['{{.ID', 'a {{ is not closed'],
   ['{{/* open }}', 'a {{ is not closed'],
   ['{{}}', 'an action is empty'],
-  ['{{.ID .ID}}', 'a value is not a function'],
-  ['{{.ID | .ID}}', 'a value is not a function'],
+  ['{{.ID .ID}}', '.ID is not a function'],
+  ['{{.ID | .ID}}', '.ID is not a function'],
+  ['{{"a" .ID}}', 'a value is not a function'],
+  ['{{.ID | 3}}', 'a value is not a function'],
   ['{{"open}}', 'a {{ is not closed'],
   ['{{json (.ID}}', 'brackets do not match'],
   ['{{json .ID)}}', 'brackets do not match'],
@@ -187,6 +189,25 @@ test('a table has a header made of the names of its columns', () => {
   assert.equal(
     formatRecords('table {{.ID}}\\t{{.Names}}', rows, HEADERS),
     E.right('CONTAINER ID   NAMES\nabc            web\na-longer-id    web\n'),
+  )
+})
+
+test('a heading is never cut, and is no JSON', () => {
+  const template =
+    'table {{truncate .ID 2}}\\t{{json .Names}}\\t{{join (split .ID "b") "-"}}\\t{{.ID | lower | upper}}'
+  assert.equal(
+    formatRecords(template, [RECORD], HEADERS),
+    E.right(
+      'CONTAINER ID   NAMES     CONTAINER ID   CONTAINER ID\nab             "web"     a-c            ABC\n',
+    ),
+  )
+})
+
+test('a field may be a method', () => {
+  const record = { Label: (key: string) => `<${key}>` }
+  assert.equal(
+    formatRecords('table {{.Label "a"}}\\t{{"b" | .Label}}', [record], { Label: (key: string) => key }),
+    E.right('a         b\n<a>       <b>\n'),
   )
 })
 

@@ -95,6 +95,7 @@ fact('images lists the same lines in the same order, by every condition', () => 
   same('image', 'ls', '--no-trunc', '--format', ROW)
   same('images', '--format', 'table {{.Repository}}\\t{{.Tag}}\\t{{.ID}}')
   same('images', '--format', 'table {{.ID}}')
+  same('images', '--format', 'table {{truncate .ID 6}}\\t{{json .Tag}}\\t{{upper .Repository}}')
   same('images', '-q', '--no-trunc')
   for (const filter of [
     ...['label=x', 'label=x=y', 'label=nope', 'reference=me/*', 'reference=*:1', 'reference=base'],
