@@ -398,11 +398,7 @@ export const createEngine = (options: EngineOptions = {}): Engine => {
         session.flush()
         const options = decodeInspectContainerOptions(wanted)
         if (E.isLeft(options)) return TE.fromEither(options)
-        if (options.right.size !== true) return inspectContainer(String(container))(ports)
-        return pipe(
-          TE.fromTask<Images, EngineError>(images),
-          TE.flatMap((verbs) => inspectContainer(String(container), verbs)(ports)),
-        )
+        return inspectContainer(String(container), options.right.size === true, images)(ports)
       }),
     remove: (container, wanted) =>
       tracked('remove', ({ ports }) => {

@@ -32,14 +32,14 @@ export interface PrunedContainers {
   readonly reclaimedBytes: number
 }
 
-/** Removes every ended container that meets all conditions. One that another command removes, or that runs again, is passed over. */
+/** Removes every container that has ended, or never ran, and meets all conditions. One that another command removes, or that runs again, is passed over. */
 export const pruneContainers = async (
   engine: EngineForCli,
   conditions: Conditions,
 ): Promise<E.Either<EngineError, PrunedContainers>> => {
   const listed = await engine.list()()
   if (E.isLeft(listed)) return listed
-  const ended = listed.right.filter(({ status }) => status === 'stopped')
+  const ended = listed.right.filter(({ status }) => status === 'stopped' || status === 'created')
   const wanted = ended.filter((container) => meets(container, conditions))
   if (wanted.length === 0) return E.right({ ids: [], reclaimedBytes: 0 })
   const usage = await engine.usage()

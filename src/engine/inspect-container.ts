@@ -1,56 +1,57 @@
 // inspect: a container in Docker's words.
+import * as E from '#fp/Either'
 import { pipe } from '#fp/function'
+import type * as T from '#fp/Task'
 import * as TE from '#fp/TaskEither'
-import type { ContainerInspect } from '../model/container-inspect.ts'
+import type { ContainerInspect, ContainerInspectState } from '../model/container-inspect.ts'
+import { statusOf } from '../model/container-status.ts'
 import type { EngineError } from '../model/errors.ts'
 import { findRecord } from '../model/record.ts'
 import { type ContainerSummary, listContainers } from './containers.ts'
+import { findContainer } from './detached/find.ts'
 import type { Images } from './images-verbs.ts'
+import { configOf, hostOf, mountsOf } from './inspect-options.ts'
+import type { DetachedContainer } from './ports/detached.ts'
 import type { Ports } from './ports.ts'
 
-/** By name, id or unique beginning of an id. `images`, where sizes are wanted. Fails: ContainerNotFound; with sizes as `usage`. */
+/** By name, id or unique beginning of an id. Fails: ContainerNotFound, StateDamaged; with sizes as `usage`. */
 export const inspectContainer =
-  (wanted: string, images?: Images) =>
+  (wanted: string, withSizes: boolean, images: T.Task<Images>) =>
   (ports: Ports): TE.TaskEither<EngineError, ContainerInspect> => {
     const summaries = listContainers(ports)
     const found = findRecord(summaries, wanted)
     if ('_tag' in found) return TE.left(found)
     const summary = summaries.find(({ id }) => id === found.id)
     if (summary === undefined) return TE.left({ _tag: 'ContainerNotFound', container: wanted })
-    const described = describe(summary, ports.host.state.root)
-    return images === undefined
-      ? TE.right(described)
-      : pipe(
-          sizesOf(images, summary, summaries),
-          TE.map((sizes) => ({ ...described, ...sizes })),
-        )
+    const known = { ...describe(summary, ports.host.state.root), State: stateOf(summary) }
+    return pipe(
+      summary.engine === '' ? detached(ports, known, images) : TE.right<EngineError, ContainerInspect>(known),
+      TE.flatMap((container) =>
+        withSizes
+          ? pipe(
+              TE.fromTask<Images, EngineError>(images),
+              TE.flatMap((verbs) => sizesOf(verbs, summary, summaries)),
+              TE.map((sizes) => ({ ...container, ...sizes })),
+            )
+          : TE.right(container),
+      ),
+    )
   }
 
 /** Go's zero time, which Docker prints for what has not been. */
 const NEVER = '0001-01-01T00:00:00Z'
-const timeOf = (ms: number | undefined): string => (ms === undefined ? NEVER : new Date(ms).toISOString())
+const timeOf = (ms: number | undefined): string => (ms ? new Date(ms).toISOString() : NEVER)
 
-const describe = (summary: ContainerSummary, root: string): ContainerInspect => {
-  const { id, name, image, imageId, command, labels, createdMs, finishedMs } = summary
+const describe = (
+  { id, name, image, imageId, command, labels, createdMs }: ContainerSummary,
+  root: string,
+): Omit<ContainerInspect, 'State'> => {
   const [program = '', ...args] = command
-  const running = summary.status === 'running'
   return {
     Id: id,
     Created: timeOf(createdMs),
     Path: program,
     Args: args,
-    State: {
-      Status: running ? 'running' : 'exited',
-      Running: running,
-      Paused: false,
-      Restarting: false,
-      Dead: false,
-      Pid: summary.pid ?? 0,
-      ExitCode: running ? 0 : (summary.exitCode ?? null),
-      // An attached container is started by what creates it.
-      StartedAt: timeOf(createdMs),
-      FinishedAt: timeOf(finishedMs),
-    },
     Image: imageId,
     Name: `/${name}`,
     RestartCount: 0,
@@ -58,12 +59,72 @@ const describe = (summary: ContainerSummary, root: string): ContainerInspect => 
     Config: { Image: image, Labels: labels },
     GraphDriver: {
       Name: 'overlay2',
-      Data: isDirectory(imageId) ? null : { UpperDir: `${root}/containers/${id}/upper` },
+      Data: imageId.startsWith('/') ? null : { UpperDir: `${root}/containers/${id}/upper` },
     },
   }
 }
 
-const isDirectory = (imageId: string): boolean => imageId.startsWith('/')
+/** Of one that ends with its command: that creates and starts it in one. */
+const stateOf = ({
+  status,
+  pid,
+  exitCode,
+  createdMs,
+  finishedMs,
+}: ContainerSummary): ContainerInspectState => ({
+  ...stateWords(status === 'stopped' ? 'exited' : status),
+  Pid: pid ?? 0,
+  ExitCode: status === 'stopped' ? (exitCode ?? null) : 0,
+  StartedAt: timeOf(createdMs),
+  FinishedAt: timeOf(finishedMs),
+})
+
+const stateWords = (status: ContainerInspectState['Status']) => ({
+  Status: status,
+  Running: status === 'running' || status === 'paused',
+  Paused: status === 'paused',
+  Restarting: status === 'restarting',
+  Dead: false as const,
+})
+
+/** One that outlives its command has a document, and a monitor that tells of it. An image that is gone adds nothing. */
+const detached = (
+  ports: Ports,
+  known: ContainerInspect,
+  images: T.Task<Images>,
+): TE.TaskEither<EngineError, ContainerInspect> =>
+  pipe(
+    TE.fromEither(findContainer(ports, known.Id)),
+    TE.bindTo('container'),
+    TE.bind('verbs', () => TE.fromTask<Images, EngineError>(images)),
+    TE.bind('image', ({ container, verbs }) =>
+      TE.fromTask(async () => {
+        const image = await verbs.inspect(container.document.image.id)()
+        return E.isRight(image) ? image.right.Config : undefined
+      }),
+    ),
+    TE.map(({ container, image }) => ({
+      ...known,
+      State: detachedState(container),
+      RestartCount: container.state?.restarts ?? container.exit?.restarts ?? 0,
+      Config: configOf(container.document, image),
+      HostConfig: hostOf(container.document),
+      Mounts: mountsOf(container.document),
+    })),
+  )
+
+const detachedState = (container: DetachedContainer): ContainerInspectState => {
+  const { exit, state } = container
+  const words = stateWords(statusOf(container))
+  return {
+    ...words,
+    ...(exit === undefined ? {} : { OOMKilled: exit.oomKilled }),
+    Pid: words.Running ? (state?.pid ?? 0) : 0,
+    ExitCode: words.Running || exit === undefined ? 0 : exit.exitCode < 0 ? null : exit.exitCode,
+    StartedAt: timeOf(words.Running ? state?.begunMs : exit?.begunMs),
+    FinishedAt: timeOf(exit?.endedMs),
+  }
+}
 
 const sizesOf = (
   images: Images,

@@ -78,6 +78,89 @@ test('a directory as the root has no layer of its own, and host is the image of 
   }
 })
 
+test('a container that outlives its command also has what was asked of it', async () => {
+  await box.engine.import(
+    { path: path.join(folder, 'base.tar') },
+    {
+      name: 'full:1',
+      changes: [
+        'ENV PATH=/bin A=image',
+        'WORKDIR /bin',
+        'ENTRYPOINT ["sleep"]',
+        'CMD ["5"]',
+        'STOPSIGNAL SIGKILL',
+      ],
+    },
+  )
+  const { id } = await box.engine.containers.create('full:1', ['1000'], {
+    name: 'kept',
+    labels: { x: 'y' },
+    env: { A: 'own', B: 'c' },
+    restart: 'on-failure:3',
+    memory: '64MiB',
+    cpus: 0.5,
+    hostname: 'box',
+    mounts: [
+      { type: 'bind', source: folder, target: '/outside', readonly: true },
+      { type: 'tmpfs', target: '/scratch', size: '1MiB' },
+    ],
+    security: { capDrop: ['ALL'], noNewPrivileges: true },
+    log: { form: 'none' },
+  })
+  const created = await box.engine.inspect('kept')
+  assert.equal([created.Id, created.State.Status, created.State.Running], [id, 'created', false])
+  assert.equal([created.State.StartedAt, created.State.FinishedAt], Array(2).fill('0001-01-01T00:00:00Z'))
+  assert.equal([created.Path, created.Args], ['sleep', ['1000']])
+  assert.equal(created.Config, {
+    Image: 'full:1',
+    Labels: { x: 'y' },
+    Hostname: 'box',
+    Domainname: '',
+    User: '',
+    Tty: false,
+    OpenStdin: false,
+    Env: ['PATH=/bin', 'A=own', 'B=c'],
+    Cmd: ['1000'],
+    Entrypoint: ['sleep'],
+    WorkingDir: '/bin',
+    StopSignal: 'SIGKILL',
+    StopTimeout: 10,
+  })
+  const { HostConfig, Mounts } = created
+  assert.equal(HostConfig?.RestartPolicy, { Name: 'on-failure', MaximumRetryCount: 3 })
+  assert.equal([HostConfig?.Memory, HostConfig?.NanoCpus, HostConfig?.PidsLimit], [64 * 2 ** 20, 5e8, null])
+  assert.equal([HostConfig?.CapAdd, HostConfig?.CapDrop], [null, ['ALL']])
+  assert.equal(HostConfig?.SecurityOpt, ['no-new-privileges'])
+  assert.equal(
+    [HostConfig?.Binds, HostConfig?.Tmpfs],
+    [[`${folder}:/outside:ro`], { '/scratch': 'size=1048576' }],
+  )
+  assert.equal(HostConfig?.LogConfig, { Type: 'none', Config: {} })
+  assert.equal(
+    Mounts?.map(({ Type, Source, Destination, RW }) => [Type, Source, Destination, RW]),
+    [
+      ['bind', folder, '/outside', false],
+      ['tmpfs', '', '/scratch', true],
+    ],
+  )
+  await box.engine.containers.start('kept')
+  const { State } = await box.engine.inspect('kept', { size: true })
+  assert.equal([State.Status, State.Running, State.ExitCode, State.Pid > 0], ['running', true, 0, true])
+  assert.ok(Date.parse(State.StartedAt) >= Date.parse(created.Created))
+  await box.engine.containers.stop('kept')
+  const ended = (await box.engine.inspect('kept')).State
+  assert.equal([ended.Status, ended.Pid, ended.ExitCode, ended.OOMKilled], ['exited', 0, 137, false])
+  assert.ok(Date.parse(ended.FinishedAt) >= Date.parse(ended.StartedAt))
+  await box.engine.remove('kept')
+})
+
+test('an entrypoint of its own goes without the command of the image', async () => {
+  await box.engine.containers.create('base:1', [], { name: 'own', entrypoint: ['true'] })
+  const { Config } = await box.engine.inspect('own')
+  assert.equal([Config.Entrypoint, Config.Cmd], [['true'], null])
+  await box.engine.remove('own')
+})
+
 test('what is no container, and options that are none, are refused by name', async () => {
   const failed = async (name: string, options?: object) => {
     try {

@@ -21,9 +21,12 @@ const LISTS: ReadonlySet<string> = new Set([
   'Binds',
   'CapAdd',
   'CapDrop',
+  'DeviceCgroupRules',
   'Cmd',
   'Entrypoint',
   'Env',
+  'ExtraHosts',
+  'GroupAdd',
   'Mounts',
   'OnBuild',
   'RepoDigests',
@@ -31,6 +34,7 @@ const LISTS: ReadonlySet<string> = new Set([
   'SecurityOpt',
   'Shell',
   'Test',
+  'Ulimits',
 ])
 
 export class GoMap {

@@ -209,6 +209,7 @@ const listed = [
   ended('b', { labels: { keep: 'yes' } }),
   ended('c', { createdMs: Date.now() }),
   ended('d', { status: 'running' }),
+  ended('e', { status: 'paused' }),
 ]
 const pruningAll = (asked: PruneOptions[] = []): Answers => ({
   ...pruning(asked),
@@ -217,8 +218,9 @@ const pruningAll = (asked: PruneOptions[] = []): Answers => ({
     usage: TE.right({ ...usage, perContainer: listed.map(({ id }) => ({ id, sizeBytes: 1000 })) }),
   },
 })
+/** Letters of those that were removed. */
 const idsIn = (stdout: string): readonly string[] =>
-  [...stdout.matchAll(/^([a-d])\1{63}$/gm)].map(([, letter = '']) => letter)
+  [...stdout.matchAll(/^([a-e])\1{63}$/gm)].map(([, letter = '']) => letter)
 
 test('container prune removes what has ended and meets all conditions', async () => {
   const all = await said(['container', 'prune', '-f'], pruningAll())
@@ -235,6 +237,13 @@ test('container prune removes what has ended and meets all conditions', async ()
     assert.equal([code, idsIn(stdout)], [0, left], filters.join(' '))
   }
   assert.is((await said(['container', 'prune', '-f', '--filter', 'name=a'], pruningAll())).code, 1)
+})
+test('container prune also removes what was made and never ran', async () => {
+  const { stdout } = await said(['container', 'prune', '-f'], {
+    ...pruningAll(),
+    list: [ended('a', { status: 'created' }), ended('b', { status: 'restarting' })],
+  })
+  assert.equal(idsIn(stdout), ['a'])
 })
 test('prune passes over a container that another command removes, and tells of any other failure', async () => {
   const removing = (error: EngineError): Answers => ({
