@@ -23,7 +23,7 @@ export const inspectContainer =
     if ('_tag' in found) return TE.left(found)
     const summary = summaries.find(({ id }) => id === found.id)
     if (summary === undefined) return TE.left({ _tag: 'ContainerNotFound', container: wanted })
-    const known = { ...describe(summary, ports.host.state.root), State: stateOf(summary) }
+    const known = describe(summary, ports.host.state.root)
     return pipe(
       summary.engine === '' ? detached(ports, known, images) : TE.right<EngineError, ContainerInspect>(known),
       TE.flatMap((container) =>
@@ -42,19 +42,19 @@ export const inspectContainer =
 const NEVER = '0001-01-01T00:00:00Z'
 const timeOf = (ms: number | undefined): string => (ms ? new Date(ms).toISOString() : NEVER)
 
-const describe = (
-  { id, name, image, imageId, command, labels, createdMs }: ContainerSummary,
-  root: string,
-): Omit<ContainerInspect, 'State'> => {
+const describe = (summary: ContainerSummary, root: string): ContainerInspect => {
+  const { id, name, image, imageId, command, labels, createdMs } = summary
   const [program = '', ...args] = command
   return {
     Id: id,
     Created: timeOf(createdMs),
     Path: program,
     Args: args,
+    State: stateOf(summary),
     Image: imageId,
     Name: `/${name}`,
     RestartCount: 0,
+    Driver: 'overlay2',
     Platform: 'linux',
     Config: { Image: image, Labels: labels },
     GraphDriver: {
@@ -118,7 +118,7 @@ const detachedState = (container: DetachedContainer): ContainerInspectState => {
   const words = stateWords(statusOf(container))
   return {
     ...words,
-    ...(exit === undefined ? {} : { OOMKilled: exit.oomKilled }),
+    OOMKilled: exit?.oomKilled ?? false,
     Pid: words.Running ? (state?.pid ?? 0) : 0,
     ExitCode: words.Running || exit === undefined ? 0 : exit.exitCode < 0 ? null : exit.exitCode,
     StartedAt: timeOf(words.Running ? state?.begunMs : exit?.begunMs),

@@ -5,6 +5,7 @@ import type {
   ContainerInspectHost,
   ContainerInspectMount,
 } from '../model/container-inspect.ts'
+import { isObject } from '../model/decode.ts'
 import type { ImageInspect } from '../model/image-verbs.ts'
 import type { BindMount, DecodedMount, DecodedOptions } from '../model/options-decoded.ts'
 
@@ -24,7 +25,7 @@ export const configOf = (
   const ownCommand = options.entrypoint === undefined ? listIn(image?.Cmd) : null
   return {
     Image: asked.reference,
-    Labels: options.labels ?? {},
+    Labels: { ...recordIn(image?.Labels), ...options.labels },
     Hostname: options.hostname ?? id.slice(0, SHORT_ID),
     Domainname: options.domainname ?? '',
     User: options.user ?? textIn(image?.User),
@@ -33,6 +34,8 @@ export const configOf = (
     Env: environment(listIn(image?.Env) ?? [], options.env ?? {}),
     Cmd: argv.length > 0 ? argv : ownCommand,
     Entrypoint: entrypoint,
+    ExposedPorts: recordIn(image?.ExposedPorts) ?? null,
+    Volumes: recordIn(image?.Volumes) ?? null,
     WorkingDir: options.cwd ?? textIn(image?.WorkingDir),
     StopSignal: options.stopSignal ?? textIn(image?.StopSignal),
     StopTimeout: policies.stopMs < 0 ? -1 : policies.stopMs / SECOND_MS,
@@ -40,6 +43,8 @@ export const configOf = (
 }
 
 const textIn = (value: unknown): string => (typeof value === 'string' ? value : '')
+const recordIn = <A>(value: unknown): Readonly<Record<string, A>> | undefined =>
+  isObject(value) ? (value as Readonly<Record<string, A>>) : undefined
 const listIn = (value: unknown): readonly string[] | null =>
   Array.isArray(value) ? value.filter((item) => typeof item === 'string') : null
 
@@ -145,7 +150,7 @@ export const mountsOf = ({ options: { mounts = [] } }: ContainerDocument): reado
     Type: mount.type,
     Source: isBind(mount) ? mount.source : '',
     Destination: mount.target,
-    Mode: isBind(mount) ? '' : tmpfsMode(mount),
+    Mode: isBind(mount) ? (mount.readonly === true ? 'ro' : '') : tmpfsMode(mount),
     RW: mount.readonly !== true,
     Propagation: isBind(mount) ? (mount.propagation ?? 'rprivate') : '',
   }))

@@ -18,6 +18,7 @@ export interface ContainerInspect {
   /** With a slash before it, as in Docker. */
   readonly Name: string
   readonly RestartCount: number
+  readonly Driver: 'overlay2'
   readonly Platform: 'linux'
   readonly Config: ContainerInspectConfig
   readonly GraphDriver: {
@@ -42,7 +43,7 @@ export interface ContainerInspectState {
   readonly Paused: boolean
   readonly Restarting: boolean
   readonly Dead: false
-  /** Of one that outlives its command, once it has ended. */
+  /** Of one that outlives its command: how it ended last. */
   readonly OOMKilled?: boolean
   /** Of the first process as the host sees it; 0 when there is none. */
   readonly Pid: number
@@ -57,7 +58,6 @@ export interface ContainerInspectState {
 export interface ContainerInspectConfig {
   /** As it was asked for. */
   readonly Image: string
-  /** Its own, without those of the image. */
   readonly Labels: Readonly<Record<string, string>>
   // What follows is known as HostConfig is: what was asked for, over what the image says.
   readonly Hostname?: string
@@ -68,6 +68,8 @@ export interface ContainerInspectConfig {
   readonly Env?: readonly string[]
   readonly Cmd?: readonly string[] | null
   readonly Entrypoint?: readonly string[] | null
+  readonly ExposedPorts?: Readonly<Record<string, object>> | null
+  readonly Volumes?: Readonly<Record<string, object>> | null
   readonly WorkingDir?: string
   readonly StopSignal?: string
   /** Seconds; -1 waits for ever. */

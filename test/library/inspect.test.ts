@@ -89,6 +89,8 @@ test('a container that outlives its command also has what was asked of it', asyn
         'ENTRYPOINT ["sleep"]',
         'CMD ["5"]',
         'STOPSIGNAL SIGKILL',
+        'VOLUME /data',
+        'LABEL of=image x=image',
       ],
     },
   )
@@ -113,7 +115,7 @@ test('a container that outlives its command also has what was asked of it', asyn
   assert.equal([created.Path, created.Args], ['sleep', ['1000']])
   assert.equal(created.Config, {
     Image: 'full:1',
-    Labels: { x: 'y' },
+    Labels: { of: 'image', x: 'y' },
     Hostname: 'box',
     Domainname: '',
     User: '',
@@ -121,6 +123,8 @@ test('a container that outlives its command also has what was asked of it', asyn
     OpenStdin: false,
     Env: ['PATH=/bin', 'A=own', 'B=c'],
     Cmd: ['1000'],
+    ExposedPorts: null,
+    Volumes: { '/data': {} },
     Entrypoint: ['sleep'],
     WorkingDir: '/bin',
     StopSignal: 'SIGKILL',

@@ -84,6 +84,7 @@ const container: ContainerInspect = {
   Image: id,
   Name: '/web',
   RestartCount: 0,
+  Driver: 'overlay2',
   Platform: 'linux',
   Config: { Image: 'app:1', Labels: { a: 'b' } },
   GraphDriver: { Name: 'overlay2', Data: null },
