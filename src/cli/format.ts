@@ -1,12 +1,9 @@
 // What --format takes: `json`, a Go template, or `table` and one.
 import * as E from '#fp/Either'
 import type { UsageError } from './args.ts'
-import { alignColumns, printable } from './table.ts'
+import { alignColumns, NARROWEST_COLUMN, printable } from './table.ts'
 import { compileTemplate } from './template/evaluate.ts'
 import { TemplateFailure } from './template/failure.ts'
-
-/** As Docker's tables have them, in characters. */
-const NARROWEST_COLUMN = 7
 
 /** What a template is applied to. Fields of fields are reached by `.A.B`. */
 export type FormatRecord = Readonly<Record<string, unknown>>
@@ -53,11 +50,13 @@ export const formatRecords = (
   text: string,
   records: readonly FormatRecord[],
   headers: FormatRecord,
+  withHeading = true,
 ): E.Either<UsageError, string> => {
   const format = compileFormat(text)
   if (E.isLeft(format)) return format
   const lines: string[] = []
-  for (const record of format.right.isTable ? [headers, ...records] : records) {
+  const heading = format.right.isTable && withHeading ? [headers] : []
+  for (const record of [...heading, ...records]) {
     const line = format.right.render(record, record === headers)
     if (E.isLeft(line)) return E.left(withFields(line.left, headers))
     lines.push(line.right)

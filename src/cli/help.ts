@@ -87,7 +87,7 @@ export const commandHelp = (command: Command, columns: number): string => {
   const refused = unsupportedNames(command.flags)
   if (refused.length > 0)
     parts.push(
-      `Known from Docker, refused for now (using one says why):\n${wrap(
+      `Known from Docker or podman, refused for now (using one says why):\n${wrap(
         refused.map((name) => `--${name}`).join(' '),
         clampWidth(columns) - 2,
       )

@@ -5,11 +5,40 @@ import type { TaskEither } from '#fp/TaskEither'
 import type { EngineError, InvalidOption } from '../model/errors.ts'
 import type { ImageProgress, PushProgress } from '../model/image-verbs.ts'
 import { type Platform, parsePlatform } from '../model/platform.ts'
-import type { Context } from './command.ts'
+import type { Context, FlagTable } from './command.ts'
 import { invalidPlatform } from './platform-flag.ts'
 import { progressDisplay } from './progress.ts'
 import { reportError } from './report.ts'
 import { relaySignals } from './signals.ts'
+
+/** What podman has for every command that asks a registry. */
+export const registryFlags = {
+  'tls-verify': {
+    kind: 'boolean',
+    on: true,
+    help: '',
+    unsupported: {
+      yet: false,
+      why: 'a registry is called insecure in /etc/slipway/registries.json: { "reg.lan": { "insecure": true } }',
+    },
+  },
+  creds: {
+    kind: 'text',
+    help: '',
+    unsupported: {
+      yet: false,
+      why: 'others can see it in the list of processes; slipway login keeps a login',
+    },
+  },
+  authfile: {
+    kind: 'text',
+    help: '',
+    unsupported: {
+      yet: false,
+      why: 'slipway --config DIR, before the command, names the folder of config.json',
+    },
+  },
+} as const satisfies FlagTable
 
 /** Added to the number of a signal that ended a program. */
 const SIGNAL_BASE = 128

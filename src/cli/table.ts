@@ -36,9 +36,14 @@ export const alignColumns = (rows: readonly (readonly string[])[], narrowest = 0
   )
 }
 
-/** Header and rows as lines, ending in a newline; foreign text is made printable. */
+/** As Docker's tables have them, in characters. */
+export const NARROWEST_COLUMN = 7
+
+/** Header and rows as lines, ending in a newline, as wide as Docker's; foreign text is made printable. */
 export const table = (header: readonly string[], rows: readonly (readonly string[])[]): string =>
-  `${alignColumns([header, ...rows.map((row) => row.map(printable))]).join('\n')}\n`
+  alignColumns([header, ...rows.map((row) => row.map(printable))], NARROWEST_COLUMN)
+    .map((line) => `${line}\n`)
+    .join('')
 
 export interface Style {
   readonly bold: (text: string) => string

@@ -28,6 +28,7 @@ export const imagesFlags = {
     value: 'KEY=VALUE',
     help: 'Show only images by dangling, reference, label, before, since or until',
   },
+  noheading: { kind: 'boolean', short: 'n', help: 'No line with the names of the columns' },
   tree: { kind: 'boolean', help: 'Show the platforms of each image, and which of them are here' },
 } as const satisfies FlagTable
 
@@ -119,6 +120,7 @@ export const renderImages = (
     format === 'table' ? (flags.digests ? WITH_DIGESTS : COLUMNS) : format,
     records,
     HEADERS,
+    !flags.noheading,
   )
 }
 

@@ -4,7 +4,7 @@ import * as E from '#fp/Either'
 import type { LoggedIn } from '../../model/image-verbs.ts'
 import type { UsageError } from '../args.ts'
 import { type Context, command, type FlagTable } from '../command.ts'
-import { transfer } from '../image-flags.ts'
+import { registryFlags, transfer } from '../image-flags.ts'
 import { openPrompt } from '../prompt.ts'
 import { reportUsage } from '../report.ts'
 
@@ -17,6 +17,8 @@ const loginFlags = {
     help: 'Password or token; others can see it in the list of processes',
   },
   'password-stdin': { kind: 'boolean', help: 'Take the password from standard input' },
+  'tls-verify': registryFlags['tls-verify'],
+  authfile: registryFlags.authfile,
 } as const satisfies FlagTable
 
 type LoginContext = Context<typeof loginFlags>

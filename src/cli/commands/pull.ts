@@ -2,7 +2,7 @@
 import * as E from '#fp/Either'
 import { familiarRepository, fullName, type ImageReference, parseReference } from '../../model/reference.ts'
 import { type Context, command, type FlagTable } from '../command.ts'
-import { refuse, transfer } from '../image-flags.ts'
+import { refuse, registryFlags, transfer } from '../image-flags.ts'
 
 const pullFlags = {
   quiet: { kind: 'boolean', short: 'q', help: 'Print only the name of the image' },
@@ -13,6 +13,7 @@ const pullFlags = {
   },
   'all-tags': { kind: 'boolean', short: 'a', help: 'Pull every tag of the repository' },
   'disable-content-trust': { kind: 'boolean', on: true, help: 'Images are not verified by signature' },
+  ...registryFlags,
 } as const satisfies FlagTable
 
 export const pull = command({

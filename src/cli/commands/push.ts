@@ -2,7 +2,7 @@
 import * as E from '#fp/Either'
 import { familiarRepository, parseReference } from '../../model/reference.ts'
 import { command } from '../command.ts'
-import { refuse, transfer } from '../image-flags.ts'
+import { refuse, registryFlags, transfer } from '../image-flags.ts'
 
 export const push = command({
   name: 'push',
@@ -22,6 +22,7 @@ export const push = command({
       on: true,
       help: 'Images are not signed',
     },
+    ...registryFlags,
   },
   run: async (context) => {
     const [name = ''] = context.args.positionals

@@ -4,7 +4,7 @@ import type { FoundRepository } from '../../model/image-verbs.ts'
 import { command } from '../command.ts'
 import { filterItems, type Maker } from '../filters.ts'
 import { formatRecords } from '../format.ts'
-import { transfer } from '../image-flags.ts'
+import { registryFlags, transfer } from '../image-flags.ts'
 import { misuse } from '../report.ts'
 import { printable } from '../table.ts'
 
@@ -47,6 +47,7 @@ export const search = command({
       value: 'KEY=VALUE',
       help: 'Show only repositories by is-official=true or stars=N (at least so many)',
     },
+    ...registryFlags,
   },
   run: async (context) => {
     const [term = ''] = context.args.positionals

@@ -73,7 +73,7 @@ const details = (usage: DiskUsage, containers: readonly ContainerSummary[], nowM
   [
     'Images space usage:\n',
     table(
-      ['REPOSITORY:TAG', 'IMAGE ID', 'CREATED', 'SIZE', 'SHARED SIZE', 'UNIQUE SIZE', 'CONTAINERS'],
+      ['REPOSITORY', 'TAG', 'IMAGE ID', 'CREATED', 'SIZE', 'SHARED SIZE', 'UNIQUE SIZE', 'CONTAINERS'],
       usage.perImage.map((image) => imageRow(image, nowMs)),
     ),
     'Containers space usage:\n',
@@ -87,8 +87,14 @@ const details = (usage: DiskUsage, containers: readonly ContainerSummary[], nowM
     ),
   ].join('\n')
 
+/** A name without a tag, another tool's, fills the first cell alone. */
+const nameCells = (reference: string | undefined): readonly [string, string] => {
+  const [, repository = reference ?? NONE, tag = NONE] = /^(.+):([^/:]+)$/s.exec(reference ?? '') ?? []
+  return [repository, tag]
+}
+
 const imageRow = (image: ImageUsage, nowMs: number): readonly string[] => [
-  image.reference ?? NONE,
+  ...nameCells(image.reference),
   image.id === undefined ? NONE : hexOf(image.id).slice(0, SHORT_ID),
   humanAge(image.createdMs, nowMs),
   humanBytes(image.sizeBytes),

@@ -66,14 +66,14 @@ const tokensOf = (action: string): readonly Token[] => {
     const from = TOKEN.lastIndex
     const match = TOKEN.exec(source)
     if (match === null) return fail(`cannot read {{${action}}}`)
-    const [, quoted, raw, char, number, mark, variable, word] = match
+    const [whole, quoted, raw, char, number, mark, variable, word] = match
     if (quoted !== undefined) found.push({ kind: 'text', value: unquoted(quoted) })
     else if (raw !== undefined) found.push({ kind: 'text', value: raw })
     else if (char !== undefined) found.push({ kind: 'number', value: String(codePoint(char)) })
     else if (number !== undefined) found.push({ kind: 'number', value: number })
     else if (mark !== undefined) found.push({ kind: 'mark', value: mark })
     else if (variable !== undefined) found.push({ kind: 'variable', value: variable })
-    else found.push(wordOf(word ?? '', from > 0 && source.charAt(from - 1) === ')'))
+    else found.push(wordOf(word ?? '', source.charAt(from - 1) === ')' && !/^\s/.test(whole)))
   }
   return found
 }

@@ -322,6 +322,13 @@ const asTree = (tty = false) => ({
   env: { LANG: 'C.UTF-8' },
   ...(tty ? { tty: { columns: 100, rows: 24 } } : {}),
 })
+Images('--noheading leaves the names of the columns out', async () => {
+  const { stdout } = await output(
+    ['images', '--noheading', '--format', 'table {{.Repository}}\\t{{.Tag}}'],
+    listing(image()),
+  )
+  assert.is(stdout, 'debian    bookworm\n')
+})
 Images('--tree shows each name once with its platforms, and which of them are here', async () => {
   const { code, stdout } = await output(['images', '--tree'], asTree())
   assert.is(code, 0)

@@ -151,6 +151,22 @@ Registries(
     assert.match(listed.stderr, /has no search/)
   },
 )
+Registries("podman's flags for registries are answered with what to do", async () => {
+  for (const words of [
+    ['pull', 'a'],
+    ['push', 'a'],
+    ['search', 'a'],
+    ['login', 'a'],
+  ]) {
+    const { code, stderr } = await output([...words, '--tls-verify=false'], {})
+    assert.is(code, 1)
+    assert.match(stderr, /a registry is called insecure in \/etc\/slipway\/registries\.json/)
+    assert.match((await output([...words, '--authfile', 'x'], {})).stderr, /slipway --config DIR/)
+  }
+  assert.match((await output(['pull', '--creds', 'a:b', 'x'], {})).stderr, /slipway login keeps a login/)
+  const pulled = await output(['pull', '--tls-verify', 'a'], {})
+  assert.match(pulled.stderr, /no such image: a/)
+})
 Registries('search shows what its conditions let through', async () => {
   const search = () =>
     TE.right({

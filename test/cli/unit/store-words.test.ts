@@ -301,7 +301,10 @@ test('system df has Docker columns, a template, and a page with everything', asy
     'Images=4MB\nContainers=0B\nOther=4.1kB\n',
   )
   const page = (await said(['system', 'df', '-v'], measured)).stdout
-  assert.match(page, /app:1 +[0-9a-f]{12} +N\/A +3MB +2MB +1MB +1\n<none> +<none> +N\/A +1B +0B +1B +0\n/)
+  assert.match(
+    page,
+    /\napp +1 +[0-9a-f]{12} +N\/A +3MB +2MB +1MB +1\n<none> +<none> +<none> +N\/A +1B +0B +1B +0\n/,
+  )
   assert.match(page, /ffffffffffff +<none> +gone +10B/)
   for (const words of [
     ['-v', '--format', 'json'],
