@@ -13,6 +13,7 @@ const HEADERS = {
   Description: 'DESCRIPTION',
   StarCount: 'STARS',
   IsOfficial: 'OFFICIAL',
+  IsAutomated: 'AUTOMATED',
 } as const
 const COLUMNS = 'table {{.Name}}\t{{.Description}}\t{{.StarCount}}\t{{.IsOfficial}}'
 /** Docker cuts descriptions here. */
@@ -65,6 +66,8 @@ export const search = command({
       Description: shorten(printable(description), full),
       StarCount: stars === undefined ? '' : String(stars),
       IsOfficial: official === true ? '[OK]' : '',
+      // As Docker says it since the Hub builds nothing itself.
+      IsAutomated: '',
     }))
     const shown = formatRecords(format === 'table' ? COLUMNS : format, records, HEADERS)
     if (E.isLeft(shown)) return misuse(context, 'search', shown.left)
