@@ -75,6 +75,19 @@ static_assert(sizeof(PidfdInfo) == 64);
 constexpr uint64_t kInfoExit = 8;                            // PIDFD_INFO_EXIT
 constexpr long kGetInfo = 0xc0000000L | 64L << 16 | 0xff0b;  // PIDFD_GET_INFO, of 64 bytes
 
+constexpr const char* kExit = "exit.json";
+
+// Where there is no room for another file, an earlier record has some. It is one block.
+void overwrite_exit(const Text& text) noexcept {
+  int fd = open_at(given.container, kExit, O_WRONLY);
+  if (fd < 0) return;
+  const auto size = static_cast<long>(text.size());
+  if (call(nr::pwrite64, fd, sys::ptr(text.bytes()), size, 0) == size)
+    call(nr::ftruncate, fd, size);
+  call(nr::fsync, fd);
+  close_it(&fd);
+}
+
 }  // namespace
 
 State state;
@@ -113,7 +126,8 @@ void publish_exit(const End& end, bool is_kept) noexcept {
   text.add(",\"stopped\":").add(end.was_stopped ? "true" : "false");
   if (end.has_failed) put_failure(&text, end.failure);
   text.add("}\n");
-  if (is_kept) (void)replace_file(given.container, "exit.json", "exit.json.new", text, true);
+  if (is_kept && replace_file(given.container, kExit, "exit.json.new", text, true) != 0)
+    overwrite_exit(text);
   tell_exit(text);
 }
 
@@ -142,8 +156,9 @@ bool has_oom_kills(const char* path) noexcept {
 // As long as its parent has not reaped it /proc says so, and from then on its pidfd, on kernels
 // since 6.15. Whether the pid is still its own the pidfd knows.
 int32_t status_of_other(int32_t pid, int pidfd) noexcept {
+  const bool is_there = stat_field(pid, 22) > 0;
   const auto status = static_cast<int32_t>(stat_field(pid, 52));
-  if (!sys::failed(call(nr::pidfd_send_signal, pidfd, 0, 0, 0))) return status;
+  if (!sys::failed(call(nr::pidfd_send_signal, pidfd, 0, 0, 0))) return is_there ? status : -1;
   PidfdInfo info{};
   info.mask = kInfoExit;
   const long result = call(nr::ioctl, pidfd, kGetInfo, sys::ptr(&info));

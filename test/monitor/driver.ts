@@ -8,6 +8,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
 } from 'node:fs'
 import { connect, Socket } from 'node:net'
 import path from 'node:path'
@@ -28,14 +29,22 @@ import {
   type ExitRecord,
   type MonitorState,
 } from '../../src/model/monitor-state.ts'
-import type { Spec } from '../../src/model/oci-spec.ts'
+import type { Process, Spec } from '../../src/model/oci-spec.ts'
 import { decodeSpec } from '../../src/model/oci-spec-decode.ts'
+import { statFields } from '../../src/model/process-stat.ts'
 import { type LaunchEvent, PHASE } from '../../src/native/addon.ts'
 import { planCleanup } from '../../src/plan/cleanup.ts'
 import { planDocument } from '../../src/plan/launch/checked.ts'
 import type { LaunchInput, LaunchPlan } from '../../src/plan/launch/index.ts'
+import { PROC_NAMES } from '../../src/plan/launch/joined.ts'
 import { planClientPair, planMonitor } from '../../src/plan/monitor.ts'
-import { encodeMonitorTable, type MonitorOptions, RESTART_PAUSES } from '../../src/plan/monitor-table.ts'
+import {
+  encodeMonitorTable,
+  type HealthOptions,
+  MONITOR_PROCESS,
+  type MonitorOptions,
+  RESTART_PAUSES,
+} from '../../src/plan/monitor-table.ts'
 import { type OpInfo, Program, SlotSpace } from '../../src/plan/program.ts'
 import { makeRootfs } from '../support/engine.ts'
 import { documentOf, type SpecChange } from '../support/spec-launcher.ts'
@@ -52,9 +61,14 @@ const LASTING = {
 }
 
 /** All that a test may change. */
-export type Wanted = Partial<Omit<MonitorOptions, 'id' | 'launch' | 'groups' | 'cleanup'>> & {
+export type Wanted = Partial<Omit<MonitorOptions, 'id' | 'launch' | 'groups' | 'cleanup' | 'health'>> & {
   readonly change?: SpecChange
   readonly cleanup?: Uint8Array
+  /** A health check by a shell script, or by `args`. */
+  readonly probe?: Omit<HealthOptions, 'launch' | 'groups'> & {
+    readonly script: string
+    readonly args?: readonly string[]
+  }
   /** In place of the plan made of the document. */
   readonly replan?: (plan: LaunchPlan, input: LaunchInput) => LaunchPlan
   /** Of what it adopts, in place of one that is opened now; the monitor's from then on. */
@@ -118,6 +132,14 @@ export interface Driver {
   /** Another monitor for the same container, which runs. */
   readonly adopt: (monitor: Monitor, script: string, wanted?: Wanted) => Monitor
   readonly pidfdOf: (pid: number) => number
+  /** In the state D: proc_pid_stat(5). */
+  readonly isWaitingForDisk: (pid: number) => boolean
+  /** Bytes of each segment, and the monitor's memory in KiB. */
+  readonly footprint: (monitor: Monitor) => { readonly sizes: readonly number[]; readonly rss: number }
+  /** One of its descendants waits for room in a FIFO. */
+  readonly isFull: (pid: number) => boolean
+  /** Zombies count. */
+  readonly childrenOf: (pid: number) => number
   readonly descriptorsOf: (pid: number) => number
   readonly eventually: (what: string, isSo: () => boolean) => Promise<void>
   readonly close: () => Promise<void>
@@ -142,6 +164,13 @@ export const openDriver = (parent = '/var/tmp'): Driver => {
     start,
     adopt: (monitor, script, wanted = {}) => start(script, wanted, monitor),
     pidfdOf: (pid) => pidfdOf(live, pid),
+    isWaitingForDisk: (pid) => statFields(readFileSync(`/proc/${pid}/stat`, 'latin1'))[0] === 'D',
+    footprint: ({ log, pid }) => ({
+      sizes: readdirSync(log).flatMap((name) => sizeOf(path.join(log, name))),
+      rss: Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid()}/status`, 'utf8'))?.[1]),
+    }),
+    isFull: (pid) => [pid, ...descendantsOf(pid)].some((each) => wchanOf(each).includes('pipe_write')),
+    childrenOf: (pid) => childrenOf(pid).length,
     descriptorsOf: (pid) => readdirSync(`/proc/${pid}/fd`).length,
     eventually,
     close: async () => {
@@ -154,6 +183,35 @@ export const openDriver = (parent = '/var/tmp'): Driver => {
       await live.close()
       rmSync(folder, { recursive: true, force: true })
     },
+  }
+}
+
+const childrenOf = (pid: number): readonly number[] => {
+  try {
+    return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
+      .split(' ')
+      .filter((word) => word !== '')
+      .map(Number)
+  } catch {
+    return []
+  }
+}
+const descendantsOf = (pid: number): readonly number[] =>
+  childrenOf(pid).flatMap((child) => [child, ...descendantsOf(child)])
+const wchanOf = (pid: number): string => {
+  try {
+    return readFileSync(`/proc/${pid}/wchan`, 'utf8')
+  } catch {
+    return ''
+  }
+}
+
+/** One may be removed meanwhile. */
+const sizeOf = (file: string): readonly number[] => {
+  try {
+    return [statSync(file).size]
+  } catch {
+    return []
   }
 }
 
@@ -208,6 +266,27 @@ const planOf = (live: LiveEngine, id: string, document: Spec): Planned => {
   return { input, plan: orThrow(planDocument(input)), cgroupFds: parents.map(({ fd }) => fd) }
 }
 
+/** As `exec` plans it: the container's namespaces and groups are entered by their paths. */
+const healthOf = (
+  _live: LiveEngine,
+  { script, args, ...times }: NonNullable<Wanted['probe']>,
+  input: LaunchInput,
+  runDirectory: string,
+): HealthOptions => {
+  const process = { ...input.spec.process, args: args ?? ['/bin/sh', '-c', script] } as Process
+  const namespaces = (input.spec.linux?.namespaces ?? []).map(({ type }) => ({
+    type,
+    path: path.join(runDirectory, MONITOR_PROCESS, 'ns', PROC_NAMES[type]),
+  }))
+  const exec: LaunchInput = {
+    ...input,
+    spec: { ociVersion: '1.0.2', process, linux: { namespaces } },
+    cgroups: input.cgroups.map((parent) => ({ ...parent, group: input.id, isEntered: true })),
+    lasting: { ...LASTING, isExec: true },
+  }
+  return { ...times, launch: orThrow(planDocument(exec)), groups: exec.cgroups.length }
+}
+
 const bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
 
 const startMonitor = (
@@ -246,6 +325,9 @@ const startMonitor = (
     ...wanted,
     launch: plan,
     groups: planned.cgroupFds.length,
+    ...(wanted.probe === undefined
+      ? {}
+      : { health: healthOf(live, wanted.probe, planned.input, runDirectory) }),
   }
   const place = {
     runDirectory,
@@ -267,6 +349,9 @@ const startMonitor = (
   const ended = new Promise<{ code?: number; signal?: number; failed?: string }>((resolve) => {
     settle = resolve
   })
+  // Heard before anything starts, so that nothing is missed.
+  const client = clientOf(new Socket({ fd: mine }))
+  client.send({ _tag: 'Attach', watch: true, stdout: true, stderr: true, ...wanted.attach })
   const native = new addon.Launch(
     new addon.Script({
       slotCount: fds.length,
@@ -291,8 +376,6 @@ const startMonitor = (
       }
     },
   )
-  const client = clientOf(new Socket({ fd: mine }))
-  client.send({ _tag: 'Attach', watch: true, stdout: true, stderr: true, ...wanted.attach })
   const kill = (): void => {
     native.ref()
     native.kill(9)

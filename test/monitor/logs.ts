@@ -1,5 +1,5 @@
 // Reads what a monitor has written, and insists on its form.
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import type { StreamName } from '../../src/model/monitor-frames.ts'
 import { decodeCompact, type LogRecord } from '../../src/model/monitor-log.ts'
@@ -43,3 +43,7 @@ export const jsonOf = (log: string, stream: StreamName): string =>
   linesOf(log)
     .flatMap((line) => (line.stream === stream ? [line.log] : []))
     .join('')
+
+/** While it is being written. */
+export const holds = (log: string, text: string): boolean =>
+  existsSync(log) && segments(log).some((bytes) => bytes.includes(text))
