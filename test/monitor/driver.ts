@@ -1,5 +1,6 @@
 // Starts a monitor as an engine does: a plan of a real container, its table, and the helper launched by the addon. Clients speak to it.
 import {
+  chmodSync,
   closeSync,
   existsSync,
   mkdirSync,
@@ -34,6 +35,7 @@ import { decodeSpec } from '../../src/model/oci-spec-decode.ts'
 import { statFields } from '../../src/model/process-stat.ts'
 import { type LaunchEvent, PHASE } from '../../src/native/addon.ts'
 import { planCleanup } from '../../src/plan/cleanup.ts'
+import { killFile } from '../../src/plan/launch/cgroup.ts'
 import { planDocument } from '../../src/plan/launch/checked.ts'
 import type { LaunchInput, LaunchPlan } from '../../src/plan/launch/index.ts'
 import { PROC_NAMES } from '../../src/plan/launch/joined.ts'
@@ -69,6 +71,10 @@ export type Wanted = Partial<Omit<MonitorOptions, 'id' | 'launch' | 'groups' | '
     readonly script: string
     readonly args?: readonly string[]
   }
+  /** Whose streams they are; root's. */
+  readonly owner?: number
+  /** Its pid namespace is not its own. */
+  readonly killsGroup?: boolean
   /** In place of the plan made of the document. */
   readonly replan?: (plan: LaunchPlan, input: LaunchInput) => LaunchPlan
   /** Of what it adopts, in place of one that is opened now; the monitor's from then on. */
@@ -138,6 +144,8 @@ export interface Driver {
   readonly footprint: (monitor: Monitor) => { readonly sizes: readonly number[]; readonly rss: number }
   /** One of its descendants waits for room in a FIFO. */
   readonly isFull: (pid: number) => boolean
+  /** A zombie waits for its parent alone. */
+  readonly isAlive: (pid: number) => boolean
   /** Zombies count. */
   readonly childrenOf: (pid: number) => number
   readonly descriptorsOf: (pid: number) => number
@@ -147,6 +155,8 @@ export interface Driver {
 
 export const openDriver = (parent = '/var/tmp'): Driver => {
   const folder = mkdtempSync(path.join(parent, 'slipway-monitor-'))
+  // A user namespace's root is nobody's here.
+  chmodSync(folder, 0o755)
   const rootfs = path.join(folder, 'rootfs')
   makeRootfs(rootfs)
   const data = path.join(folder, 'data')
@@ -164,12 +174,13 @@ export const openDriver = (parent = '/var/tmp'): Driver => {
     start,
     adopt: (monitor, script, wanted = {}) => start(script, wanted, monitor),
     pidfdOf: (pid) => pidfdOf(live, pid),
-    isWaitingForDisk: (pid) => statFields(readFileSync(`/proc/${pid}/stat`, 'latin1'))[0] === 'D',
+    isWaitingForDisk: (pid) => stateOf(pid) === 'D',
     footprint: ({ log, pid }) => ({
       sizes: readdirSync(log).flatMap((name) => sizeOf(path.join(log, name))),
       rss: Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid()}/status`, 'utf8'))?.[1]),
     }),
     isFull: (pid) => [pid, ...descendantsOf(pid)].some((each) => wchanOf(each).includes('pipe_write')),
+    isAlive: (pid) => existsSync(`/proc/${pid}`) && stateOf(pid) !== 'Z',
     childrenOf: (pid) => childrenOf(pid).length,
     descriptorsOf: (pid) => readdirSync(`/proc/${pid}/fd`).length,
     eventually,
@@ -196,6 +207,8 @@ const childrenOf = (pid: number): readonly number[] => {
     return []
   }
 }
+const stateOf = (pid: number): string | undefined =>
+  statFields(readFileSync(`/proc/${pid}/stat`, 'latin1'))[0]
 const descendantsOf = (pid: number): readonly number[] =>
   childrenOf(pid).flatMap((child) => [child, ...descendantsOf(child)])
 const wchanOf = (pid: number): string => {
@@ -266,6 +279,12 @@ const planOf = (live: LiveEngine, id: string, document: Spec): Planned => {
   return { input, plan: orThrow(planDocument(input)), cgroupFds: parents.map(({ fd }) => fd) }
 }
 
+const killFileOf = ({ facts, cgroups }: LaunchInput, groups: readonly string[]): string => {
+  const version = cgroups.some((parent) => parent.version === 2) ? 2 : 1
+  const index = cgroups.findIndex((parent) => parent.version === version)
+  return `${groups[index]}/${killFile(version, facts.kernel)}`
+}
+
 /** As `exec` plans it: the container's namespaces and groups are entered by their paths. */
 const healthOf = (
   _live: LiveEngine,
@@ -322,6 +341,7 @@ const startMonitor = (
     stdin: 'none',
     cleanup: planCleanup(facts.arch, { id, groups, overlays: 0, record: '', keep: true }, '').bytes,
     ...(oomFile === undefined ? {} : { oomFile }),
+    ...(wanted.killsGroup === true ? { killFile: killFileOf(planned.input, groups) } : {}),
     ...wanted,
     launch: plan,
     groups: planned.cgroupFds.length,
@@ -334,7 +354,7 @@ const startMonitor = (
     containerDirectory,
     hasTerminal: options.hasTerminal,
     hasStdin: options.stdin !== 'none',
-    owner: 0,
+    owner: wanted.owner ?? 0,
     groups: planned.cgroupFds.length,
     adopts: options.adopts !== undefined,
   }
