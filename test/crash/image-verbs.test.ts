@@ -30,6 +30,8 @@ Crash.before(async () => {
     `head -c 3000000 /dev/urandom > ${at('rootfs')}/big; tar c -C ${at('rootfs')} -f ${at('base.tar')} .`,
   ])
   await must(['import', '-c', 'ENV PATH=/bin', at('base.tar'), 'keep:1'])
+  // The one that killed saves are to replace.
+  await must(['save', '-o', at('saved.tar'), 'keep:1'])
 })
 Crash.after(async () => {
   if (why !== undefined) return
