@@ -4,6 +4,7 @@ import { pipe } from '#fp/function'
 import type { TaskEither } from '#fp/TaskEither'
 import type { LiveEngine } from './adapters/live.ts'
 import type { ExecProcess } from './engine/detached/exec.ts'
+import type { StartedAgain } from './engine/detached/start-wanted.ts'
 import type { StopChoices } from './engine/detached/stop.ts'
 import type { Called } from './engine/detached/verbs.ts'
 import type { WaitCondition } from './engine/detached/wait.ts'
@@ -20,6 +21,7 @@ import type { ImageSource } from './model/options.ts'
 import { decodeArgv, decodeImage } from './model/options-decode.ts'
 
 export type { ExecProcess } from './engine/detached/exec.ts'
+export type { StartedAgain } from './engine/detached/start-wanted.ts'
 export type { Called } from './engine/detached/verbs.ts'
 export type { WaitCondition } from './engine/detached/wait.ts'
 export type { AttachedStreams, DetachedContainer } from './engine/ports/detached.ts'
@@ -39,6 +41,8 @@ export interface ContainerVerbs {
    * ContainerNotFound, WrongStatus; as a start does.
    */
   readonly start: (container: string) => TaskEither<EngineError, Called>
+  /** As after a reboot: what was to run, and is to run by its policy, is started. */
+  readonly startWanted: TaskEither<EngineError, StartedAgain>
   /** The same, and its streams from the first byte on. */
   readonly startAttached: (
     container: string,
@@ -102,6 +106,7 @@ export const containerVerbs = (
         ),
       ),
     start: (container) => verb('start', ({ start }) => E.right(start(String(container)))),
+    startWanted: verb('start', ({ startWanted }) => E.right(startWanted)),
     startAttached: (container, { stdin = false } = {}) =>
       verb('start', ({ startAttached }) =>
         E.right(startAttached(String(container), { stdin, output: true })),

@@ -62,6 +62,7 @@ import {
   type SaveTarget,
   type SearchOptions,
   SlipwayError,
+  type StartedAgain,
   type StartOptions,
   type StopOptions,
   type StoreReport,
@@ -95,6 +96,7 @@ export type {
   ExecOptions,
   ExecProcess,
   LogOptions,
+  StartedAgain,
   StopOptions,
   WaitCondition,
 } from './fp-containers.ts'
@@ -206,6 +208,8 @@ export interface Containers {
   create(image: ImageSource, argv?: readonly string[], options?: DetachedOptions): Promise<Called>
   /** Resolves when its program has been executed. One that runs is left as it is. */
   start(container: string): Promise<Called>
+  /** As after a reboot: what was to run, and is to run by its policy, is started. */
+  startWanted(): Promise<StartedAgain>
   /** The same, and its streams from the first byte on. */
   startAttached(container: string, options?: { readonly stdin?: boolean }): Promise<AttachedStreams>
   /** Its streams from now on. */
@@ -281,6 +285,7 @@ export const createEngine = (options: EngineOptions = {}): Engine => {
 const containersOf = (verbs: ContainerVerbs): Containers => ({
   create: (image, argv, wanted) => promised(verbs.create(image, argv, wanted)),
   start: (container) => promised(verbs.start(container)),
+  startWanted: () => promised(verbs.startWanted),
   startAttached: (container, wanted) => promised(verbs.startAttached(container, wanted)),
   attach: (container, wanted) => promised(verbs.attach(container, wanted)),
   exec: (container, argv, wanted) => promised(verbs.exec(container, argv, wanted)),

@@ -162,6 +162,7 @@ const notBuilt: EngineError = { _tag: 'Unsupported', feature: 'this', why: 'this
 const noContainers: ContainerVerbs = {
   create: () => TE.left(notBuilt),
   start: () => TE.left(notBuilt),
+  startWanted: TE.left(notBuilt),
   startAttached: () => TE.left(notBuilt),
   inspect: () => TE.left(notBuilt),
   attach: () => TE.left(notBuilt),

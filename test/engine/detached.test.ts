@@ -1,5 +1,5 @@
 // Containers that outlive whoever starts them, on the real kernel: create, start, attach, stop, restart, remove.
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import type { Readable } from 'node:stream'
 import { createEngine } from '../../src/index.ts'
@@ -31,6 +31,12 @@ const textOf = async (stream: Readable): Promise<string> => {
   let text = ''
   for await (const chunk of stream) text += chunk
   return text
+}
+const removeGroupsOf = (id: string): void => {
+  for (const group of box()
+    .census()
+    .cgroups.filter((name) => name.endsWith(id)))
+    rmdirSync(group)
 }
 const statusOf = async (id: string): Promise<string | undefined> =>
   (await box().engine.list()).find((each) => each.id === id)?.status
@@ -190,6 +196,40 @@ test('what a monitor and its container left behind is no hindrance to the next s
     await containers().start(id)
     assert.is(await containers().wait(id), 5)
   }))
+test('after a reboot what is to run runs again, and nothing else', async () => {
+  const before = box().census()
+  const script = 'while :; do sleep 0.05; done'
+  const made = {
+    always: await create(script, { restart: 'always', stopTimeout: 10 }),
+    stopped: await create(script, { restart: 'always', stopTimeout: 10 }),
+    unlessStopped: await create(script, { restart: 'unless-stopped', stopTimeout: 10 }),
+    leftStopped: await create(script, { restart: 'unless-stopped', stopTimeout: 10 }),
+    plain: await create(script),
+    neverStarted: await create(script, { restart: 'always' }),
+  }
+  const ids = Object.values(made).map(({ id }) => id)
+  for (const id of ids.slice(0, -1)) await containers().start(id)
+  await containers().stop(made.stopped.id)
+  await containers().stop(made.leftStopped.id)
+  // What a reboot does: every process is gone, and the runtime directory is empty.
+  for (const { state } of await Promise.all(ids.map((id) => containers().inspect(id)))) {
+    for (const pid of [state?.monitorPid ?? 0, state?.pid ?? 0]) if (pid > 0) process.kill(pid, 'SIGKILL')
+    await until('they are gone', () => !isAlive(state?.monitorPid ?? 0) && !isAlive(state?.pid ?? 0))
+  }
+  for (const id of ids) removeGroupsOf(id)
+  rmSync(path.join(box().root, 'run', 'monitors'), { recursive: true })
+  const { started, failed } = await containers().startWanted()
+  assert.equal(failed, [])
+  assert.equal(new Set(started), new Set([made.always.name, made.stopped.name, made.unlessStopped.name]))
+  assert.is(await statusOf(made.always.id), 'running')
+  assert.is.not(await statusOf(made.leftStopped.id), 'running')
+  assert.equal((await containers().startWanted()).started, [])
+  for (const id of ids) await remove(id)
+  assert.equal(
+    (await box().unchanged(before)).filter((line) => !/run\/monitors\/$/.test(line)),
+    [],
+  )
+})
 test('exec runs one more program in it', () =>
   withContainer('touch /here; sleep 100', { env: { A: '1' } }, async (id) => {
     await containers().start(id)

@@ -112,6 +112,14 @@ export const commandGroups: readonly CommandGroup[] = [
     commands: [
       { name: 'system df', load: async () => (await import('./system-df.ts')).systemDf },
       { name: 'system check', load: async () => (await import('./system-check.ts')).systemCheck },
+      {
+        name: 'system start',
+        load: async () => (await import('./system-start.ts')).systemStart,
+      },
+      {
+        name: 'system install',
+        load: async () => (await import('./system-start.ts')).systemInstall,
+      },
       { name: 'system prune', load: async () => (await import('./system-prune.ts')).systemPrune },
       { name: 'info', aliases: ['system info'], load: async () => (await import('./info.ts')).info },
       { name: 'doctor', load: async () => (await import('./doctor.ts')).doctor },

@@ -95,3 +95,5 @@ export const attach = (wanted: string, choices: AttachChoices = {}) =>
   called(wanted, (id) => attachContainer(id, choices))
 
 export const exec = (wanted: string, request: ExecRequest) => called(wanted, (id) => execIn(id, request))
+
+export { startWanted } from './start-wanted.ts'
