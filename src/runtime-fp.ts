@@ -9,7 +9,7 @@ import type { OpenStdio, OutputStream, StdioPort } from './engine/ports/stdio.ts
 import { cancelled, onAbort } from './model/abort.ts'
 import { type EngineError, message } from './model/errors.ts'
 import { formatJson } from './model/json.ts'
-import { parseOciId } from './model/oci-container-id.ts'
+import { type OciId, parseOciId } from './model/oci-container-id.ts'
 import type {
   OciCreateOptions,
   OciExecOptions,
@@ -32,10 +32,11 @@ import type { CreateRequest, Handover } from './model/oci-requests.ts'
 import type { LinuxResources, Process, Spec } from './model/oci-spec.ts'
 import type { OciStats } from './model/oci-stats.ts'
 import { allow, type OciContainer, type OciOperation } from './model/oci-status.ts'
+import { remember } from './model/remember.ts'
 import { parseSignal } from './model/signals.ts'
 import { attempt, attempted } from './oci/attempt.ts'
 import { type Config, readConfig, withProgram } from './oci/bundle.ts'
-import { deleteFound, deleteRest } from './oci/delete-rest.ts'
+import { deleteRest } from './oci/delete-rest.ts'
 import { processOfFlags } from './oci/exec-process.ts'
 import { features } from './oci/features.ts'
 import { defaultRoot } from './oci/globals.ts'
@@ -129,26 +130,31 @@ interface Open {
   readonly stdio: StdioPort
 }
 
-const opened = ({ root, cgroupManager = 'cgroupfs', onWarning = () => {} }: RuntimeOptions): Runtime => {
+const opened = ({
+  root,
+  cgroupManager = 'cgroupfs',
+  networksAhead = 1,
+  onWarning = () => {},
+}: RuntimeOptions): Runtime => {
   const { env } = process
   const euid = process.geteuid?.() ?? 0
   const at = root === undefined ? defaultRoot({ env, euid, inUserNamespace }) : path.resolve(root)
-  const parts = partsOf({
-    globals: {
-      root: at,
-      rootIsGiven: root !== undefined,
-      logFormat: 'text',
-      logLevel: 'warning',
-      cgroupManager,
-      rootless: 'auto',
-    },
-    state: openStateDir(at),
-    log: { error: onWarning, warn: onWarning, debug: () => {} },
-    env,
-  })
+  const globals = {
+    root: at,
+    rootIsGiven: root !== undefined,
+    logFormat: 'text',
+    logLevel: 'warning',
+    cgroupManager,
+    rootless: 'auto',
+  } as const
+  const log = { error: onWarning, warn: onWarning, debug: () => {} }
+  const parts = partsOf({ globals, state: openStateDir(at), log, env }, { networksAhead })
   const nothing = new Nothing(parts.addon)
   const stdio = nativeStdio(parts.addon, parts.facts.arch, nothing)
-  return runtimeOn({ parts, port: runtimeOf(parts), stdio }, () => nothing.close())
+  return runtimeOn({ parts, port: runtimeOf(parts), stdio }, () => {
+    nothing.close()
+    void parts.networks.close()
+  })
 }
 
 const runtimeOn = (open: Open, close: () => void): Runtime => {
@@ -163,13 +169,18 @@ const runtimeOn = (open: Open, close: () => void): Runtime => {
     }
   const created = (id: string, bundle: string, options?: OciCreateOptions) => () =>
     attempted(() => createOne(open, id, bundle, options))
-  const start = on('start', (container) => port.start({ container }))
+  const start =
+    (id: string): TaskEither<EngineError, void> =>
+    async () => {
+      const name = idOf(id)
+      return E.isLeft(name) ? name : port.start({ id: name.right })
+    }
   const remove =
     (id: string, options?: { readonly force?: boolean }): TaskEither<EngineError, void> =>
     async () => {
       const asked = pipe(
         E.Do,
-        E.bind('name', () => E.flatMap(parseOciId)(decodeOciText('id', id))),
+        E.bind('name', () => idOf(id)),
         E.bind('options', () => decodeOciDelete(options)),
       )
       if (E.isLeft(asked)) return asked
@@ -177,11 +188,9 @@ const runtimeOn = (open: Open, close: () => void): Runtime => {
         name,
         options: { force = false },
       } = asked.right
-      const found = containerOf(parts, name, force ? undefined : 'delete')
-      if (E.isRight(found)) return deleteFound(port, found.right, force)
-      return isCreating(parts.state.directoryOf(name))
-        ? found
-        : deleteRest(parts.state, name, force, found.left)
+      const deleted = await port.delete({ id: name, force })
+      if (E.isRight(deleted) || deleted.left._tag !== 'ContainerNotFound') return deleted
+      return removeRest(parts, name, force, deleted.left)
     }
   return {
     create: created,
@@ -234,14 +243,27 @@ const runtimeOn = (open: Open, close: () => void): Runtime => {
   }
 }
 
+const idOf = (id: unknown): E.Either<EngineError, OciId> => E.flatMap(parseOciId)(decodeOciText('id', id))
+
+/** Where no container was found: what a `create` has left that was killed at its beginning, or another container of that name by now. */
+const removeRest = (
+  { state }: Parts,
+  id: OciId,
+  force: boolean,
+  missing: EngineError,
+): E.Either<EngineError, void> => {
+  const found = state.load(id)
+  if (E.isRight(found)) return force ? E.right(undefined) : E.left(missing)
+  return isCreating(state.directoryOf(id)) ? found : deleteRest(state, id, force, found.left)
+}
+
 const containerOf = (
   { state }: Parts,
   id: string,
   operation: OciOperation | undefined,
 ): E.Either<EngineError, OciContainer> =>
   pipe(
-    decodeOciText('id', id),
-    E.flatMap(parseOciId),
+    idOf(id),
     E.flatMap(state.load),
     E.flatMap((found) => (operation === undefined ? E.right(found) : allow(operation, found))),
   )
@@ -270,10 +292,10 @@ const createOne = async (
 ): Outcome<OciProcess> => {
   const asked = pipe(
     E.Do,
-    E.bind('id', () => E.flatMap(parseOciId)(decodeOciText('id', id))),
+    E.bind('id', () => idOf(id)),
     E.bind('bundle', () => E.map((given: string) => path.resolve(given))(decodeOciText('bundle', bundle))),
     E.bind('options', () => decodeOciCreate(wanted)),
-    E.bind('document', ({ bundle: directory, options }) => documentFor(directory, options.spec)),
+    E.bind('document', ({ bundle: directory, options }) => documentFor(parts, directory, options.spec)),
   )
   if (E.isLeft(asked)) return asked
   const { options, document, ...place } = asked.right
@@ -289,10 +311,22 @@ const createOne = async (
   })
 }
 
-const documentFor = (bundle: string, given: Spec | undefined): E.Either<EngineError, Config> =>
-  given === undefined
-    ? readConfig(path.join(bundle, 'config.json'))
-    : withProgram('spec', { spec: given, config: formatJson(given) })
+/** The same text is the same document, so that what was found out about it is found again. */
+const documentFor = (
+  { documents }: Parts,
+  bundle: string,
+  given: Spec | undefined,
+): E.Either<EngineError, Config> =>
+  pipe(
+    given === undefined
+      ? readConfig(path.join(bundle, 'config.json'), documents)
+      : withProgram('spec', { spec: given, config: formatJson(given) }),
+    E.map(({ spec, config }) => {
+      const known = documents.get(config) ?? spec
+      remember(documents, config, known)
+      return { spec: known, config }
+    }),
+  )
 
 const execOne = async (
   { parts, stdio }: Open,

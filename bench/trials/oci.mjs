@@ -2,6 +2,7 @@
 import path from 'node:path'
 import { makeBundle } from '../bundle.mjs'
 import { command, installed } from '../drivers/commands.mjs'
+import { floorDriver } from '../drivers/floor.mjs'
 import { ociDriver } from '../drivers/node.mjs'
 import { CGROUP, crunDriver, execDriver, keepOne, runcDriver } from '../drivers/peers.mjs'
 import { inPeers, measure } from '../measure.mjs'
@@ -26,6 +27,7 @@ export const ociTrial = {
         ...others.map(({ dispose: _, ...driver }) => driver),
         command('slipway-oci exec', kept.exec),
         ociDriver(stage, bundle, { name: 'create, start and delete in this process', what: 'cycle' }),
+        floorDriver(stage, shape, { name: "the floor of the engine's start" }),
         crunDriver(stage, shape),
         runcDriver(stage, shape),
         command('slipway-oci run', [

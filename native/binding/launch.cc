@@ -228,9 +228,9 @@ class Launch : public Napi::ObjectWrap<Launch> {
     return DefineClass(
         env, "Launch",
         {InstanceMethod("kill", &Launch::kill), InstanceMethod("send", &Launch::send),
-         InstanceMethod("goOn", &Launch::go_on), InstanceMethod("abandon", &Launch::abandon),
-         InstanceMethod("pidfd", &Launch::pidfd), InstanceMethod("ref", &Launch::ref),
-         InstanceMethod("unref", &Launch::unref)});
+         InstanceMethod("goOn", &Launch::go_on), InstanceMethod("hear", &Launch::hear),
+         InstanceMethod("abandon", &Launch::abandon), InstanceMethod("pidfd", &Launch::pidfd),
+         InstanceMethod("ref", &Launch::ref), InstanceMethod("unref", &Launch::unref)});
   }
 
   // new Launch(script, slots, ownText, onEvent, background, networkFd)
@@ -615,6 +615,19 @@ class Launch : public Napi::ObjectWrap<Launch> {
         tell();
     }
     this->Unref();
+  }
+
+  // hear(fd): the process speaks on this socket from now on, not on the one it was made with. It is
+  // this launch's, unless a positive errno comes back.
+  Napi::Value hear(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    if (pidfd_ < 0) return Napi::Number::New(env, ESRCH);
+    close_ctl();
+    reports_.clear();
+    ctl_ = info[0].As<Napi::Number>().Int32Value();
+    (void)fcntl(ctl_, F_SETFL, O_NONBLOCK);
+    ctl_watch_.start(env, ctl_, [this] { enter_javascript(Env(), [this] { read_reports(); }); });
+    return Napi::Number::New(env, 0);
   }
 
   // abandon(): closes the engine's end; a sandbox that waits exits, and that is waited for.

@@ -69,6 +69,17 @@ Cloned clone_child(Job* job, int child_ctl) {
   return {Phase::kClone, 0, 0};
 }
 
+Ran run_after(Job* job) {
+  return run_plan(&job->after, &job->slots, &job->after_stamps, job->begun_cycles, job->pid);
+}
+
+// Such a plan is about the child, and waits for it.
+bool names_child(const Plan& plan) {
+  return std::any_of(plan.ops, plan.ops + plan.op_count, [](const Op& op) {
+    return op.kind == static_cast<uint16_t>(OpKind::kPutPid);
+  });
+}
+
 // The helper enters the namespaces, and what it forks is born in them: a few pages that know
 // nothing, seen by whoever is in there already. No thread of the engine and none of its memory ever
 // is.
@@ -86,12 +97,19 @@ Cloned clone_joining(Job* job, int child_ctl) {
   const long joiner = clone_for(job, child_ctl, theirs.get(), &how);
   theirs.reset();
   if (sys::failed(joiner)) return {Phase::kClone, 0, static_cast<int>(-joiner)};
+  job->joiner = static_cast<int32_t>(joiner);
+  // There is time for it: the helper has to execute, to enter and to fork.
+  if (!names_child(job->after.plan())) job->after_ran = run_after(job);
   const Birth born = read_birth(own.get());
-  // Gone with its report. One that is our parent's is that one's to wait for.
-  (void)waitid(P_PID, static_cast<id_t>(joiner), nullptr, WEXITED);
   job->pid = born.pid;
   job->pidfd = born.pidfd;
   return {born.in_join ? Phase::kJoin : Phase::kClone, born.op, born.error};
+}
+
+// It is gone with its report. One that is our parent's is that one's to wait for.
+void reap_joiner(Job* job) {
+  const int32_t joiner = std::exchange(job->joiner, 0);
+  if (joiner > 0) (void)waitid(P_PID, static_cast<id_t>(joiner), nullptr, WEXITED);
 }
 
 void close_slots(const std::vector<uint16_t>& which, std::vector<int64_t>* slots) {
@@ -209,8 +227,7 @@ void clone_and_send(Job* job) {
   close(child_end);
   job->cloned_ns = now_ns();
   if (cloned.error != 0) return fail(job, cloned.phase, cloned.op, cloned.error);
-  const Ran ran =
-      run_plan(&job->after, &job->slots, &job->after_stamps, job->begun_cycles, job->pid);
+  const Ran ran = job->after_ran ? *job->after_ran : run_after(job);
   if (!ran.ok) return fail(job, Phase::kAfter, ran.op, ran.error);
   const Ran layers = result_of(&job->layers);
   if (!layers.ok) return fail(job, Phase::kLayers, layers.op, layers.error);
@@ -407,6 +424,7 @@ void launch(Job* job) {
   } else {
     fail(job, Phase::kPrepare, kOpProtocol, kErrProtocol);
   }
+  reap_joiner(job);
   close_slots(job->script->close, &job->slots);
   close_all_opened(job, job->script->keep);
   job->done_ns = now_ns();

@@ -7,6 +7,7 @@
 #include <functional>
 #include <future>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -134,6 +135,8 @@ struct Job {
   uint32_t failed_op = 0;
   int error = 0;
   int32_t pid = 0;
+  int32_t joiner = 0;            // a helper that has entered namespaces, to be waited for; 0: none
+  std::optional<Ran> after_ran;  // where `after` was carried out beside that one
   int pidfd = -1;
   int ctl = -1;
   uint64_t queued_ns = 0, begun_ns = 0, prepared_ns = 0, cloned_ns = 0, done_ns = 0;

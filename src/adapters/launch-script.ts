@@ -10,7 +10,6 @@ import {
   type StageScript,
 } from '../native/addon.ts'
 import type { LaunchPlan, PlannedStage } from '../plan/launch/index.ts'
-import { renamed } from '../plan/launch/own-text.ts'
 import { HOOK, type OpInfo } from '../plan/program.ts'
 
 export const scriptOf = (plan: LaunchPlan): LaunchScript => ({
@@ -37,9 +36,10 @@ export const stageScript = ({ bytes, fds, base, when }: PlannedStage): StageScri
   when,
 })
 
+/** `say`: what the plan says of its own container, said of the one that was started. */
 export const failureOf = (
   plan: LaunchPlan,
-  own: string,
+  say: (text: string) => string,
   command: string,
   [, phase, stage, op, errno]: Extract<LaunchEvent, readonly ['failed', ...unknown[]]>,
 ): EngineError => {
@@ -50,12 +50,7 @@ export const failureOf = (
     const step = stage === STAGE_BEFORE_EXEC ? 'execute helper' : 'decode plan'
     return { _tag: 'SyscallFailed', step, errno }
   }
-  return stepFailure(
-    info.step,
-    info.path === undefined ? undefined : renamed(info.path, plan, own),
-    command,
-    errno,
-  )
+  return stepFailure(info.step, info.path === undefined ? undefined : say(info.path), command, errno)
 }
 
 /** `command`: what was to be executed, as it was asked for. */
@@ -91,14 +86,14 @@ const infosOf = (plan: LaunchPlan, phase: number, stage: number): readonly OpInf
 /** What the child was doing when it was killed; between two plans it was receiving the next. */
 export const lastStep = (
   plan: LaunchPlan,
-  own: string,
+  say: (text: string) => string,
   reached: number,
 ): { readonly step: string; readonly path?: string } => {
   const place = placeOf(reached)
   if (place === undefined) return { step: 'execute helper' }
   const info = infosOf(plan, PHASE.child, place.stage)[place.op]
   if (info === undefined) return { step: 'send plan' }
-  return { step: info.step, ...(info.path === undefined ? {} : { path: renamed(info.path, plan, own) }) }
+  return { step: info.step, ...(info.path === undefined ? {} : { path: say(info.path) }) }
 }
 
 const ENOENT = 2

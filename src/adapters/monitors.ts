@@ -307,7 +307,7 @@ const startFailure = (
 ): EngineError =>
   errno === 0
     ? { _tag: 'LaunchDied', step: plan.stages[stage]?.infos[op]?.step ?? 'execute helper' }
-    : failureOf(plan, '', command, ['failed', phase, stage, op, errno])
+    : failureOf(plan, (text) => text, command, ['failed', phase, stage, op, errno])
 
 const placesOf = ({ trash, names, runtime }: StateDir, id: string): RemovalPlaces => ({
   trash,

@@ -25,6 +25,7 @@ import {
 } from '../native/addon.ts'
 import { type ChildTimes, type EngineTimes, readChildTimes, readEngineTimes } from '../native/times.ts'
 import type { LaunchPlan, PlannedStage } from '../plan/launch/index.ts'
+import { renamed } from '../plan/launch/own-text.ts'
 import type { OpInfo } from '../plan/program.ts'
 import { failureOf, lastStep, scriptOf, stageScript } from './launch-script.ts'
 import type { NetworksAhead } from './networks-ahead.ts'
@@ -116,6 +117,7 @@ class Attempt {
   #rest: LaunchPlan | undefined
   #stageCount: number
   readonly #own: string
+  readonly #say = (text: string): string => renamed(text, this.#plan, this.#own)
   readonly #guardian: number
   #options: FireOptions = { command: '' }
   #resolve: (result: Result) => void = () => {}
@@ -225,7 +227,7 @@ class Attempt {
         this.#terminal = event[2]
         return
       case 'failed':
-        this.#failure = failureOf(this.#plan, this.#own, this.#options.command, event)
+        this.#failure = failureOf(this.#plan, this.#say, this.#options.command, event)
         // Of a sandbox that had been made the end is yet to come.
         if (event[1] !== PHASE.child && this.#firedNs === undefined) this.#endEarly(this.#failure)
         return
@@ -391,7 +393,7 @@ class Attempt {
       return
     }
     const died = how.signal === undefined ? { exitCode: status } : { signal: status }
-    const place = lastStep(this.#plan, this.#own, reached)
+    const place = lastStep(this.#plan, this.#say, reached)
     this.#settle(E.left(this.#failure ?? { _tag: 'LaunchDied', ...place, ...died }))
   }
 

@@ -2,14 +2,14 @@
 import type { Either } from '#fp/Either'
 import * as E from '#fp/Either'
 import { pipe } from '#fp/function'
-import { check, type Decoder, type Mismatch, oneOf, text } from './decode.ts'
+import { check, type Decoder, integer, type Mismatch, oneOf, text } from './decode.ts'
 import type { EngineError } from './errors.ts'
 import type { OciCreateOptions, OciExecOptions, OciProgram, RuntimeOptions } from './oci-options.ts'
 import type { LinuxResources } from './oci-spec.ts'
 import { decodePart, decodeSpec } from './oci-spec-decode.ts'
 import { process } from './oci-spec-decode-process.ts'
 import { resources } from './oci-spec-decode-resources.ts'
-import { optionsOf, problem, type Table } from './options-decode.ts'
+import { MAX_AHEAD, optionsOf, problem, type Table } from './options-decode.ts'
 import { abortSignal, errorOutput, output, stdin } from './options-decode-streams.ts'
 import { absolutePath, called, environment, flag, nonEmpty, texts } from './options-decode-values.ts'
 
@@ -18,6 +18,7 @@ const anything: Decoder<unknown> = E.right
 const RUNTIME: Table = {
   root: check(nonEmpty, (path) => (/^\/+$/.test(path) ? 'must not be /' : undefined)),
   cgroupManager: oneOf('cgroupfs', 'systemd', 'disabled'),
+  networksAhead: integer(0, MAX_AHEAD),
   onWarning: called,
 }
 const HANDOVER: Table = {

@@ -8,6 +8,8 @@ export interface RuntimeOptions {
   readonly root?: string
   /** Default: `cgroupfs`. */
   readonly cgroupManager?: CgroupManager
+  /** How many network namespaces are kept ready for the containers to come, 64 at most. Default: 1; 0 for an ordinary user. */
+  readonly networksAhead?: number
   /** Told what does not make a verb fail, e.g. a poststop hook that did. */
   readonly onWarning?: (message: string) => void
 }

@@ -50,7 +50,7 @@ export interface RunRequest extends CreateRequest {
 }
 
 export interface StartRequest {
-  readonly container: OciContainer
+  readonly id: OciId
   readonly notifySocket?: string
 }
 
@@ -63,7 +63,7 @@ export interface KillRequest {
 }
 
 export interface DeleteRequest {
-  readonly container: OciContainer
+  readonly id: OciId
   /** Kill it first, whatever its status. A created container is killed even without. */
   readonly force: boolean
 }

@@ -131,7 +131,8 @@ const FIRE_RUN: Table = { ...FIRE, ...RUN }
 const { name: _name, tty: _tty, ...POOLED } = CONTAINER
 const POOL: Table = { ...POOLED, lateMounts: value.flag }
 
-const MAX_AHEAD = 64
+/** Network namespaces that are kept ready. */
+export const MAX_AHEAD = 64
 const ENGINE: Table = {
   root: value.nonEmpty,
   runtime: value.nonEmpty,

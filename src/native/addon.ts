@@ -103,6 +103,11 @@ export interface NativeLaunch {
    * behind them. `slots` and `own` are as of a launch. Returns 0 or errno.
    */
   goOn(script: NativeScript, slots: Int32Array, own: string, last: StageScript, fds: Int32Array): number
+  /**
+   * The process speaks on this socket from now on, and no more on the one it was made with: what it says is told as ever, and keeps the
+   * event loop alive. Returns 0, and then the descriptor is the launch's, or a positive errno.
+   */
+  hear(fd: number): number
   /** Closes the engine's end of the control socket: a sandbox that waits exits. */
   abandon(): void
   /** Borrowed; -1 before the clone and after the end. */

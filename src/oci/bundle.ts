@@ -58,12 +58,18 @@ export interface Config {
   readonly config: string
 }
 
-/** Fails: InvalidSpec, SyscallFailed. */
-export const readConfig = (file: string): Either<EngineError, Config> =>
+/** `known`: documents by their text. Fails: InvalidSpec, SyscallFailed. */
+export const readConfig = (
+  file: string,
+  known: ReadonlyMap<string, Spec> = new Map(),
+): Either<EngineError, Config> =>
   pipe(
     attempt(() => readFileSync(file, 'utf8')),
     E.bindTo('config'),
-    E.bind('spec', ({ config }) => decodeSpecText(config, file)),
+    E.bind('spec', ({ config }) => {
+      const spec = known.get(config)
+      return spec === undefined ? decodeSpecText(config, file) : E.right(spec)
+    }),
     E.flatMap((found) => withProgram(file, found)),
   )
 

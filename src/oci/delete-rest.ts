@@ -2,7 +2,6 @@
 import * as E from '#fp/Either'
 import type { EngineError } from '../model/errors.ts'
 import type { OciId } from '../model/oci-container-id.ts'
-import type { OciContainer } from '../model/oci-status.ts'
 import type { OciRuntime, Outcome } from './runtime.ts'
 import type { StateDir } from './state-dir.ts'
 
@@ -22,10 +21,10 @@ export const deleteRest = (
 /** With `force` it is no failure that somebody else was faster. */
 export const deleteFound = async (
   runtime: Pick<OciRuntime, 'delete'>,
-  container: OciContainer,
+  id: OciId,
   force: boolean,
 ): Outcome<void> => {
-  const deleted = await runtime.delete({ container, force })
+  const deleted = await runtime.delete({ id, force })
   const isGone = E.isLeft(deleted) && deleted.left._tag === 'ContainerNotFound'
   return force && isGone ? E.right(undefined) : deleted
 }

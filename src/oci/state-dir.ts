@@ -1,7 +1,12 @@
 // The state directory: <root>/<id>/ with state.json and a copy of config.json. Every file is replaced as a whole.
 import {
+  type BigIntStats,
   chmodSync,
+  closeSync,
+  existsSync,
+  fstatSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -41,9 +46,11 @@ export interface StateDir {
   readonly reserve: (id: OciId) => Either<EngineError, string>
   /** Replaces state.json. Fails: SyscallFailed. */
   readonly save: (state: OciRecord) => Either<EngineError, void>
+  /** The same in two steps: the first writes, and nobody sees it before the second. Fails: SyscallFailed. */
+  readonly prepare: (state: OciRecord) => Either<EngineError, Commit>
   /** Fails: ContainerNotFound, StateDamaged, SyscallFailed. */
   readonly load: (id: OciId) => Either<EngineError, OciContainer>
-  /** Keeps the bytes of config.json beside the state. Fails: SyscallFailed. */
+  /** Keeps the bytes of config.json beside the state, before that has a process: nobody reads them until then. Fails: SyscallFailed. */
   readonly saveConfig: (id: OciId, text: string) => Either<EngineError, void>
   /** Everything below the directory, and itself; nothing where there is none. Fails: SyscallFailed. */
   readonly remove: (id: OciId) => Either<EngineError, void>
@@ -54,12 +61,21 @@ export interface StateDir {
   >
 }
 
+/** What `prepare` has written becomes the state. Fails: SyscallFailed. */
+export type Commit = () => Either<EngineError, void>
+
 const STATE = 'state.json'
 /** The copy of the bundle's config.json in the container's directory. */
 export const CONFIG = 'config.json'
+/** The steps of its program, for whoever starts it: a failure is told by number. */
+export const STEPS = 'steps.json'
 
-/** Beside the containers' directories; no id has such a name. */
+/** What every container's root is attached to for a moment, in that one's own mount namespace: it stays empty. */
+export const SCRATCH = '~root'
+/** Compiled seccomp profiles. */
 export const FILTERS = '~filters'
+/** Such a name is no id's: what it stands for lies beside the containers' directories. */
+const isOurs = (name: string): boolean => name.startsWith('~')
 
 export const openStateDir = (root: string): StateDir => {
   const directoryOf = (id: OciId): string => `${root}/${id}`
@@ -67,7 +83,7 @@ export const openStateDir = (root: string): StateDir => {
   const load = (id: OciId): Either<EngineError, OciContainer> => {
     const file = `${directoryOf(id)}/${STATE}`
     return pipe(
-      attempt(() => versionOf(file)),
+      attempt(() => versionAt(file)),
       E.flatMap((version) => {
         const before = known.get(id)
         if (before !== undefined && before.version === version) return E.right(before.record)
@@ -83,13 +99,25 @@ export const openStateDir = (root: string): StateDir => {
       E.flatMap((record) => withStatus(id, record, directoryOf(id))),
     )
   }
+  const prepare = (record: OciRecord): Either<EngineError, Commit> =>
+    attempt(() => {
+      const directory = directoryOf(record.id)
+      const version = writeBeside(directory, STATE, encodeOciRecord(record))
+      return () =>
+        attempt(() => {
+          takePlace(directory, STATE)
+          remember(known, record.id, { version, record })
+        })
+    })
   return {
     root,
     directoryOf,
     load,
     reserve: (id) => reserve(root, id),
-    save: (record) => attempt(() => replaceFile(directoryOf(record.id), STATE, encodeOciRecord(record))),
-    saveConfig: (id, text) => attempt(() => replaceFile(directoryOf(id), CONFIG, text)),
+    prepare,
+    save: (record) => E.flatMap((commit: Commit) => commit())(prepare(record)),
+    saveConfig: (id, text) =>
+      attempt(() => writeFileSync(`${directoryOf(id)}/${CONFIG}`, text, { mode: 0o600 })),
     remove: (id) => attempt(() => removeDirectory(directoryOf(id))),
     list: () => attempt(() => listAll(root, load)),
   }
@@ -101,10 +129,12 @@ interface Known {
 }
 
 /** Another one after every change: the file is replaced, never written to. Undefined where there is none. */
-const versionOf = (file: string): string | undefined => {
+const versionAt = (file: string): string | undefined => {
   const found = statSync(file, { bigint: true, throwIfNoEntry: false })
-  return found && `${found.ino} ${found.mtimeNs} ${found.size}`
+  return found && versionOf(found)
 }
+
+const versionOf = ({ ino, mtimeNs, size }: BigIntStats): string => `${ino} ${mtimeNs} ${size}`
 
 const readState = (id: OciId, file: string): Either<EngineError, string> =>
   pipe(
@@ -128,13 +158,14 @@ const withStatus = (id: OciId, record: OciRecord, directory: string): Either<Eng
 const reserve = (root: string, id: OciId): Either<EngineError, string> =>
   pipe(
     attempt(() => {
-      const isNew = mkdirSync(root, { recursive: true, mode: 0o700 }) !== undefined
-      // Below $XDG_RUNTIME_DIR what is not sticky may be swept when it gets old (XDG base directory specification).
-      if (isNew) chmodSync(root, 0o1700)
-      return unless(['EEXIST'], () => {
-        mkdirSync(`${root}/${id}`, { mode: 0o700 })
-        return `${root}/${id}`
-      })
+      const directory = `${root}/${id}`
+      const make = (): string | undefined =>
+        unless(['EEXIST'], () => {
+          mkdirSync(directory, { mode: 0o700 })
+          return directory
+        })
+      if (!existsSync(root)) makeRoot(root)
+      return make()
     }),
     E.flatMap((directory) =>
       directory === undefined
@@ -143,28 +174,52 @@ const reserve = (root: string, id: OciId): Either<EngineError, string> =>
     ),
   )
 
+/** Below $XDG_RUNTIME_DIR what is not sticky may be swept when it gets old (XDG base directory specification). */
+const makeRoot = (root: string): void => {
+  const isNew = mkdirSync(root, { recursive: true, mode: 0o700 }) !== undefined
+  if (isNew) chmodSync(root, 0o1700)
+}
+
 /**
  * A reader sees the old file or the new one, whenever the writer dies. Nothing waits for the disk: what a machine that died has written
  * tells of containers that died with it. Whoever writes holds the container's lock, or has just reserved it.
  */
 export const replaceFile = (directory: string, name: string, text: string): void => {
-  const temporary = `${directory}/.${name}.new`
+  writeBeside(directory, name, text)
+  takePlace(directory, name)
+}
+
+const besideOf = (directory: string, name: string): string => `${directory}/.${name}.new`
+
+/** The version it will have. */
+const writeBeside = (directory: string, name: string, text: string): string => {
+  const file = besideOf(directory, name)
+  const fd = openSync(file, 'w', 0o600)
   try {
-    writeFileSync(temporary, text, { mode: 0o600 })
-    renameSync(temporary, `${directory}/${name}`)
+    writeFileSync(fd, text)
+    return versionOf(fstatSync(fd, { bigint: true }))
   } catch (error) {
-    unless(['ENOENT'], () => unlinkSync(temporary))
+    unlinkSync(file)
+    throw error
+  } finally {
+    closeSync(fd)
+  }
+}
+
+const takePlace = (directory: string, name: string): void => {
+  try {
+    renameSync(besideOf(directory, name), `${directory}/${name}`)
+  } catch (error) {
+    unlinkSync(besideOf(directory, name))
     throw error
   }
 }
 
-/** It holds files and one empty directory. Who waits for the lock may make its file anew meanwhile: that goes the long way. */
+/** What is in it when a container that was started is deleted. */
+const USUAL = [STATE, CONFIG, STEPS]
+
 const removeDirectory = (directory: string): void => {
-  for (const entry of unless(['ENOENT'], () => readdirSync(directory, { withFileTypes: true })) ?? []) {
-    const file = `${directory}/${entry.name}`
-    if (entry.isDirectory()) unless(['ENOENT', 'ENOTEMPTY'], () => rmdirSync(file))
-    else unless(['ENOENT'], () => unlinkSync(file))
-  }
+  for (const name of USUAL) unless(['ENOENT'], () => unlinkSync(`${directory}/${name}`))
   const isGone = unless(['ENOTEMPTY'], () => unless(['ENOENT'], () => rmdirSync(directory)) ?? true)
   if (isGone === undefined) rmSync(directory, { recursive: true, force: true })
 }
@@ -174,7 +229,7 @@ const listAll = (root: string, load: StateDir['load']) => {
   const bad: Unreadable[] = []
   const entries = readdirSync(root, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1))
   for (const entry of entries) {
-    if (!entry.isDirectory() || entry.name === FILTERS) continue
+    if (!entry.isDirectory() || isOurs(entry.name)) continue
     const container = E.flatMap(load)(parseOciId(entry.name))
     if (E.isLeft(container)) bad.push({ name: entry.name, error: container.left })
     else listOne(root, container.right, found)

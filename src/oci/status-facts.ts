@@ -1,5 +1,5 @@
 // Looks up what a container's status is computed from: /proc, the socket its payload waits at and the freezer.
-import { existsSync, readFileSync, readlinkSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readlinkSync, readSync } from 'node:fs'
 import type { OciRecord } from '../model/oci-state.ts'
 import { isFrozenText, type ProcessStat, parseProcessStat, type StatusFacts } from '../model/oci-status.ts'
 import { unless } from './attempt.ts'
@@ -12,12 +12,13 @@ export const statusFacts = (record: OciRecord, directory: string): StatusFacts =
   // Its creator counts only for one that has no process yet.
   const wanted = init ?? creator
   const stat = wanted === undefined ? undefined : processStat(wanted.pid)
+  const isThere = stat !== undefined
   return {
     ...(init === undefined ? {} : { init }),
     ...(creator === undefined ? {} : { creator }),
     processes: new Map(wanted === undefined || stat === undefined ? [] : [[wanted.pid, stat]]),
-    hasStartSocket: existsSync(`${directory}/${START_SOCKET}`) && !hasExecuted(record),
-    isFrozen: cgroup.freezerFile !== undefined && isFrozen(cgroup.freezerFile),
+    hasStartSocket: isThere && existsSync(`${directory}/${START_SOCKET}`) && !hasExecuted(record),
+    isFrozen: isThere && cgroup.freezerFile !== undefined && isFrozen(cgroup.freezerFile),
   }
 }
 
@@ -36,10 +37,20 @@ const GONE = ['ENOENT', 'ESRCH', 'ENODEV']
 
 /** Undefined where there is no such process. */
 export const processStat = (pid: number): ProcessStat | undefined => {
-  const text = unless(GONE, () => readFileSync(`/proc/${pid}/stat`, 'latin1'))
+  const text = unless(GONE, () => readShort(`/proc/${pid}/stat`))
   return text === undefined ? undefined : parseProcessStat(text)
 }
 
 /** A cgroup that is gone holds nothing that could be frozen. */
-const isFrozen = (file: string): boolean =>
-  isFrozenText(unless(GONE, () => readFileSync(file, 'latin1')) ?? '')
+const isFrozen = (file: string): boolean => isFrozenText(unless(GONE, () => readShort(file)) ?? '')
+
+const short = Buffer.alloc(4096)
+/** One read: the kernel makes such a file as a whole. */
+const readShort = (file: string): string => {
+  const fd = openSync(file, 'r')
+  try {
+    return short.toString('latin1', 0, readSync(fd, short))
+  } finally {
+    closeSync(fd)
+  }
+}

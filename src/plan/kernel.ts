@@ -14,6 +14,7 @@ export const O_EXCL = 0o200
 export const O_NOCTTY = 0o400
 export const O_NONBLOCK = 0o4000
 export const O_CLOEXEC = 0o2000000
+export const O_RDONLY = 0
 export const O_PATH = 0o10000000
 /** The two flags whose values differ between the architectures (arch/arm64/include/uapi/asm/fcntl.h). */
 export const oDirectory = (arch: Arch): number => (arch === 'arm64' ? 0o40000 : 0o200000)

@@ -1,5 +1,5 @@
 // The OCI runtime inside this process: slipway/runtime, beside the command on the same containers.
-import { readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, readlinkSync, rmdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import type { OciCreateOptions, OciExecOptions, OciProcess, Runtime } from '../../src/runtime.ts'
 import { openRuntime, type Spec } from '../../src/runtime.ts'
@@ -62,6 +62,69 @@ test('a container goes through its whole life', async () => {
   assert.equal((await runtime.state(id)).status, 'stopped')
   await runtime.delete(id)
   assert.equal(box.left(id), [])
+})
+
+test('a program that cannot be executed is told by start, whoever made the container', async () => {
+  const args = ['/no-program']
+  writeFileSync(path.join(box.rootfs, 'no-program'), 'neither a script nor a program', { mode: 0o755 })
+  const [own, theirs] = [box.newId(), await box.created({ args })]
+  const made = await create(own, { args })
+  for (const id of [own, theirs]) {
+    const { error } = await failure(runtime.start(id))
+    assert.equal(error, { _tag: 'CommandNotExecutable', command: '/no-program', errno: 8 })
+    assert.is((await runtime.state(id)).status, 'stopped')
+    await runtime.delete(id)
+    assert.equal(box.left(id), [])
+  }
+  assert.is(await made.exit, 127)
+})
+
+test('a container of this process can be started by another one, and one of another by this', async () => {
+  const [own, theirs] = [box.newId(), await box.created({ args: ['sh', '-c', 'exit 3'] })]
+  const made = await create(own, { args: ['sh', '-c', 'exit 4'] })
+  await box.ok('start', own)
+  await runtime.start(theirs)
+  assert.is(await made.exit, 4)
+  for (const id of [own, theirs]) {
+    await box.untilStatus(id, 'stopped')
+    await runtime.delete(id)
+    assert.equal(box.left(id), [])
+  }
+})
+
+test('each container has a network of its own, made ahead or not, with lo up', async () => {
+  const namespaces = ['pid', 'mount', 'network'].map((type) => ({ type }))
+  const script = 'readlink /proc/self/ns/net; cat /sys/class/net/lo/flags; ls /sys/class/net'
+  const mounts = [
+    { destination: '/proc', type: 'proc', source: 'proc' },
+    { destination: '/sys', type: 'sysfs', source: 'sysfs', options: ['ro'] },
+  ]
+  const seen = new Set<string>([readlinkSync('/proc/self/ns/net')])
+  for (let life = 0; life < 4; life++) {
+    const id = box.newId()
+    const change = { args: ['sh', '-c', script], linux: { namespaces }, more: { mounts } }
+    const made = await create(id, change, { ...SILENT, stdout: 'pipe' })
+    await runtime.start(id)
+    const [namespace = '', flags, ...devices] = (await textOf(made.stdout)).trim().split('\n')
+    assert.equal([await made.exit, Number(flags) & 1, devices], [0, 1, ['lo']])
+    assert.not.ok(seen.has(namespace))
+    seen.add(namespace)
+    await runtime.delete(id)
+  }
+})
+
+test('lives one after the other share what was found out about their document, and not their names', async () => {
+  const document = { args: ['sh', '-c', 'cat /proc/self/cgroup'] }
+  for (let life = 0; life < 3; life++) {
+    const id = box.newId()
+    const made = await create(id, document, { ...SILENT, stdout: 'pipe' })
+    await runtime.start(id)
+    const groups = (await textOf(made.stdout)).trim().split('\n')
+    assert.is(await made.exit, 0)
+    assert.ok(groups.some((line) => line.endsWith(`/${id}`)))
+    await runtime.delete(id)
+    assert.equal(box.left(id), [])
+  }
 })
 
 test('run does all of it and gives the exit code', async () => {

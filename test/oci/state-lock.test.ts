@@ -27,13 +27,19 @@ test('operations on one container come one after another', async () => {
   expectRight(state.reserve(id))
   let [inside, most] = [0, 0]
   const one = () =>
-    withLock(state, flock, id, async () => {
-      inside++
-      most = Math.max(most, inside)
-      await pause(5)
-      inside--
-      return E.right(undefined)
-    })
+    withLock(
+      state,
+      flock,
+      id,
+      () => E.right(undefined),
+      async () => {
+        inside++
+        most = Math.max(most, inside)
+        await pause(5)
+        inside--
+        return E.right(undefined)
+      },
+    )
   for (const result of await Promise.all(Array.from({ length: 8 }, one))) expectRight(result)
   assert.is(most, 1)
 })
@@ -41,22 +47,73 @@ test('operations on one container come one after another', async () => {
 test('who waited for a container that was deleted is told so', async () => {
   const state = openStateDir(folder)
   expectRight(state.reserve(id))
-  const deleting = withLock(state, flock, id, async () => {
-    await pause(20)
-    return state.remove(id)
-  })
-  const late = withLock(state, flock, id, async () => E.right('too late'))
+  const deleting = withLock(
+    state,
+    flock,
+    id,
+    () => E.right(undefined),
+    async () => {
+      await pause(20)
+      return state.remove(id)
+    },
+  )
+  const late = withLock(
+    state,
+    flock,
+    id,
+    () => E.right(undefined),
+    async () => E.right('too late'),
+  )
   expectRight(await deleting)
   assert.equal(expectLeft(await late), { _tag: 'ContainerNotFound', container: 'web' })
 })
 
+test('nobody waits for a lock to hear that it was in vain', async () => {
+  const state = openStateDir(folder)
+  expectRight(state.reserve(id))
+  let isHeld = true
+  const holding = withLock(
+    state,
+    flock,
+    id,
+    () => E.right(undefined),
+    async () => {
+      await pause(30)
+      isHeld = false
+      return E.right(undefined)
+    },
+  )
+  const wrong = { _tag: 'WrongStatus', container: id, status: 'running', wanted: 'created' } as const
+  const vain = await withLock(
+    state,
+    flock,
+    id,
+    () => E.left(wrong),
+    async () => E.right(undefined),
+  )
+  assert.equal([expectLeft(vain), isHeld], [wrong, true])
+  expectRight(await holding)
+})
+
 test('there is no lock where there is no container, and none is made', async () => {
   const state = openStateDir(folder)
-  const never = await withLock(state, flock, id, async () => E.right(undefined))
+  const never = await withLock(
+    state,
+    flock,
+    id,
+    () => E.right(undefined),
+    async () => E.right(undefined),
+  )
   assert.equal(expectLeft(never), { _tag: 'ContainerNotFound', container: 'web' })
   mkdirSync(state.directoryOf(id))
   const failing = () =>
-    withLock(state, flock, id, async () => E.left({ _tag: 'ContainerNotFound', container: 'x' }))
+    withLock(
+      state,
+      flock,
+      id,
+      () => E.right(undefined),
+      async () => E.left({ _tag: 'ContainerNotFound', container: 'x' }),
+    )
   assert.equal(expectLeft(await failing()), { _tag: 'ContainerNotFound', container: 'x' })
   // The lock was given back.
   assert.equal(expectLeft(await failing()), { _tag: 'ContainerNotFound', container: 'x' })

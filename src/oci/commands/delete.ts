@@ -48,5 +48,5 @@ const deleteOne = async (
 ): Promise<E.Either<Failure, void>> => {
   const force = context.flags.force === true
   const allowed = force ? E.right(container) : allow('delete', container)
-  return E.isLeft(allowed) ? allowed : deleteFound(await context.runtime(), container, force)
+  return E.isLeft(allowed) ? allowed : deleteFound(await context.runtime(), container.record.id, force)
 }

@@ -19,6 +19,6 @@ export const start = command({
     if (E.isLeft(container)) return container
     const socket = context.world.env.NOTIFY_SOCKET
     const notify = socket === undefined || socket === '' ? {} : { notifySocket: socket }
-    return E.map(() => 0)(await (await context.runtime()).start({ container: container.right, ...notify }))
+    return E.map(() => 0)(await (await context.runtime()).start({ id: container.right.record.id, ...notify }))
   },
 })

@@ -21,5 +21,5 @@ export const rememberConfig = ({ configs }: Parts, record: OciRecord, config: Sp
   remember(configs, keyOf(record), config)
 
 /** What tells a container from a later one of its name. */
-const keyOf = ({ id, created, init }: OciRecord): string =>
+export const keyOf = ({ id, created, init }: OciRecord): string =>
   [id, created, init?.pid, init?.startTime].join(' ')

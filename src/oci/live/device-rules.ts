@@ -20,5 +20,12 @@ const DEFAULT_RULES: readonly LinuxDeviceCgroup[] = [
   allowed('c', 'rwm', 136),
 ]
 
-export const devicesOf = ({ linux }: Spec): DeviceList =>
-  deviceList([...(linux?.resources?.devices ?? []), ...DEFAULT_RULES])
+const known = new WeakMap<Spec, DeviceList>()
+/** A document is looked at once. */
+export const devicesOf = (spec: Spec): DeviceList => {
+  const before = known.get(spec)
+  if (before !== undefined) return before
+  const list = deviceList([...(spec.linux?.resources?.devices ?? []), ...DEFAULT_RULES])
+  known.set(spec, list)
+  return list
+}

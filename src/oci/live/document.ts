@@ -5,6 +5,7 @@ import { pipe } from '#fp/function'
 import { netDevices } from '../../adapters/net-devices.ts'
 import { letsStart, storedFilter } from '../../engine/seccomp.ts'
 import type { EngineError } from '../../model/errors.ts'
+import type { HostFacts } from '../../model/host-facts.ts'
 import type { LinuxSeccomp, Spec } from '../../model/oci-spec.ts'
 import { remember } from '../../model/remember.ts'
 import { planDocument } from '../../plan/launch/checked.ts'
@@ -14,6 +15,8 @@ import { type CompiledFilter, seccompKey } from '../../plan/seccomp/compile.ts'
 import type { Parts } from './parts.ts'
 
 export interface Document {
+  /** Of this host, as they are for the container's process. */
+  readonly facts: HostFacts
   readonly id: string
   readonly spec: Spec
   /** Absolute. */
@@ -26,11 +29,11 @@ export interface Document {
 
 /** Fails: InvalidSpec, HostUnfit, Unsupported, SyscallFailed. */
 export const planOf = (parts: Parts, document: Document): E.Either<EngineError, LaunchPlan> => {
-  const { addon, facts } = parts
-  const { id, spec, rootfs, scratch, cgroups, lasting } = document
+  const { addon } = parts
+  const { facts, id, spec, rootfs, scratch, cgroups, lasting } = document
   return pipe(
     E.Do,
-    E.bind('filter', () => filterOf(parts, spec)),
+    E.bind('filter', () => filterOf(parts, document)),
     E.bind('devices', () => netDevices(addon, facts, spec)),
     E.flatMap(({ filter, devices }) => {
       const input: LaunchInput = {
@@ -56,12 +59,15 @@ export const planOf = (parts: Parts, document: Document): E.Either<EngineError, 
 }
 
 /** Fails: InvalidSpec, Unsupported. */
-const filterOf = (parts: Parts, spec: Spec): E.Either<EngineError, CompiledFilter | undefined> => {
+const filterOf = (
+  parts: Parts,
+  { facts, spec }: Document,
+): E.Either<EngineError, CompiledFilter | undefined> => {
   const profile = spec.linux?.seccomp
   if (profile === undefined) return E.right(undefined)
   return pipe(
     compiled(parts, profile),
-    E.flatMap((filter) => letsStart(filter, parts.facts, spec, false)),
+    E.flatMap((filter) => letsStart(filter, facts, spec, false)),
   )
 }
 

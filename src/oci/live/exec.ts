@@ -20,6 +20,7 @@ import { withHome } from './home.ts'
 import { LastingLaunch } from './launch.ts'
 import { factsInside } from './own-users.ts'
 import type { Parts } from './parts.ts'
+import { asItIs } from './plans.ts'
 import { isAlive } from './process-handle.ts'
 import { passSignals } from './signals.ts'
 
@@ -68,7 +69,7 @@ export const join = async (
   const slots = slotsOf(streams, none, extraOf(extraFds))
   const command = program.args?.[0] ?? ''
   const hand = agentOf(parts, container)
-  const launch = new LastingLaunch(parts.addon, plan.right, slots, command, () => {}, { hand })
+  const launch = new LastingLaunch(parts.addon, asItIs(plan.right), slots, command, () => {}, { hand })
   begun(launch)
   const reached = await launch.next()
   if (E.isLeft(reached)) {
@@ -107,8 +108,8 @@ const joinPlan = (
   if (known !== undefined) return E.right(known)
   const kept = configOf(parts, container)
   if (E.isLeft(kept)) return kept
-  const inside = { ...parts, facts: factsInside(parts, record.init?.pid ?? 0) }
-  const plan = planOf(inside, {
+  const plan = planOf(parts, {
+    facts: factsInside(parts, record.init?.pid ?? 0),
     id: record.id,
     spec: specOf(kept.right, request),
     rootfs: record.rootfs,

@@ -1,11 +1,20 @@
 // The cgroups of a container: where its document puts them, how they are made and taken down, and who is in them.
-import { closeSync, constants, mkdirSync, openSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import path from 'node:path'
+import * as E from '#fp/Either'
 import { pidsIn } from '../../adapters/cgroup-pids.ts'
-import { allowDevices, attachDevices, handDown, inheritCpuset } from '../../adapters/cgroup-setup.ts'
+import { attachDevices, handDown, inheritCpuset } from '../../adapters/cgroup-setup.ts'
 import type { EngineError } from '../../model/errors.ts'
 import type { LinuxResources, Spec } from '../../model/oci-spec.ts'
 import type { CgroupManager, OciCgroup, OciRecord } from '../../model/oci-state.ts'
+import { remember } from '../../model/remember.ts'
+import {
+  handsDownCpus,
+  type ParentPlace,
+  type ParentsPlan,
+  planOpenParents,
+} from '../../plan/cgroup-parents.ts'
+import type { DeviceList } from '../../plan/device-list.ts'
 import { limitedControllers, limitWrites } from '../../plan/launch/cgroup.ts'
 import type { CgroupParent } from '../../plan/launch/index.ts'
 import { unless } from '../attempt.ts'
@@ -35,7 +44,7 @@ export const groupsOf = (
   const canMake = writable || scope !== undefined
   if (manager === 'disabled' || mode === 'none' || !canMake) return refusingLimits(manager, linux?.resources)
   const wanted = linux?.cgroupsPath ?? ''
-  const own = ownGroups()
+  const own = wanted.startsWith('/') ? new Map<string, string>() : ownGroups()
   const place = (mountpoint: string, names: readonly string[], version: 1 | 2): Group => {
     const above = wanted.startsWith('/')
       ? '/'
@@ -86,40 +95,54 @@ const ownGroups = (): ReadonlyMap<string, string> => {
   )
 }
 
+/** Groups as the planner takes them, and what they are made in: O_DIRECTORY descriptors, one for each. */
+export interface OpenGroups {
+  readonly groups: readonly Group[]
+  readonly parents: readonly number[]
+  readonly close: () => void
+}
+
 /**
- * The container's own directories with what they need before anybody joins: cpusets that are not empty, and device rules. `scope`: a
- * program that is attached there is somebody else's, and what a user's manager made has limits that the manager alone may write. Throws
- * an EngineError.
+ * What the groups need before the container's start makes them: their parents, with cpusets that are not empty; of v2 the group itself,
+ * with its device program. `scope`: a program that is attached there is somebody else's, and what a user's manager made has limits that
+ * the manager alone may write. Throws an EngineError.
  */
-export const makeGroups = (
-  { addon, facts }: Parts,
+export const openGroups = (
+  parts: Parts,
   groups: readonly Group[],
   spec: Spec,
   scope: { readonly isUsers: boolean } | undefined,
-): readonly Group[] => {
-  const isUsers = scope?.isUsers === true
+): OpenGroups => {
   const list = devicesOf(spec)
   const resources = spec.linux?.resources ?? {}
   const more = limitedControllers(resources).map(onV2)
   const made = groups.map((group) => {
-    const whole = path.posix.join(group.path, group.group)
-    if (group.version === 2) {
-      const { delegated } = facts.cgroup
-      const above = group.path === '' ? '/' : group.path
-      const { controllers } = handDown(group.mountpoint, above, more, delegated)
-      mkdirSync(group.directory, { recursive: true })
-      // A user can neither load a program nor make a device that it would refuse.
-      if (facts.cgroup.mode === 'v2' && !isUsers && delegated === undefined)
-        attachDevices(addon, facts, group.directory, list, scope !== undefined)
-      return { ...group, controllers }
-    }
-    mkdirSync(group.directory, { recursive: true })
-    if (group.controllers.includes('cpuset')) inheritCpuset(group.mountpoint, whole)
-    if (group.controllers.includes('devices')) allowDevices(group.directory, list)
-    return group
+    if (group.version === 2) return makeUnified(parts, group, list, more, scope)
+    return group.controllers.includes('devices') ? { ...group, devices: list } : group
   })
   if (made.length > 0) refuseLacking(made, resources)
-  return isUsers ? made.map((group) => ({ ...group, controllers: [] })) : made
+  const opened = openParents(parts, made)
+  return {
+    groups: scope?.isUsers === true ? made.map((group) => ({ ...group, controllers: [] })) : made,
+    ...opened,
+  }
+}
+
+const makeUnified = (
+  { addon, facts }: Parts,
+  group: Group,
+  list: DeviceList,
+  more: readonly string[],
+  scope: { readonly isUsers: boolean } | undefined,
+): Group => {
+  const { delegated, mode } = facts.cgroup
+  const above = group.path === '' ? '/' : group.path
+  const { controllers } = handDown(group.mountpoint, above, more, delegated)
+  mkdirSync(group.directory, { recursive: true })
+  // A user can neither load a program nor make a device that it would refuse.
+  if (mode === 'v2' && scope?.isUsers !== true && delegated === undefined)
+    attachDevices(addon, facts, group.directory, list, scope !== undefined)
+  return { ...group, controllers }
 }
 
 const onV2 = (name: string): string => (name === 'blkio' ? 'io' : name)
@@ -209,18 +232,61 @@ export const joinedGroups = (
   })
 }
 
-/** O_DIRECTORY descriptors of the directories the groups are in. */
-export const openParents = (
-  groups: readonly Group[],
-): { readonly fds: readonly number[]; readonly close: () => void } => {
-  const fds = groups.map(({ mountpoint, path: parent }) =>
-    openSync(`${mountpoint}${parent}`, constants.O_RDONLY | constants.O_DIRECTORY),
+const isCpuset = ({ version, controllers }: Group): boolean => version === 1 && controllers.includes('cpuset')
+const parentOf = ({ mountpoint, path: parent }: Group): string => `${mountpoint}${parent}`
+
+/** They are there but for the first container below them. Throws an EngineError. */
+const openParents = (parts: Parts, groups: readonly Group[]): Omit<OpenGroups, 'groups'> => {
+  const atTop = groups.find((group) => isCpuset(group) && group.path === '')
+  // The root of a hierarchy hands nothing down.
+  if (atTop !== undefined) makeCpuset(atTop.mountpoint, atTop.group)
+  const plan = parentsPlan(
+    parts,
+    groups.map((group) => ({ directory: parentOf(group), hasCpus: isCpuset(group) && group !== atTop })),
   )
-  const close = (): void => {
-    for (const fd of fds) closeSync(fd)
-  }
-  return { fds, close }
+  const opened = tryParents(parts, plan)
+  if (E.isRight(opened)) return opened.right
+  for (const group of groups)
+    if (isCpuset(group)) makeCpuset(group.mountpoint, group.path)
+    else mkdirSync(parentOf(group), { recursive: true })
+  const again = tryParents(parts, plan)
+  if (E.isLeft(again)) throw again.left
+  return again.right
 }
+
+const parentsPlan = ({ facts, parents }: Parts, places: readonly ParentPlace[]): ParentsPlan => {
+  const key = places.map(({ directory, hasCpus }) => `${directory} ${hasCpus}`).join('\n')
+  const plan = parents.get(key) ?? planOpenParents(facts.arch, places)
+  remember(parents, key, plan)
+  return plan
+}
+
+const makeCpuset = (mountpoint: string, own: string): void => {
+  mkdirSync(path.join(mountpoint, own), { recursive: true })
+  inheritCpuset(mountpoint, own)
+}
+
+const tryParents = (
+  { addon }: Parts,
+  plan: ParentsPlan,
+): E.Either<EngineError, Omit<OpenGroups, 'groups'>> => {
+  const { ok, op, errno, slots } = addon.execute(plan.bytes, new Int32Array(0))
+  const { step = 'open cgroup', path: where = '' } = plan.infos[op] ?? {}
+  if (!ok) return E.left({ _tag: 'SyscallFailed', step, errno, path: where })
+  const fdsOf = (places: readonly number[]): Int32Array =>
+    Int32Array.from(places, (slot) => slots[slot] ?? -1)
+  const cpus = fdsOf(plan.cpus)
+  const handsDown = handsDownCpus(addon.readFiles(cpus))
+  addon.closeFds(cpus)
+  const fds = fdsOf(plan.parents)
+  const close = (): void => addon.closeFds(fds)
+  if (handsDown) return E.right({ parents: [...fds], close })
+  close()
+  return E.left({ _tag: 'SyscallFailed', step: 'join cgroup', errno: ENOSPC, path: 'cpuset' })
+}
+
+/** What a process gets that joins a cpuset without processors. cpusets.rst, 2.3. */
+const ENOSPC = 28
 
 export const GONE = ['ENOENT', 'ENODEV']
 

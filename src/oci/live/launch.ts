@@ -13,6 +13,7 @@ import {
 import type { LaunchPlan } from '../../plan/launch/index.ts'
 import { CREATED_TAG, LISTENER_TAG } from '../../plan/launch/lasting.ts'
 import { type HandListener, passOn } from './agent.ts'
+import type { OwnPlan } from './plans.ts'
 
 /** `paused`: it waits for its last stage. `created`: for `start`. `executed`: the payload runs. */
 export type Moment = 'paused' | 'created' | 'executed'
@@ -33,7 +34,7 @@ const CLD_EXITED = 1
 
 export class LastingLaunch {
   readonly #addon: Addon
-  readonly #plan: LaunchPlan
+  readonly #plan: OwnPlan
   readonly #command: string
   readonly #born: (() => void) | undefined
   readonly #native: NativeLaunch
@@ -43,7 +44,7 @@ export class LastingLaunch {
   #failure: EngineError | undefined
   #lastStageDone = false
   #ended: (code: number) => void = () => {}
-  readonly #hand: HandListener | undefined
+  #hand: HandListener | undefined
   /** 0 before the clone. */
   pid = 0
   /** The engine's end of a terminal that was made. */
@@ -59,7 +60,7 @@ export class LastingLaunch {
    */
   constructor(
     addon: Addon,
-    plan: LaunchPlan,
+    plan: OwnPlan,
     slots: readonly number[],
     command: string,
     release: () => void,
@@ -72,8 +73,8 @@ export class LastingLaunch {
     this.#command = command
     this.#born = born
     const told = (...event: LaunchEvent): void => this.#onEvent(event)
-    const script = scriptFor(addon, plan, born !== undefined)
-    this.#native = new addon.Launch(script, Int32Array.from(slots), '', told)
+    const script = scriptFor(addon, plan.plan, born !== undefined)
+    this.#native = new addon.Launch(script, Int32Array.from(slots), plan.own, told)
   }
 
   /** The next moment, or why it is not reached any more; after a failure the process has ended. */
@@ -87,13 +88,19 @@ export class LastingLaunch {
 
   /** The last stage, for one that is paused. */
   goOn(fds: readonly number[]): void {
-    const stage = this.#plan.stages.find(({ when }) => when === 'later')
+    const stage = this.#plan.plan.stages.find(({ when }) => when === 'later')
     if (stage === undefined || this.#native.send(stageScript(stage), Int32Array.from(fds)) !== 0) this.kill()
   }
 
   /** What it has said is seen to: it goes on. One that is gone shows that by its end. */
   answer(): void {
     this.#native.send(NOTHING_MORE, new Int32Array(0))
+  }
+
+  /** It is `created`, and `socket` is where it waits: it goes on, and its next moment is `executed`. `hand`: see the constructor. */
+  hear(socket: number, hand: HandListener): void {
+    this.#hand = hand
+    if (this.#native.hear(socket) !== 0) this.#addon.closeFds(Int32Array.of(socket))
   }
 
   kill(signal = SIGKILL): void {
@@ -110,9 +117,13 @@ export class LastingLaunch {
     this.#native.unref()
   }
 
-  #reach(moment: Reached): void {
+  #giveBack(): void {
     this.#release()
     this.#release = () => {}
+  }
+
+  #reach(moment: Reached): void {
+    this.#giveBack()
     const wanted = this.#wanted
     this.#wanted = undefined
     if (wanted === undefined) this.#reached.push(moment)
@@ -124,11 +135,13 @@ export class LastingLaunch {
       case 'cloned':
         this.pid = event[1]
         this.#addon.closeFds(Int32Array.from(event.slice(3) as number[]))
+        // The launch thread is done with them, and nobody waits for this.
+        this.#giveBack()
         this.#born?.()
         return
       case 'timings':
         this.#addon.closeFds(Int32Array.of(event[3]))
-        this.#lastStageDone = event[1] === this.#plan.stages.length - 1
+        this.#lastStageDone = event[1] === this.#plan.plan.stages.length - 1
         return
       case 'fd':
         this.#onDescriptor(event[1], event[2])
@@ -140,7 +153,7 @@ export class LastingLaunch {
         this.#reach(E.right('paused'))
         return
       case 'failed':
-        this.#failure = failureOf(this.#plan, '', this.#command, event)
+        this.#failure = failureOf(this.#plan.plan, this.#plan.say, this.#command, event)
         if (event[1] === PHASE.child) return
         // No process is left, and no end will be told.
         this.#ended(1)
@@ -184,7 +197,7 @@ export class LastingLaunch {
     this.#ended(siCode === CLD_EXITED ? status : 128 + status)
     if (this.#lastStageDone && this.#failure === undefined) this.#reach(E.right('executed'))
     const died = siCode === CLD_EXITED ? { exitCode: status } : { signal: status }
-    const at = lastStep(this.#plan, '', reached)
+    const at = lastStep(this.#plan.plan, this.#plan.say, reached)
     this.#reach(E.left(this.#failure ?? { _tag: 'LaunchDied', ...at, ...died }))
   }
 }

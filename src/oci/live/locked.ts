@@ -6,16 +6,19 @@ import { allow, type OciContainer, type OciOperation } from '../../model/oci-sta
 import { withLock } from '../state-lock.ts'
 import type { Parts } from './parts.ts'
 
-/** Without an `operation` its status does not matter. Fails: ContainerNotFound, WrongStatus; whatever `body` fails with. */
+/** Without an `operation` its status does not matter; in a wrong one nobody waits for the lock. Fails: ContainerNotFound, WrongStatus; whatever `body` fails with. */
 export const locked = <A>(
   { state, addon }: Parts,
   id: OciId,
   operation: OciOperation | undefined,
-  body: (container: OciContainer) => Promise<E.Either<EngineError, A>>,
-): Promise<E.Either<EngineError, A>> =>
-  withLock(state, addon.flock, id, async () => {
-    const found = E.flatMap((now: OciContainer) =>
-      operation === undefined ? E.right(now) : allow(operation, now),
-    )(state.load(id))
-    return E.isLeft(found) ? found : body(found.right)
+  body: (container: OciContainer, directory: number) => Promise<E.Either<EngineError, A>>,
+): Promise<E.Either<EngineError, A>> => {
+  const find = (): E.Either<EngineError, OciContainer> =>
+    E.flatMap((now: OciContainer) => (operation === undefined ? E.right(now) : allow(operation, now)))(
+      state.load(id),
+    )
+  return withLock(state, addon.flock, id, find, async (directory) => {
+    const found = find()
+    return E.isLeft(found) ? found : body(found.right, directory)
   })
+}

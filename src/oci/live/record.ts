@@ -19,6 +19,9 @@ export const identityOf = (pid: number): ProcessIdentity | undefined => {
   return stat && { pid, startTime: stat.startTime }
 }
 
+/** This process. */
+let self: ProcessIdentity | undefined
+
 /** Before it has a process. */
 export const recordFor = (
   { globals }: Parts,
@@ -27,7 +30,8 @@ export const recordFor = (
   scope: Scope | undefined,
 ): OciRecord => {
   const { id, bundle, spec } = request
-  const creator = identityOf(process.pid)
+  self ??= identityOf(process.pid)
+  const creator = self
   return {
     version: OCI_STATE_VERSION,
     ociVersion: spec.ociVersion,

@@ -37,11 +37,8 @@ export const kill = async (
 }
 
 /** Nothing of the container is left afterwards. Fails: WrongStatus, SystemdFailed, SyscallFailed. */
-export const remove = (
-  parts: Parts,
-  { container, force }: DeleteRequest,
-): Promise<E.Either<EngineError, void>> =>
-  locked(parts, container.record.id, force ? undefined : 'delete', (now) => removeFound(parts, now))
+export const remove = (parts: Parts, { id, force }: DeleteRequest): Promise<E.Either<EngineError, void>> =>
+  locked(parts, id, force ? undefined : 'delete', (now) => removeFound(parts, now))
 
 const removeFound = async (parts: Parts, container: OciContainer): Promise<E.Either<EngineError, void>> => {
   const { id, init, creator, cgroup, bundle } = container.record
@@ -52,11 +49,11 @@ const removeFound = async (parts: Parts, container: OciContainer): Promise<E.Eit
       return E.left({ _tag: 'WrongStatus', container: id, status: 'creating', wanted: 'stopped' })
   } else if (container.status === 'creating' && creator !== undefined) {
     signalProcess(parts, creator, SIGKILL)
-    await untilDead(creator)
+    await untilDead(parts, creator)
   }
   if (init !== undefined && container.status !== 'stopped') {
     signalProcess(parts, init, SIGKILL)
-    if (!(await untilDead(init)))
+    if (!(await untilDead(parts, init)))
       return E.left({ _tag: 'WrongStatus', container: id, status: container.status, wanted: 'stopped' })
   }
   const down = await attempted(() => takeDown(parts, cgroup))

@@ -23,9 +23,9 @@ export const run = async (parts: Parts, request: RunRequest): Promise<E.Either<E
       return container
     }
     if (!request.detach && launch.terminal !== undefined) terminal = serveConsole(parts, launch.terminal)
-    const started = await start(parts, { container: container.right })
-    const takeDown = (): Promise<E.Either<EngineError, void>> =>
-      remove(parts, { container: container.right, force: true })
+    const { id } = request
+    const started = await start(parts, { id })
+    const takeDown = (): Promise<E.Either<EngineError, void>> => remove(parts, { id, force: true })
     if (E.isLeft(started)) {
       await takeDown()
       return started

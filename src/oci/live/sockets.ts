@@ -14,23 +14,16 @@ import {
 import type { Parts } from './parts.ts'
 
 /** A short name for a file whose own may be too long for an address. unix(7). */
-const withShortPath = <A>(file: string, use: (short: string) => A): A => {
-  const directory = openSync(path.dirname(file), constants.O_RDONLY | constants.O_DIRECTORY)
-  try {
-    return use(`/proc/self/fd/${directory}/${path.basename(file)}`)
-  } finally {
-    closeSync(directory)
-  }
-}
+const shortPath = (directory: number, name: string): string => `/proc/self/fd/${directory}/${name}`
 
+/** `directory`: a descriptor of the one the file is in. */
 const socketBy =
   (planOf: typeof planListen) =>
-  ({ addon, facts }: Parts, file: string): E.Either<EngineError, number> =>
-    withShortPath(file, (short) => {
-      const plan = planOf(facts.arch, short)
-      const { ok, op, errno, slots } = addon.execute(plan.bytes, new Int32Array(0))
-      return ok ? E.right(slots[0] ?? -1) : failed(plan, op, errno, file)
-    })
+  ({ addon, facts }: Parts, directory: number, file: string): E.Either<EngineError, number> => {
+    const plan = planOf(facts.arch, shortPath(directory, path.basename(file)))
+    const { ok, op, errno, slots } = addon.execute(plan.bytes, new Int32Array(0))
+    return ok ? E.right(slots[0] ?? -1) : failed(plan, op, errno, file)
+  }
 
 /** A socket that listens there. Fails: SyscallFailed. */
 export const listenAt = socketBy(planListen)
@@ -76,7 +69,7 @@ export const sendDescriptor = (
   planOf: typeof planSendDescriptor = planSendDescriptor,
 ): Promise<E.Either<EngineError, void>> => {
   const directory = openSync(path.dirname(socket), constants.O_RDONLY | constants.O_DIRECTORY)
-  const plan = planOf(facts.arch, `/proc/self/fd/${directory}/${path.basename(socket)}`, text)
+  const plan = planOf(facts.arch, shortPath(directory, path.basename(socket)), text)
   return new Promise((resolve) => {
     addon.executeApart(plan.bytes, Int32Array.of(fd), ({ ok, op, errno, slots }) => {
       closeSync(directory)

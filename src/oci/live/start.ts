@@ -7,48 +7,74 @@ import type { EngineError } from '../../model/errors.ts'
 import type { StartRequest } from '../../model/oci-requests.ts'
 import type { Spec } from '../../model/oci-spec.ts'
 import type { OciRecord } from '../../model/oci-state.ts'
+import type { OciContainer } from '../../model/oci-status.ts'
 import { attempt, unless } from '../attempt.ts'
 import { stopsAfterPoststart } from '../spec-version.ts'
+import { STEPS } from '../state-dir.ts'
 import { START_SOCKET } from '../status-facts.ts'
 import { wording } from '../wording.ts'
 import { type HandListener, passOn, toAgent } from './agent.ts'
-import { configOf } from './config.ts'
-import { STEPS_FILE } from './create.ts'
+import { configOf, keyOf } from './config.ts'
 import { runHooks, stateText } from './hooks.ts'
+import type { LastingLaunch } from './launch.ts'
 import { locked } from './locked.ts'
 import type { Parts } from './parts.ts'
 import { signalProcess, untilDead } from './process-handle.ts'
 import { connectTo, receive } from './sockets.ts'
 
 /** Fails: WrongStatus, CommandNotFound, CommandNotExecutable, HookFailed, SyscallFailed. */
-export const start = (parts: Parts, { container }: StartRequest): Promise<E.Either<EngineError, void>> =>
-  locked(parts, container.record.id, 'start', async (now) => {
+export const start = (parts: Parts, { id }: StartRequest): Promise<E.Either<EngineError, void>> =>
+  locked(parts, id, 'start', async (now, lock) => {
     const spec = configOf(parts, now)
     if (E.isLeft(spec)) return spec
     const { directory, record } = now
-    const { id, bundle, init } = record
+    const { bundle, init } = record
     const file = path.join(directory, START_SOCKET)
     const pid = init?.pid ?? 0
     const hand = toAgent(parts, spec.right, { id, status: 'created', pid, bundle })
-    const connected = connectTo(parts, file)
+    const connected = connectTo(parts, lock, file)
     if (E.isLeft(connected)) return connected
-    const answer = await letGo(parts, connected.right, pid, hand)
-    parts.addon.closeFds(Int32Array.of(connected.right))
-    // Who waits for what is not coming ends by itself.
-    if (E.isLeft(answer) && init !== undefined) await untilDead(init)
-    if (E.isLeft(answer)) return answer
-    const reports = reportsIn(answer.right)
-    const failure = failureIn(reports)
-    if (failure !== undefined) {
-      const [step = 'send plan', what] = stepAt(directory, failure.op)
-      return E.left(stepFailure(step, what, spec.right.process?.args?.[0] ?? '', failure.errno))
-    }
-    // Its times are the last it tells before it is executed.
-    if (!reports.some(({ type }) => type === TIMINGS)) return E.left(DIED)
+    const launch = parts.waiting.get(keyOf(record))
+    const executed = await (launch === undefined
+      ? executedElsewhere(parts, connected.right, now, spec.right, hand)
+      : executedHere(launch, connected.right, hand))
+    if (E.isLeft(executed)) return executed
     const removed = attempt(() => unless(['ENOENT'], () => unlinkSync(file)))
     if (E.isLeft(removed)) return removed
     return runPoststart(parts, record, spec.right)
   })
+
+/** Of a process that this one has made: it is heard as one of `exec` is. */
+const executedHere = async (
+  launch: LastingLaunch,
+  socket: number,
+  hand: HandListener,
+): Promise<E.Either<EngineError, void>> => {
+  launch.hear(socket, hand)
+  return E.map(() => undefined)(await launch.next())
+}
+
+const executedElsewhere = async (
+  parts: Parts,
+  socket: number,
+  { directory, record: { init } }: OciContainer,
+  spec: Spec,
+  hand: HandListener,
+): Promise<E.Either<EngineError, void>> => {
+  const answer = await letGo(parts, socket, init?.pid ?? 0, hand)
+  parts.addon.closeFds(Int32Array.of(socket))
+  // Who waits for what is not coming ends by itself.
+  if (E.isLeft(answer) && init !== undefined) await untilDead(parts, init)
+  if (E.isLeft(answer)) return answer
+  const reports = reportsIn(answer.right)
+  const failure = failureIn(reports)
+  if (failure !== undefined) {
+    const [step = 'send plan', what] = stepAt(directory, failure.op)
+    return E.left(stepFailure(step, what, spec.process?.args?.[0] ?? '', failure.errno))
+  }
+  // Its times are the last it tells before it is executed.
+  return reports.some(({ type }) => type === TIMINGS) ? E.right(undefined) : E.left(DIED)
+}
 
 /** One that fails stops the container, or is logged and the others run: that is for the document's version to say. */
 const runPoststart = async (
@@ -62,7 +88,7 @@ const runPoststart = async (
     if (E.isRight(ran)) continue
     if (stopsAfterPoststart(spec.ociVersion)) {
       if (init !== undefined) signalProcess(parts, init, SIGKILL)
-      if (init !== undefined) await untilDead(init)
+      if (init !== undefined) await untilDead(parts, init)
       return ran
     }
     parts.log.warn(wording(ran.left))
@@ -134,10 +160,7 @@ const stepAt = (
   op: number,
 ): readonly [step: string | undefined, path: string | undefined] => {
   try {
-    const steps = JSON.parse(readFileSync(path.join(directory, STEPS_FILE), 'utf8')) as [
-      string,
-      string | null,
-    ][]
+    const steps = JSON.parse(readFileSync(path.join(directory, STEPS), 'utf8')) as [string, string | null][]
     const [step, what] = steps[op] ?? []
     return [step, what ?? undefined]
   } catch {

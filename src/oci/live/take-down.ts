@@ -11,19 +11,30 @@ import type { Parts } from './parts.ts'
 import { stopScope } from './systemd/scope.ts'
 
 const TRIES = 200
-const PAUSE_MS = 5
+const LONGEST_PAUSE_MS = 5
+/** A process that has ended leaves its groups a moment later, when its processor has turned to another one. */
+const pauseAfter = (tries: number): Promise<void> =>
+  new Promise((resolve) => setTimeout(resolve, Math.min(tries + 1, LONGEST_PAUSE_MS)))
 
 /** Nobody is in its groups afterwards, and they and its unit are gone. Fails: SystemdFailed. Throws what rmdir throws in the end. */
 export const takeDown = async (
   parts: Pick<Parts, 'env'>,
   cgroup: OciCgroup,
 ): Promise<E.Either<EngineError, void>> => {
+  // Groups that go at once have nobody in them.
+  if (cgroup.unit === undefined && removeAtOnce(cgroup)) return E.right(undefined)
   await killAll(cgroup)
   const stopped = await stopScope(parts, cgroup)
   if (E.isLeft(stopped)) return stopped
   for (const { directory } of hierarchiesOf(cgroup)) await removeGroup(directory)
   return E.right(undefined)
 }
+
+/** False where one of them is busy: with a process, a group below it, or the last of a process that has ended. */
+const removeAtOnce = (cgroup: OciCgroup): boolean =>
+  hierarchiesOf(cgroup).every(
+    ({ directory }) => unless(['EBUSY'], () => unless(GONE, () => rmdirSync(directory)) ?? true) ?? false,
+  )
 
 /** SIGKILL to everybody in it, until nobody is left. */
 const killAll = async (cgroup: OciCgroup): Promise<void> => {
@@ -33,7 +44,7 @@ const killAll = async (cgroup: OciCgroup): Promise<void> => {
     if (pids.length === 0) return
     if (unified === undefined || !killAtOnce(unified))
       for (const pid of pids) unless(['ESRCH'], () => process.kill(pid, 'SIGKILL'))
-    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS))
+    await pauseAfter(tries)
   }
 }
 
@@ -45,6 +56,6 @@ const removeGroup = async (directory: string): Promise<void> => {
     const isBusy = unless(['EBUSY'], () => unless(GONE, () => rmdirSync(directory)) ?? true) === undefined
     if (!isBusy) return
     if (tries === TRIES) rmdirSync(directory)
-    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS))
+    await pauseAfter(tries)
   }
 }

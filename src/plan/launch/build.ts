@@ -2,7 +2,7 @@
 import { type HostFacts, isAtLeast } from '../../model/host-facts.ts'
 import type { Mount, Spec } from '../../model/oci-spec.ts'
 import type { Rootfs } from '../../model/prepared-image.ts'
-import { allowsEveryDevice, deviceList } from '../device-list.ts'
+import { allowsEveryDevice, type DeviceList, deviceList } from '../device-list.ts'
 import {
   AT_EMPTY_PATH,
   FSCONFIG_CMD_CREATE,
@@ -31,6 +31,8 @@ export interface CgroupParent {
   readonly path: string
   /** Name of the container's group, which may be there already; a new one of its id where none is given. linux.cgroupsPath. */
   readonly group?: string
+  /** The rules it gets: of a group of v1's `devices` that inherits none. */
+  readonly devices?: DeviceList
   /** It is there, with all its limits, and is only entered, by its path: the engine hands in no directory. */
   readonly isEntered?: boolean
 }
@@ -202,6 +204,12 @@ export const makesNetwork = ({
   hasNew(spec, 'network') &&
   (isNamespaced({ spec, facts }) ||
     (lasting !== undefined && Object.keys(spec.linux?.netDevices ?? {}).length === 0))
+
+/** It can do with one that was made before, with nothing in it but `lo`: nobody's user namespace has to own it. */
+export const takesNetwork = ({ spec, facts }: Pick<LaunchInput, 'spec' | 'facts'>): boolean =>
+  hasNew(spec, 'network') &&
+  !isNamespaced({ spec, facts }) &&
+  Object.keys(spec.linux?.netDevices ?? {}).length === 0
 
 /**
  * The mount namespace is not the container's alone: it inherits the runtime's, or enters one that is there. Then its root and all that

@@ -1,6 +1,7 @@
 // Spec + HostFacts → LaunchPlan: the whole start as data. Nothing is decided after this.
 
 import type { Mount, Process } from '../../model/oci-spec.ts'
+import { type DeviceList, deviceWrites } from '../device-list.ts'
 import {
   AT_FDCWD,
   CLONE_NEWNET,
@@ -261,7 +262,8 @@ const assemble = (input: LaunchInput, waits: Waits, lateMounts = false): ArmedPl
   const guardian = build.slots.next()
   // A time namespace takes nobody who shares memory, so the child enters that by itself.
   const time = timeOf(engine).map(() => build.slots.next())
-  planBegin(build, guardian, time[0])
+  const network = input.lasting?.networkGiven === true ? build.slots.next() : undefined
+  planBegin(build, { guardian, time: time[0], network })
   const taken = takeSlots(build, engine, guardian)
   const { root, proc, terminal } = planArm(build, taken.tasks)
   parkPayload(build, proc, process)
@@ -406,7 +408,11 @@ const timeOf = ({ joined }: EngineHalf): readonly Slot[] =>
 const beginStage = (build: LaunchBuild, engine: EngineHalf, guardian: Slot): PlannedStage =>
   stage(
     build.begin,
-    [...(build.input.lasting === undefined ? [ENGINE_SLOTS.guardian] : []), ...at(timeOf(engine))],
+    [
+      ...(build.input.lasting === undefined ? [ENGINE_SLOTS.guardian] : []),
+      ...at(timeOf(engine)),
+      ...(build.input.lasting?.networkGiven === true ? [behindCopies(build.input)] : []),
+    ],
     build.input.lasting === undefined ? guardian : slotAt(guardian.index + 1),
     hasNew(build.input.spec, 'user') ? 'after' : 'early',
   )
@@ -526,9 +532,12 @@ const planEngine = ({ input, hasUserns, waits }: LaunchBuild): EngineHalf => {
 
 const slotsOfCaller = (input: LaunchInput): SlotSpace => {
   const slots = new SlotSpace()
-  slots.count = behindGroups(input) + handedIn(input.lasting) + copiesOf(input).length
+  slots.count = behindCopies(input) + (input.lasting?.networkGiven === true ? 1 : 0)
   return slots
 }
+
+const behindCopies = (input: LaunchInput): number =>
+  behindGroups(input) + handedIn(input.lasting) + copiesOf(input).length
 
 const behindGroups = ({ cgroups }: LaunchInput): number => ENGINE_SLOTS.cgroups + cgroups.length
 
@@ -623,6 +632,7 @@ const makeGroup = (half: EngineHalf, input: LaunchInput, parent: CgroupParent, f
   half.groups.push(group)
   if (input.lasting === undefined) half.usage.push(...openUsageFiles(after, group, parent))
   const limits = effectiveLimits(input.spec.linux?.resources ?? {}, input.facts.kernel)
+  if (parent.devices !== undefined) writeDevices(after, group, parent.devices)
   for (const write of limitWrites(parent, limits)) writeLimit(after, group, write)
   if (parent.version === 2) {
     half.cgroupSlot = group.index
@@ -659,6 +669,23 @@ const enterGroup = (half: EngineHalf, input: LaunchInput, parent: CgroupParent):
   half.cgroupSlot = group.index
 }
 
+/** The kernel takes one rule at each write, and as many writes as there are. */
+const writeDevices = (program: Program, group: Slot, list: DeviceList): void => {
+  const writes = deviceWrites(list)
+  for (const name of new Set(writes.map(({ file }) => file))) {
+    const fd = program.slots.next()
+    program.call('open cgroup limit', 'openat', [group, program.text(name), O_WRONLY | O_CLOEXEC, 0], {
+      into: fd,
+      path: name,
+    })
+    for (const { value } of writes.filter(({ file }) => file === name))
+      program.call('set cgroup limit', 'write', [fd, program.text(value), Buffer.byteLength(value)], {
+        path: `${name} = ${value}`,
+      })
+    program.call('close', 'close', [fd])
+  }
+}
+
 const ENOENT = 2
 const writeLimit = (program: Program, group: Slot, write: CgroupWrite): void => {
   const fd = program.slots.next()
@@ -688,12 +715,21 @@ const writeLimit = (program: Program, group: Slot, write: CgroupWrite): void => 
 
 const engineSlot = (name: keyof typeof ENGINE_SLOTS): Slot => slotAt(ENGINE_SLOTS[name])
 
+/** Slots of what comes with it. */
+interface BeginSlots {
+  readonly guardian: Slot
+  /** Namespaces that are there already. */
+  readonly time: Slot | undefined
+  readonly network: Slot | undefined
+}
+
 /**
  * What needs nothing of the engine but its own process: it takes the child as long as the groups and layers take the engine,
  * and on a second processor both go on at once. The cgroup namespace comes later: it shows the group it was made in.
  */
-const planBegin = (build: LaunchBuild, guardian: Slot, joinedTime: Slot | undefined): void => {
+const planBegin = (build: LaunchBuild, { guardian, time, network }: BeginSlots): void => {
   const { begin, input } = build
+  const hasNetwork = build.networkComesLater || network !== undefined
   // Registered before anything else: whatever happens from here on, the guardian knows whom to kill.
   if (input.lasting === undefined)
     begin.call('register with guardian', 'sendto', [
@@ -704,7 +740,8 @@ const planBegin = (build: LaunchBuild, guardian: Slot, joinedTime: Slot | undefi
       0,
       0,
     ])
-  enterTimeNamespace(begin, joinedTime)
+  enterTimeNamespace(begin, time)
+  if (network !== undefined) begin.call('enter network namespace', 'setns', [network, CLONE_NEWNET])
   if (build.hasUserns) becomeRoot(begin, input)
   if (input.lasting === undefined) dieWithEngine(begin)
   unshare(
@@ -712,9 +749,7 @@ const planBegin = (build: LaunchBuild, guardian: Slot, joinedTime: Slot | undefi
     namespacesOf(
       input,
       (type) =>
-        type !== 'cgroup' &&
-        !(type === 'network' && build.networkComesLater) &&
-        !(type === 'mount' && build.unmounted),
+        type !== 'cgroup' && !(type === 'network' && hasNetwork) && !(type === 'mount' && build.unmounted),
     ),
   )
   begin.call('clear umask', 'umask', [0])
@@ -722,7 +757,7 @@ const planBegin = (build: LaunchBuild, guardian: Slot, joinedTime: Slot | undefi
   const bindsLast = input.lasting !== undefined
   if (!bindsLast) cutOff(build)
   setNames(build)
-  if (hasNew(input.spec, 'network') && !build.networkComesLater) bringUpLoopback(begin)
+  if (hasNew(input.spec, 'network') && !hasNetwork) bringUpLoopback(begin)
   makeDetached(build)
   if (bindsLast) cutOff(build)
   build.proc = ownProc(build)

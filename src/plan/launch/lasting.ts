@@ -30,6 +30,8 @@ export interface Lasting {
   readonly extraFds: number
   /** Each `tmpcopyup` of the document comes as a descriptor, filled and attached nowhere, behind all others: see copy-up.ts. */
   readonly copiesUp: boolean
+  /** A network namespace that was made ahead comes as a descriptor, behind those of `copiesUp`: see `takesNetwork`. */
+  readonly networkGiven?: boolean
   /** The stages end before the root is entered, and the last one is sent when the caller has seen to something in between. */
   readonly pausesBeforeRoot: boolean
   readonly createContainer: readonly InnerHook[]

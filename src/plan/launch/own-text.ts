@@ -32,6 +32,22 @@ export const patchesOf = (plan: Programs, id: string, timeMs: number): Uint32Arr
     ]),
   )
 
+/**
+ * The same for texts of any kind, which must occur by no accident either: another start replaces each by one of as many bytes, and its
+ * own text is all of them in their order.
+ */
+export const placesOf = (plan: Programs, texts: readonly string[]): Uint32Array => {
+  const sizes = texts.map((text) => Buffer.byteLength(text))
+  const from = (index: number): number => sizes.slice(0, index).reduce((all, size) => all + size, 0)
+  return Uint32Array.from(
+    programsOf(plan).flatMap(([program, { bytes }]) =>
+      texts.flatMap((text, index) =>
+        offsetsOf(bytes, text).flatMap((at) => [program, at, from(index), sizes[index] ?? 0]),
+      ),
+    ),
+  )
+}
+
 /** The plan of another container: bytes and all. */
 export const withOwnText = (plan: LaunchPlan, own: string): LaunchPlan => {
   const fill = <P extends PlannedProgram>(program: P, index: number): P => {

@@ -280,10 +280,7 @@ test('--regex is for all that match', () =>
   inFolder(async (root) => {
     for (const id of ['web1', 'web2', 'db']) place(root, id, 'stopped')
     const ran = await slipwayOci({ root }, 'delete', '--regex', '^web')
-    const ids = ran.asked.map(
-      ({ request }) =>
-        (request as { container: { record: { id: string } } } | undefined)?.container.record.id,
-    )
+    const ids = ran.asked.map(({ request }) => (request as { id: string } | undefined)?.id)
     assert.equal(ids.sort(), ['web1', 'web2', undefined])
     assert.is((await slipwayOci({ root }, 'kill', '-r', 'nothing')).code, 0)
     assert.match(reason(await slipwayOci({ root }, 'delete', '-r', '(')), /is no regular expression/)

@@ -179,7 +179,7 @@ fact('nothing is left when a running container is removed', () => {
   assert.ok(groupsNamed(GROUP).some((group) => group.endsWith('doomed')))
   said(ctr('tasks', 'rm', '--force', 'doomed'))
   assert.not(groupsNamed(GROUP).some((group) => group.endsWith('doomed')))
-  assert.is(said(stage.run(['ls', '/run/containerd/runc/default'])), 'facts.json\n~filters')
+  assert.is(said(stage.run(['ls', '/run/containerd/runc/default'])), 'facts.json\n~filters\n~root')
 })
 
 test.run()

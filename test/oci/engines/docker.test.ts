@@ -179,7 +179,7 @@ fact('nothing is left when a running container is removed', () => {
   )
   assert.is(
     said(stage.run(['ls', path.join(stage.directory, 'exec/runtime-runc/moby')])),
-    'facts.json\n~filters',
+    'facts.json\n~filters\n~root',
   )
 })
 

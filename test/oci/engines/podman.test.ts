@@ -242,7 +242,7 @@ fact('nothing is left when a running container is removed', () => {
   assert.ok(ofContainers().length > 0)
   said(podman('rm', '-f', 'doomed'))
   assert.equal(ofContainers(), [])
-  assert.is(said(stage.run(['ls', '/run/slipway-oci'])), 'facts.json\n~filters')
+  assert.is(said(stage.run(['ls', '/run/slipway-oci'])), 'facts.json\n~filters\n~root')
 })
 
 test.run()

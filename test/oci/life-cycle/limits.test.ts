@@ -1,5 +1,5 @@
 // The cgroups of a container: where they are, their limits, pause, update, ps, list, events and signals to all.
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { cgroupDirectories } from '../../support/census.ts'
 import { assert, suite } from '../../support/suite.ts'
@@ -40,6 +40,27 @@ test('limits of the document are in the files', async () => {
   assert.is(await fileOf(id, 'pids', 'pids.max', 'pids.max'), '20')
   assert.is(await fileOf(id, 'cpu', 'cpu.cfs_quota_us', 'cpu.max'), isV1 ? '50000' : '50000 100000')
   await box.gone(id)
+})
+
+const onV1 = (name: string, body: () => Promise<void>): void =>
+  isV1 ? test(name, body) : test.skip(name, 'needs the controllers of cgroup v1')
+
+onV1('device rules hold whatever flags the group inherits', async () => {
+  const parent = '/sys/fs/cgroup/devices/slipway-flagged'
+  mkdirSync(parent, { recursive: true })
+  try {
+    writeFileSync(path.join(parent, 'notify_on_release'), '1')
+    const resources = { devices: [{ allow: false, access: 'rwm' }] }
+    const id = await box.created({ linux: { cgroupsPath: '/slipway-flagged/web', resources } })
+    const rules = readFileSync(path.join(parent, 'web', 'devices.list'), 'utf8')
+      .trim()
+      .split('\n')
+    assert.ok(rules.includes('c 1:3 rwm'))
+    assert.not.ok(rules.some((rule) => rule.startsWith('a ') || rule.startsWith('c *:* r')))
+    await box.gone(id)
+  } finally {
+    for (const group of cgroupDirectories('slipway-flagged').slice().reverse()) rmdirSync(group)
+  }
 })
 
 test('update raises and lowers memory together with swap, pids and the processor', async () => {
