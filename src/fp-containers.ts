@@ -7,7 +7,6 @@ import type { ExecProcess } from './engine/detached/exec.ts'
 import type { StartedAgain } from './engine/detached/start-wanted.ts'
 import type { StopChoices } from './engine/detached/stop.ts'
 import type { Called } from './engine/detached/verbs.ts'
-import type { WaitCondition } from './engine/detached/wait.ts'
 import type { AttachedStreams, DetachedContainer } from './engine/ports/detached.ts'
 import {
   type DetachedOptions,
@@ -23,12 +22,12 @@ import { decodeArgv, decodeImage } from './model/options-decode.ts'
 export type { ExecProcess } from './engine/detached/exec.ts'
 export type { StartedAgain } from './engine/detached/start-wanted.ts'
 export type { Called } from './engine/detached/verbs.ts'
-export type { WaitCondition } from './engine/detached/wait.ts'
 export type { AttachedStreams, DetachedContainer } from './engine/ports/detached.ts'
 export type { DetachedOptions, LogOptions, RestartPolicy, StopOptions } from './model/detached-options.ts'
 export type { ExecOptions } from './model/exec-options.ts'
+export type { WaitCondition } from './model/living.ts'
 
-/** Every `container` is a name, an id, or the unique beginning of one. */
+/** What also works on attached containers is in LivingVerbs. Every `container` is a name, an id, or the unique beginning of one. */
 export interface ContainerVerbs {
   /** Makes a container and does not start it. Fails: as a start does, NameInUse. */
   readonly create: (
@@ -67,10 +66,6 @@ export interface ContainerVerbs {
   /** Its stop signal, then SIGKILL; resolves when it has ended. No restart follows. */
   readonly stop: (container: string, options?: StopOptions) => TaskEither<EngineError, void>
   readonly restart: (container: string, options?: StopOptions) => TaskEither<EngineError, Called>
-  /** A signal to the first process. Default SIGKILL. */
-  readonly kill: (container: string, signal?: string) => TaskEither<EngineError, void>
-  /** Resolves with its exit code when it has ended; -1 where that is unknown. */
-  readonly wait: (container: string, condition?: WaitCondition) => TaskEither<EngineError, number>
 }
 
 type Verbs = typeof import('./engine/detached/verbs.ts')
@@ -131,7 +126,5 @@ export const containerVerbs = (
       verb('restart', ({ restart }) =>
         E.map((choices: StopChoices) => restart(String(container), choices))(decodeStopOptions(options)),
       ),
-    kill: (container, signal) => verb('kill', ({ kill }) => E.right(kill(String(container), signal))),
-    wait: (container, condition) => verb('wait', ({ wait }) => E.right(wait(String(container), condition))),
   }
 }

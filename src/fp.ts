@@ -8,8 +8,11 @@ import { type EngineOptions, type LiveEngine, openEngine } from './adapters/live
 import { Container } from './engine/container.ts'
 import { type FoundContainer, findFiles, heldStill } from './engine/container-files.ts'
 import { type ContainerSummary, listContainers, removeContainer } from './engine/containers.ts'
+import { readEvents } from './engine/events.ts'
 import type { Images } from './engine/images-verbs.ts'
 import { inspectContainer } from './engine/inspect-container.ts'
+import type { Living } from './engine/living.ts'
+import { type LivingVerbs, livingVerbs } from './engine/living-verbs.ts'
 import { Pool as PoolProgram } from './engine/pool.ts'
 import type { Ports } from './engine/ports.ts'
 import { run as runProgram } from './engine/run.ts'
@@ -17,9 +20,11 @@ import { Session } from './engine/session.ts'
 import { type Prepared, prepare, start as startProgram } from './engine/start.ts'
 import { Turns } from './engine/turns.ts'
 import { type ContainerVerbs, containerVerbs } from './fp-containers.ts'
+import { anyOf } from './model/abort.ts'
 import type { ContainerInspect, InspectContainerOptions } from './model/container-inspect.ts'
 import { decodeOnce } from './model/decode-once.ts'
 import type { EngineError } from './model/errors.ts'
+import { decodeEventOptions, type EngineEvent, type EventOptions } from './model/events.ts'
 import type { RunResult } from './model/exit.ts'
 import type { HostFacts } from './model/host-facts.ts'
 import type {
@@ -53,6 +58,7 @@ import {
   decodeSaveTarget,
   decodeSearchOptions,
 } from './model/image-verbs-decode.ts'
+import { nsOfMs } from './model/moment.ts'
 import type { ImageSource, RunOptions, StartOptions } from './model/options.ts'
 import {
   decodeArgv,
@@ -71,18 +77,33 @@ import { withOwnText } from './plan/launch/own-text.ts'
 export type { EngineOptions, LiveEngine } from './adapters/live.ts'
 export type { Ended } from './engine/container.ts'
 export type { ContainerSummary } from './engine/containers.ts'
+export type { LivingVerbs } from './engine/living-verbs.ts'
 export type { LineOptions, OutputStream } from './engine/ports/stdio.ts'
 export type { Prepared } from './engine/start.ts'
+export type { StatsRound } from './engine/stats.ts'
 export type * from './fp-containers.ts'
 export type * from './model/container-inspect.ts'
 export { type EngineError, hint, message, SlipwayError } from './model/errors.ts'
+export type { EngineEvent, EventOptions, NewEvent } from './model/events.ts'
 export type * from './model/exit.ts'
 export type { HostFacts } from './model/host-facts.ts'
 export type * from './model/image-verbs.ts'
+export type { UpdateOptions } from './model/living.ts'
+export type {
+  LogDamaged,
+  LogDropped,
+  LogEntry,
+  LogLine,
+  LogRemoved,
+  LogStreamName,
+  ReadLogOptions,
+} from './model/log.ts'
 export type * from './model/options.ts'
 export type * from './model/pool.ts'
 export type { ContainerRecord } from './model/record.ts'
 export type { Registries, RegistrySettings } from './model/registry-settings.ts'
+export type { ContainerStats, GroupSample, StatsOptions } from './model/stats.ts'
+export type { TopResult } from './model/top.ts'
 export { Container }
 
 export interface ExtraStartOptions {
@@ -142,8 +163,10 @@ export interface Engine {
   /** What images and containers take on disk. */
   readonly usage: TaskEither<EngineError, DiskUsage>
   readonly images: ImageVerbs
-  /** Containers that go on without this process. */
-  readonly containers: ContainerVerbs
+  /** Containers that run or ended, also those that go on without this process. */
+  readonly containers: ContainerVerbs & LivingVerbs
+  /** What happened on this root, and what happens from now on. Iterating fails: SyscallFailed. */
+  readonly events: (options?: EventOptions) => TaskEither<EngineError, AsyncIterable<EngineEvent>>
   readonly facts: TaskEither<EngineError, HostFacts>
   /** The open engine itself, for the adapters of the command line. */
   readonly open: TaskEither<EngineError, LiveEngine>
@@ -255,7 +278,9 @@ export const createEngine = (options: EngineOptions = {}): Engine => {
     }
     return opened
   }
+  const closing = new AbortController()
   const close = async (): Promise<void> => {
+    closing.abort(new Error('the engine was closed'))
     await session.close()
     await swept
     if (opened === undefined || E.isLeft(opened)) return
@@ -302,6 +327,10 @@ export const createEngine = (options: EngineOptions = {}): Engine => {
         return program.close()
       },
     }
+  }
+  const livingOf = ({ ports, living, journal }: LiveEngine): TaskEither<EngineError, Living> => {
+    session.flush()
+    return TE.fromTask(async () => ({ ports, living: await living(), journal: await journal() }))
   }
   const withImages = <A>(what: string, use: (images: Images) => TaskEither<EngineError, A>) =>
     tracked(what, (engine) => pipe(TE.fromTask(engine.images), TE.flatMap(use)))
@@ -426,7 +455,25 @@ export const createEngine = (options: EngineOptions = {}): Engine => {
         TE.flatMap(({ usage }) => usage(listContainers(ports))),
       )
     }),
-    containers: containerVerbs(tracked),
+    containers: {
+      ...containerVerbs(tracked),
+      ...livingVerbs(
+        (what, use) => tracked(what, (engine) => TE.flatMap(use)(livingOf(engine))),
+        (what) => tracked(what, livingOf),
+        closing.signal,
+      ),
+    },
+    events: (wanted) =>
+      tracked('events', (engine) =>
+        pipe(
+          TE.fromEither(decodeEventOptions(wanted, nsOfMs(Date.now()))),
+          TE.bindTo('request'),
+          TE.bind('journal', () => TE.fromTask(engine.journal)),
+          TE.map(({ request, journal }) =>
+            readEvents(journal, { ...request, signal: anyOf([request.signal, closing.signal]) }, Date.now),
+          ),
+        ),
+      ),
     images: {
       list: () => withImages('list of images', ({ list }) => list()),
       prune: (wanted) =>

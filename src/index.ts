@@ -9,19 +9,21 @@ import {
   type Container,
   type ContainerInspect,
   type ContainerSummary,
-  type ContainerVerbs,
   createEngine as createFpEngine,
   type DetachedContainer,
   type DetachedOptions,
   type DiskUsage,
   type EngineError,
+  type EngineEvent,
   type EngineOptions,
+  type EventOptions,
   type ExecOptions,
   type ExecProcess,
   type ExportOptions,
   type ExtraStartOptions,
   type FileChange,
   type FoundRepositories,
+  type Engine as FpEngine,
   type Pool as FpPool,
   type HostFacts,
   type ImageHistoryEntry,
@@ -36,6 +38,7 @@ import {
   type LoadedImage,
   type LoadOptions,
   type LoadSource,
+  type LogEntry,
   type LoggedIn,
   type LoginOptions,
   type MadeImage,
@@ -51,6 +54,7 @@ import {
   type PullOptions,
   type PushedImage,
   type PushOptions,
+  type ReadLogOptions,
   type Referrer,
   type ReferrersOptions,
   type RemovedImage,
@@ -64,27 +68,47 @@ import {
   SlipwayError,
   type StartedAgain,
   type StartOptions,
+  type StatsOptions,
+  type StatsRound,
   type StopOptions,
   type StoreReport,
+  type TopResult,
+  type UpdateOptions,
   type WaitCondition,
 } from './fp.ts'
 
 export type {
   ContainerRecord,
+  ContainerStats,
   ContainerSummary,
   Ended,
+  EngineEvent,
   EngineOptions,
+  EventOptions,
   ExtraStartOptions,
+  GroupSample,
   HostFacts,
   LineOptions,
+  LogDamaged,
+  LogDropped,
+  LogEntry,
+  LogLine,
+  LogRemoved,
+  LogStreamName,
+  NewEvent,
   OutputOf,
   OutputStream,
   Prepared,
+  ReadLogOptions,
   Registries,
   RegistrySettings,
   ResultFor,
   ResultOf,
   RunOptionsFor,
+  StatsOptions,
+  StatsRound,
+  TopResult,
+  UpdateOptions,
 } from './fp.ts'
 export { Container, type EngineError, hint, message, SlipwayError } from './fp.ts'
 export type {
@@ -191,6 +215,11 @@ export interface Engine {
   login(registry: string, options: LoginOptions): Promise<LoggedIn>
   /** False when nothing was kept for it. */
   logout(registry: string): Promise<boolean>
+  /**
+   * What happens on this root: pulls, tags, removals, and whatever else is noted.
+   * @example for await (const { Action, Actor } of engine.events({ since: '1h', follow: false })) console.log(Action, Actor.ID)
+   */
+  events(options?: EventOptions): AsyncIterable<EngineEvent>
   facts(): Promise<HostFacts>
   /** The open engine itself, for tools that look inside. */
   open(): Promise<LiveEngine>
@@ -219,12 +248,30 @@ export interface Containers {
   /** Its stop signal, then SIGKILL; resolves when it has ended. No restart follows. */
   stop(container: string, options?: StopOptions): Promise<void>
   restart(container: string, options?: StopOptions): Promise<Called>
-  /** A signal to the first process. Default SIGKILL. */
-  kill(container: string, signal?: string): Promise<void>
-  /** Resolves with its exit code when it has ended; -1 where that is unknown. */
-  wait(container: string, condition?: WaitCondition): Promise<number>
   /** All that is known of it. */
   inspect(container: string): Promise<DetachedContainer>
+  /**
+   * What a container wrote, line by line; with `follow` until it is over.
+   * @example for await (const entry of engine.containers.logs('web', { tail: 10, follow: true })) console.log(entry)
+   */
+  logs(container: string, options?: ReadLogOptions): AsyncIterable<LogEntry>
+  /**
+   * What the named containers use, or all that run: one round, or with `stream` one every second.
+   * @example for await (const { stats } of engine.containers.stats(['web'])) console.log(stats[0].cpuPercent)
+   */
+  stats(containers?: readonly string[], options?: StatsOptions): AsyncIterable<StatsRound>
+  /** Its processes, as ps(1) of this host shows them with these words. */
+  top(container: string, ps?: readonly string[]): Promise<TopResult>
+  /** Resolves with its exit code when it has ended, at once when it has; -1 where that is unknown. */
+  wait(container: string, condition?: WaitCondition): Promise<number>
+  /** Sends a signal, SIGKILL by default, to its first process. Gives the full id, as the following do. */
+  kill(container: string, signal?: string | number): Promise<string>
+  /** Holds all its processes still. */
+  pause(container: string): Promise<string>
+  unpause(container: string): Promise<string>
+  rename(container: string, name: string): Promise<string>
+  /** Other limits, while it runs. */
+  update(container: string, options: UpdateOptions): Promise<string>
 }
 
 /** See `Engine.pool`. */
@@ -275,6 +322,9 @@ export const createEngine = (options: EngineOptions = {}): Engine => {
     search: (term, wanted) => promised(engine.images.search(term, wanted)),
     login: (registry, wanted) => promised(engine.images.login(registry, wanted)),
     logout: (registry) => promised(engine.images.logout(registry)),
+    events: async function* (wanted) {
+      yield* await promised(engine.events(wanted))
+    },
     facts: () => promised(engine.facts),
     open: () => promised(engine.open),
     close: engine.close,
@@ -282,7 +332,7 @@ export const createEngine = (options: EngineOptions = {}): Engine => {
   }
 }
 
-const containersOf = (verbs: ContainerVerbs): Containers => ({
+const containersOf = (verbs: FpEngine['containers']): Containers => ({
   create: (image, argv, wanted) => promised(verbs.create(image, argv, wanted)),
   start: (container) => promised(verbs.start(container)),
   startWanted: () => promised(verbs.startWanted),
@@ -291,9 +341,20 @@ const containersOf = (verbs: ContainerVerbs): Containers => ({
   exec: (container, argv, wanted) => promised(verbs.exec(container, argv, wanted)),
   stop: (container, wanted) => promised(verbs.stop(container, wanted)),
   restart: (container, wanted) => promised(verbs.restart(container, wanted)),
-  kill: (container, signal) => promised(verbs.kill(container, signal)),
-  wait: (container, condition) => promised(verbs.wait(container, condition)),
   inspect: (container) => promised(verbs.inspect(container)),
+  async *logs(container, wanted) {
+    for await (const batch of await promised(verbs.logs(container, wanted))) yield* batch
+  },
+  async *stats(containers, wanted) {
+    yield* await promised(verbs.stats(containers, wanted))
+  },
+  top: (container, ps) => promised(verbs.top(container, ps)),
+  wait: (container, condition) => promised(verbs.wait(container, condition)),
+  kill: (container, signal) => promised(verbs.kill(container, signal)),
+  pause: (container) => promised(verbs.pause(container)),
+  unpause: (container) => promised(verbs.unpause(container)),
+  rename: (container, name) => promised(verbs.rename(container, name)),
+  update: (container, wanted) => promised(verbs.update(container, wanted)),
 })
 
 const poolOf = (pool: FpPool): Pool => ({

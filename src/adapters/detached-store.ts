@@ -53,7 +53,7 @@ export interface StoreParts {
   readonly state: StateDir
   readonly bootId: string
   readonly isFrozen: (id: string) => boolean
-  readonly freeName: (name: string) => void
+  readonly freeName: (name: string, id: string) => void
   /** Whoever is left in them is killed. Never fails. */
   readonly removeGroups: (id: string, groups: readonly string[]) => Promise<void>
 }
@@ -111,7 +111,7 @@ export const detachedStore = (parts: StoreParts): DetachedStore => {
       await monitorGone(parts, document.id)
       const left = read(document.id)
       if (E.isRight(left) && left.right !== undefined) await clear(left.right)
-      parts.freeName(document.name)
+      parts.freeName(document.name, document.id)
       const trash = path.join(state.trash, `${document.id}.${randomHex(4)}`)
       const moved = attemptNow('move to trash', () => renameSync(directory(document.id), trash))
       await addon.removeTree(monitorDirectory(state.runtime, document.id)).catch(() => {})

@@ -20,12 +20,14 @@ import {
 } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { TaskEither } from '#fp/TaskEither'
 import type { HostPort } from '../engine/ports/host.ts'
 import type { EngineError } from '../model/errors.ts'
 import type { HostFacts } from '../model/host-facts.ts'
 import type { Addon } from '../native/addon.ts'
 import { attempt, thrown } from './attempt.ts'
 import { pidsIn } from './cgroup-pids.ts'
+import { frozenFolder, frozenIds, isPaused } from './frozen.ts'
 
 const LOCK_EX = 2
 /** Together five seconds: a task in an uninterruptible call is frozen only afterwards. */
@@ -42,6 +44,8 @@ interface Frozen {
   readonly file: string
   /** A group made for this, and where its processes belong. */
   readonly guest?: { readonly group: string; readonly home: string }
+  /** It stays so until somebody says otherwise, whoever has the lock. */
+  readonly paused?: boolean
 }
 
 export interface FreezerParts {
@@ -57,13 +61,11 @@ export const freezer =
   (id, groups) =>
     attempt('freeze the container', async () => {
       const release = await lockFreezing(parts, id)
-      const undo = (): void => {
-        try {
-          release.undo()
-        } finally {
-          release.free()
-        }
+      if (release.isPaused) {
+        release.free()
+        return async () => {}
       }
+      const undo = (): void => undoing(release)
       try {
         await freeze(parts, id, groups, release.write)
         return async () => undo()
@@ -73,24 +75,65 @@ export const freezer =
       }
     })
 
-/** What dead processes left frozen goes on. */
-export const thawAbandoned = ({ addon, runtime }: Pick<FreezerParts, 'addon' | 'runtime'>): void => {
+const undoing = (lock: Lock): void => {
+  try {
+    lock.undo()
+  } finally {
+    lock.free()
+  }
+}
+
+/** Holds it still until `unpauseContainer`, whoever calls that. False where it is held already. Fails: HostUnfit, SyscallFailed. */
+export const pauseContainer = (
+  parts: FreezerParts,
+  id: string,
+  groups: readonly string[],
+): TaskEither<EngineError, boolean> =>
+  attempt('pause the container', async () => {
+    const lock = await lockFreezing(parts, id)
+    if (lock.isPaused) {
+      lock.free()
+      return false
+    }
+    try {
+      await freeze(parts, id, groups, (frozen) => lock.write({ ...frozen, paused: true }))
+    } catch (error) {
+      undoing(lock)
+      throw error
+    }
+    lock.free()
+    return true
+  })
+
+/** False where nobody paused it. Fails: SyscallFailed. */
+export const unpauseContainer = (parts: FreezerParts, id: string): TaskEither<EngineError, boolean> =>
+  attempt('unpause the container', async () => {
+    const lock = await lockFreezing(parts, id)
+    undoing(lock)
+    return lock.isPaused
+  })
+
+/** What dead processes left frozen goes on, and what is paused and is over is forgotten. */
+export const thawAbandoned = ({
+  addon,
+  runtime,
+  isOver = () => false,
+}: Pick<FreezerParts, 'addon' | 'runtime'> & { readonly isOver?: (id: string) => boolean }): void => {
   const folder = frozenFolder(runtime)
-  for (const name of namesIn(folder)) {
+  for (const name of frozenIds(runtime)) {
     const fd = openSync(path.join(folder, name), constants.O_RDWR | constants.O_NOFOLLOW)
     try {
-      if (addon.flock(fd, LOCK_EX) === 0) thaw(path.join(folder, name))
+      if (addon.flock(fd, LOCK_EX) !== 0) continue
+      if (!isPaused(runtime, name) || isOver(name)) thaw(path.join(folder, name))
     } finally {
       closeSync(fd)
     }
   }
 }
 
-const frozenFolder = (runtime: string): string => path.join(runtime, 'frozen')
-
-const namesIn = (folder: string): readonly string[] => (existsSync(folder) ? readdirSync(folder) : [])
-
 interface Lock {
+  /** By somebody who is not there any more: `write` would forget how to undo that. */
+  readonly isPaused: boolean
   readonly write: (frozen: Frozen) => void
   readonly undo: () => void
   readonly free: () => void
@@ -104,8 +147,10 @@ const lockFreezing = async ({ addon, runtime }: FreezerParts, id: string): Promi
     const fd = openSync(file, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600)
     // The holder before may have removed the file since it was opened.
     if (addon.flock(fd, LOCK_EX) === 0 && isSame(fd, file)) {
-      thaw(file, true)
+      const paused = isPaused(runtime, id)
+      if (!paused) thaw(file, true)
       return {
+        isPaused: paused,
         write: (frozen) => {
           ftruncateSync(fd, 0)
           writeSync(fd, JSON.stringify(frozen), 0)
@@ -182,8 +227,8 @@ const homeOf = (group: string, isUnified: boolean): string => {
   return '/'
 }
 
-/** Until a reading finds nobody who is not there already. */
-const gather = (groups: readonly string[], into: string): void => {
+/** Moves all processes of `groups` and of groups below them, until a reading finds nobody who is not there already. */
+export const gather = (groups: readonly string[], into: string): void => {
   const moved = new Set<number>()
   for (let round = 0; round < MAX_ROUNDS; round++) {
     const left = [...new Set(groups.flatMap(pidsBelow))].filter((pid) => !moved.has(pid))

@@ -1,14 +1,5 @@
 // The host port on the real machine.
-import {
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  unlinkSync,
-  writeFileSync,
-} from 'node:fs'
+import { readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import path from 'node:path'
 import * as E from '#fp/Either'
@@ -34,10 +25,12 @@ import type { CgroupParents } from './cgroup-parents.ts'
 import { pidsIn } from './cgroup-pids.ts'
 import { filterStore } from './filter-store.ts'
 import type { FreezerParts } from './freezer.ts'
+import { frozenIds, isPaused } from './frozen.ts'
 import type { Guardian } from './guardian.ts'
 import { textOf, USUAL_USER_DB_BYTES } from './read-in-root.ts'
 import { readText } from './read-text.ts'
-import { randomHex, type StateDir } from './state-dir.ts'
+import { forgetGone, readChanges, writeChanges } from './record-changes.ts'
+import { linkAt, randomHex, type StateDir } from './state-dir.ts'
 
 const S_IFMT = 0o170000
 const S_IFBLK = 0o060000
@@ -54,6 +47,8 @@ export interface HostParts {
   /** Of this root, below each hierarchy. */
   readonly groupName: string
   readonly prepareImage: HostPort['prepareImage']
+  /** A container that needs no engine has a first process. */
+  readonly detachedRuns: (id: string) => boolean
 }
 
 export const realHost = (parts: HostParts): HostPort => {
@@ -75,6 +70,7 @@ export const realHost = (parts: HostParts): HostPort => {
     devices: (options) => attempt(() => lookUpDevices(options)),
     killGroup,
     freeze: freezeLater({ addon, facts, runtime: state.runtime, groupName: parts.groupName }),
+    isPaused: (id) => isPaused(state.runtime, id),
     ranOutOfMemory,
     firstProcess,
     overlaysOf: (id) => overlaysOf(state, id),
@@ -398,11 +394,14 @@ const killProcess = async ({ process: first, bootId }: ContainerRecord, now: str
 
 /** What dead engines left: their containers are killed, their groups, directories and records removed. */
 const sweep = async (parts: HostParts, cleanUp: HostPort['cleanUp']): Promise<void> => {
+  forgetGone(parts.state)
   const dead = parts.state.deadEngines()
   await emptyTrash(parts)
+  if (frozenIds(parts.state.runtime).length > 0) {
+    const { thawAbandoned } = await import('./freezer.ts')
+    thawAbandoned({ addon: parts.addon, runtime: parts.state.runtime, isOver: isOver(parts) })
+  }
   if (dead.length === 0) return
-  const { thawAbandoned } = await import('./freezer.ts')
-  thawAbandoned({ addon: parts.addon, runtime: parts.state.runtime })
   const engines = new Set(dead.map(({ engine }) => engine))
   const left = parts.state
     .readRecords()
@@ -414,6 +413,7 @@ const sweep = async (parts: HostParts, cleanUp: HostPort['cleanUp']): Promise<vo
   parts.state.removeTornRecords(engines)
   const strays = parts.state.strayContainers(engines)
   await Promise.all(strays.map((id) => cleanUp(strayContainer(parts.state, id))))
+  forgetGone(parts.state)
   for (const { done } of dead) done()
 }
 
@@ -422,6 +422,14 @@ const emptyTrash = async ({ addon, state }: HostParts): Promise<void> => {
   for (const name of readdirSync(state.trash))
     await addon.removeTree(path.join(state.trash, name)).catch(() => {})
 }
+/** Neither there nor to be thawed for anybody. */
+const isOver =
+  ({ state, detachedRuns }: HostParts) =>
+  (id: string): boolean => {
+    const record = state.readRecord(id)
+    if (record === undefined) return !detachedRuns(id)
+    return record.finishedMs !== undefined || !state.isAlive(record.engine)
+  }
 
 /** The exit status of a container whose engine died is lost with it. */
 const endRecord = async (
@@ -432,7 +440,7 @@ const endRecord = async (
   const { id, groups, keep } = record
   await cleanUp({ id, groups, keep, overlays: overlaysOf(state, id), record: state.recordPath(id) })
   if (keep) state.writeRecord({ ...record, finishedMs: Date.now(), exitCode: 137 })
-  else statePort(state).freeName(record.name)
+  else statePort(state).freeName(record.name, id)
 }
 
 const strayContainer = (state: StateDir, id: string): Cleanup => ({
@@ -500,26 +508,24 @@ const statePort = (state: StateDir): StatePort => ({
     const startTime = startTimeOf(pid)
     if (startTime !== undefined) state.writeRecord({ ...record, process: { pid, startTime } })
   },
-  takeName: (name, id) => takeName(state, name, id),
-  freeName: (name) => {
-    if (name === '') return
-    try {
-      unlinkSync(path.join(state.names, name))
-    } catch {
-      // Not taken.
-    }
-  },
+  takeName: (name, id, isThere = false) => takeName(state, name, id, isThere ? NOBODY : state.engine),
+  freeName: (name, id) => state.freeName(name, id),
+  changes: () => readChanges(state),
+  change: (id, changes) => writeChanges(state, id, changes),
 })
+
+/** In place of an engine: none has this id. */
+const NOBODY = 'nobody'
 
 /**
  * A symlink is made or not made, atomically, and says who has the name: a container, and the engine that is about to start
  * it. A name is taken over when there is no such container and nobody who could still make it.
  */
-const takeName = (state: StateDir, name: string, id: string): E.Either<EngineError, void> => {
+const takeName = (state: StateDir, name: string, id: string, maker: string): E.Either<EngineError, void> => {
   const file = path.join(state.names, name)
   for (let attempts = 0; attempts < 2; attempts++) {
     try {
-      symlinkSync(`${id}.${state.engine}`, file)
+      symlinkSync(`${id}.${maker}`, file)
       return E.right(undefined)
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') return E.left(asError(error))
@@ -532,13 +538,4 @@ const takeName = (state: StateDir, name: string, id: string): E.Either<EngineErr
     state.lockNames(() => linkAt(file) === owner && rmSync(file, { force: true }))
   }
   return E.left({ _tag: 'NameInUse', name, by: 'another engine' })
-}
-
-/** Empty when it has just been taken away. */
-const linkAt = (file: string): string => {
-  try {
-    return readlinkSync(file)
-  } catch {
-    return ''
-  }
 }

@@ -7,6 +7,8 @@ import type { TaskEither } from '#fp/TaskEither'
 import * as TE from '#fp/TaskEither'
 import type { Images } from '../engine/images-verbs.ts'
 import type { DetachedStore, Monitors } from '../engine/ports/detached.ts'
+import type { JournalPort } from '../engine/ports/journal.ts'
+import type { LivingPort } from '../engine/ports/living.ts'
 import type { Ports } from '../engine/ports.ts'
 import type { EngineError } from '../model/errors.ts'
 import { fnv1a } from '../model/fnv.ts'
@@ -22,6 +24,7 @@ import { loadAddon } from '../native/load.ts'
 import { CgroupParents } from './cgroup-parents.ts'
 import { detachedStore } from './detached-store.ts'
 import { closeForEngine } from './engine-descriptors.ts'
+import { isPaused } from './frozen.ts'
 import { Guardian } from './guardian.ts'
 import { realHost } from './host.ts'
 import { probeProcess, thisHost } from './host-facts.ts'
@@ -34,6 +37,7 @@ import type { MonitorParts } from './monitors.ts'
 import { nativeLauncher } from './native-launcher.ts'
 import { NetworksAhead } from './networks-ahead.ts'
 import { makeOwnUsers, thisUser } from './own-users.ts'
+import { forgetGone } from './record-changes.ts'
 import { StateDir } from './state-dir.ts'
 import { Nothing, nativeStdio } from './stdio.ts'
 
@@ -114,6 +118,10 @@ export interface LiveEngine {
   readonly runtime: string
   /** The image programs; loaded with their first use, since a start of the host image needs none of them. */
   readonly images: () => Promise<Images>
+  /** What runs in whatever process; loaded with its first use. */
+  readonly living: () => Promise<LivingPort>
+  /** Where verbs tell what they did; loaded with its first use. */
+  readonly journal: () => Promise<JournalPort>
   /** 0 while no guardian runs. */
   readonly guardianPid: () => number
   /** Gives everything up at once; resolves when the guardian has ended, too. */
@@ -156,8 +164,19 @@ const assemble = (
   const nothing = new Nothing(addon)
   let loaded: Promise<Images> | undefined
   const images = (): Promise<Images> => {
-    loaded ??= openImages(root, addon, () => usersOf(state, detached), registries)
+    loaded ??= openImages(root, addon, () => usersOf(state, detached), registries, journal)
     return loaded
+  }
+  let noted: Promise<JournalPort> | undefined
+  const journal = (): Promise<JournalPort> => {
+    noted ??= import('./event-journal.ts').then(({ eventJournal }) =>
+      eventJournal({ addon, folder: path.join(root, 'events') }),
+    )
+    return noted
+  }
+  const living = async (): Promise<LivingPort> => {
+    const { livingPort } = await import('./living.ts')
+    return livingPort({ addon, facts, state, runtime, groupName: cgroupNameOf(root) })
   }
   const host = realHost({
     addon,
@@ -167,13 +186,17 @@ const assemble = (
     guardian,
     groupName: cgroupNameOf(root),
     prepareImage: (image) => prepareImage(root, facts, images, image),
+    detachedRuns: (id) => {
+      const found = detached.read(id)
+      return E.isRight(found) && found.right?.isAlive === true
+    },
   })
   const detached = detachedStore({
     addon,
     state,
     bootId: facts.bootId,
-    isFrozen: () => false,
-    freeName: (name) => host.state.freeName(name),
+    isFrozen: (id) => isPaused(runtime, id),
+    freeName: (name, id) => host.state.freeName(name, id),
     removeGroups: async (id, groups) => {
       await Promise.all(groups.map(host.killGroup))
       await host.cleanUp({ id, groups, overlays: 0, record: '', keep: true })
@@ -191,9 +214,10 @@ const assemble = (
     filters: new WeakMap(),
   }
   const close = (): Promise<void> => {
-    const ended = Promise.all([guardian.close(), networks.close()])
+    const ended = Promise.all([guardian.close(), networks.close(), noted?.then((each) => each.close())])
     cgroups.close()
     nothing.close()
+    forgetGone(state)
     state.close()
     if (users !== undefined) closeForEngine(native, users.fd)
     return ended.then(() => {
@@ -202,7 +226,18 @@ const assemble = (
       })
     })
   }
-  return { ports, addon, facts, root, runtime, images, guardianPid: () => guardian.pid, close }
+  return {
+    ports,
+    addon,
+    facts,
+    root,
+    runtime,
+    images,
+    living,
+    journal,
+    guardianPid: () => guardian.pid,
+    close,
+  }
 }
 
 /**
@@ -269,11 +304,14 @@ const openImages = async (
   addon: Addon & LayerAddon,
   users: () => readonly ImageUser[],
   registries: RegistriesRules | undefined,
+  openJournal: () => Promise<JournalPort>,
 ): Promise<Images> => {
-  const [{ imagePorts }, { createSnapshotter }, { imageVerbs }] = await Promise.all([
+  const [{ imagePorts }, { createSnapshotter }, { imageVerbs }, { journalled }, journal] = await Promise.all([
     import('./images-live.ts'),
     import('./snapshotter.ts'),
     import('../engine/images-verbs.ts'),
+    import('../engine/journalled-images.ts'),
+    openJournal(),
   ])
   const inUse = TE.fromIO(users)
   const ports = imagePorts({
@@ -288,7 +326,7 @@ const openImages = async (
         TE.map((records) => records.filter((record) => record.imageId === imageId).map(({ id }) => id)),
       ),
   })
-  return imageVerbs(ports)
+  return journalled(imageVerbs(ports), journal)
 }
 
 /** Loaded with their first use: no attached start needs them. */

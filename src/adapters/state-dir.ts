@@ -6,6 +6,7 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   readSync,
   renameSync,
   statSync,
@@ -174,6 +175,12 @@ export class StateDir {
     return taken.length === 0 && readdirSync(this.engines).includes(engine)
   }
 
+  /** Gives a name up that this container has; one that somebody else has by now stays. */
+  freeName(name: string, id: string): void {
+    const file = path.join(this.names, name)
+    if (name !== '' && linkAt(file).startsWith(`${id}.`)) unlinkQuietly(file)
+  }
+
   /** Runs `body` while no other engine is in here; not at all while one is. */
   lockNames(body: () => void): void {
     const fd = openSync(this.names, constants.O_RDONLY | constants.O_DIRECTORY)
@@ -265,6 +272,15 @@ const demandOwn = (folder: string): void => {
     why: `${folder} belongs to uid ${uid} with mode ${(mode & 0o7777).toString(8)}, so that others can write to it`,
     remedy: `chown it to uid ${process.geteuid?.()} and chmod it to 700, or choose another root`,
   } satisfies EngineError
+}
+
+/** Where a link leads; empty when it has just been taken away. */
+export const linkAt = (file: string): string => {
+  try {
+    return readlinkSync(file)
+  } catch {
+    return ''
+  }
 }
 
 const unlinkQuietly = (file: string): void => {

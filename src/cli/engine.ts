@@ -1,6 +1,6 @@
 // What the command line needs of an engine. main.ts supplies the real one; tests supply a fake.
 import type { TaskEither } from '#fp/TaskEither'
-import type { Called, ContainerVerbs, DetachedOptions, Engine, ImageVerbs } from '../fp.ts'
+import type { Called, DetachedOptions, Engine, ImageVerbs } from '../fp.ts'
 import type { EngineError } from '../model/errors.ts'
 import type { Exit, Timings, Usage } from '../model/exit.ts'
 import type { HostFacts } from '../model/host-facts.ts'
@@ -82,7 +82,6 @@ export interface EngineForCli {
     options: DetachedOptions,
     pull: Pick<CliStartOptions, 'pull' | 'platform' | 'onProgress' | 'signal'>,
   ) => TaskEither<EngineError, Called>
-  readonly containers: ContainerVerbs
   readonly list: () => TaskEither<EngineError, readonly ContainerSummary[]>
   /** Name, id or unique beginning of an id. Gives the full id. */
   readonly remove: (
@@ -94,6 +93,8 @@ export interface EngineForCli {
   readonly diff: Engine['diff']
   readonly export: Engine['export']
   readonly usage: Engine['usage']
+  readonly containers: Engine['containers']
+  readonly events: Engine['events']
   readonly images: ImageVerbs
   readonly facts: () => TaskEither<EngineError, HostFacts>
   readonly store: () => TaskEither<EngineError, StoreSummary>

@@ -35,7 +35,6 @@ export const liveEngine = (
       ),
     create: (image, argv, options, pull) =>
       withImage(engine, image, pull, engine.containers.create(image, argv, options)),
-    containers: engine.containers,
     list: () => engine.list,
     remove: (container, options) => engine.remove(container, options),
     inspect: engine.inspect,
@@ -43,6 +42,8 @@ export const liveEngine = (
     diff: engine.diff,
     export: engine.export,
     usage: engine.usage,
+    containers: engine.containers,
+    events: engine.events,
     images: engine.images,
     facts: () => engine.facts,
     store: () =>

@@ -37,6 +37,10 @@ const FLAG_OF_OPTION = {
   // -v, --mount or --tmpfs: the target tells which.
   mounts: 'mount',
   image: 'IMAGE',
+  container: 'CONTAINER',
+  filters: '--filter',
+  newName: 'NEW_NAME',
+  ps: 'ps OPTIONS',
   source: 'FILE',
   argv: 'COMMAND',
   command: 'COMMAND',

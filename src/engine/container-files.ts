@@ -3,9 +3,8 @@ import * as E from '#fp/Either'
 import { pipe } from '#fp/function'
 import * as TE from '#fp/TaskEither'
 import type { EngineError } from '../model/errors.ts'
-import { findRecord } from '../model/record.ts'
 import type { ContainerFiles } from './commit.ts'
-import { type ContainerSummary, listContainers } from './containers.ts'
+import { type ContainerSummary, findContainer } from './containers.ts'
 import type { Ports } from './ports.ts'
 
 export interface FoundContainer {
@@ -13,13 +12,11 @@ export interface FoundContainer {
   readonly summary: ContainerSummary
 }
 
-/** By name, id or unique beginning of an id; one that runs, or was kept. Fails: ContainerNotFound, Unsupported for the host image. */
+/** By name, id or unique beginning of an id; one that runs, or was kept. Fails: ContainerNotFound, AmbiguousContainer, Unsupported for the host image. */
 export const findFiles = (ports: Ports, wanted: string): E.Either<EngineError, FoundContainer> => {
-  const summaries = listContainers(ports)
-  const found = findRecord(summaries, wanted)
-  if ('_tag' in found) return E.left(found)
-  const summary = summaries.find(({ id }) => id === found.id)
-  if (summary === undefined) return E.left({ _tag: 'ContainerNotFound', container: wanted })
+  const found = findContainer(ports, wanted)
+  if (E.isLeft(found)) return found
+  const summary = found.right
   const { id, imageId, command } = summary
   if (imageId === 'host')
     return E.left({

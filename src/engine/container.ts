@@ -177,7 +177,7 @@ export class Container {
     const { record, cleanup } = this.#prepared
     await host.cleanUp(cleanup, this.id, this.#process.held)
     if (record.keep) this.#keep(exitCode)
-    else if (this.#prepared.request.options.name !== undefined) host.state.freeName(record.name)
+    else if (this.#prepared.request.options.name !== undefined) host.state.freeName(record.name, this.id)
   }
 
   /** A record that cannot be written, e.g. on a full disk, stays that of a running one: the next sweep ends it. */

@@ -1,9 +1,11 @@
 // What is there: list and remove, from records and the kernel's own word on who lives.
+import * as E from '#fp/Either'
 import { pipe } from '#fp/function'
 import type { TaskEither } from '#fp/TaskEither'
 import * as TE from '#fp/TaskEither'
 import { statusOf } from '../model/container-status.ts'
 import type { EngineError } from '../model/errors.ts'
+import type { LinuxResources } from '../model/oci-spec.ts'
 import { type ContainerRecord, findRecord, RECORD_VERSION } from '../model/record.ts'
 import { removeContainer as removeDetached } from './detached/remove.ts'
 import { nameOf } from './names.ts'
@@ -15,7 +17,12 @@ export interface ContainerSummary extends ContainerRecord {
   readonly pid?: number
   /** Of one that outlives its engine: when its program was executed last. */
   readonly startedMs?: number
+  /** Limits it was given since it began. */
+  readonly resources?: LinuxResources
 }
+
+/** It belongs to no engine. */
+export const isDetached = ({ engine }: Pick<ContainerRecord, 'engine'>): boolean => engine === ''
 
 /** Newest first. */
 export const listContainers = (ports: Ports): ContainerSummary[] =>
@@ -24,17 +31,21 @@ export const listContainers = (ports: Ports): ContainerSummary[] =>
   )
 
 /** A record whose engine is dead counts as stopped: the next sweep will end it. */
-const listAttached = ({ host }: Ports): ContainerSummary[] =>
-  host.state
+const listAttached = ({ host }: Ports): ContainerSummary[] => {
+  const changes = host.state.changes()
+  return host.state
     .records()
     .filter(({ parked }) => parked !== true)
     .map((stored): ContainerSummary => {
-      const record = { ...stored, name: nameOf(stored) }
+      const changed = { ...stored, ...changes.get(stored.id) }
+      const record = { ...changed, name: nameOf(changed) }
       if (record.finishedMs !== undefined || !host.state.isAlive(record.engine))
         return { ...record, status: 'stopped' }
       const pid = host.firstProcess(record.groups)
-      return { ...record, status: 'running', ...(pid === undefined ? {} : { pid }) }
+      const status = host.isPaused(record.id) ? 'paused' : 'running'
+      return { ...record, status, ...(pid === undefined ? {} : { pid }) }
     })
+}
 
 const summaryOf = (container: DetachedContainer): ContainerSummary => {
   const { document, exit, state } = container
@@ -54,24 +65,42 @@ const summaryOf = (container: DetachedContainer): ContainerSummary => {
     groups: state?.groups ?? [],
     keep: true,
     status: status === 'exited' ? 'stopped' : status,
-    ...(runs && state !== undefined ? { pid: state.pid, startedMs: state.begunMs } : {}),
+    ...(runs && state !== undefined
+      ? {
+          pid: state.pid,
+          startedMs: state.begunMs,
+          process: { pid: state.pid, startTime: String(state.startTime) },
+        }
+      : {}),
     ...(runs || exit === undefined ? {} : { finishedMs: exit.endedMs, exitCode: exit.exitCode }),
   }
 }
 
-/** Removes a stopped container, or with `force` a running one. Fails: ContainerNotFound, WrongStatus. */
+/** By name, id or unique beginning of an id. Fails: ContainerNotFound, AmbiguousContainer. */
+export const findContainer = (ports: Ports, wanted: string): E.Either<EngineError, ContainerSummary> => {
+  const summaries = listContainers(ports)
+  const found = findRecord(summaries, wanted)
+  const summary = '_tag' in found ? undefined : summaries.find(({ id }) => id === found.id)
+  if (summary !== undefined) return E.right(summary)
+  return E.left('_tag' in found ? found : { _tag: 'ContainerNotFound', container: wanted })
+}
+
+/** Removes a stopped container, or with `force` a running one. Fails: ContainerNotFound, AmbiguousContainer, WrongStatus. */
 export const removeContainer =
   (wanted: string, force: boolean) =>
   (ports: Ports): TaskEither<EngineError, string> => {
-    const summaries = listContainers(ports)
-    const found = findRecord(summaries, wanted)
-    if ('_tag' in found) return TE.left(found)
-    if (found.engine === '')
+    const container = findContainer(ports, wanted)
+    if (E.isLeft(container)) return TE.left(container.left)
+    const found = container.right
+    if (isDetached(found))
       return pipe(
         removeDetached(found.id, force)(ports),
-        TE.map(() => found.id),
+        TE.map(() => {
+          ports.host.state.change(found.id, undefined)
+          return found.id
+        }),
       )
-    const running = summaries.find(({ id }) => id === found.id)?.status === 'running'
+    const running = found.status !== 'stopped'
     if (running && !force) {
       return TE.left({
         _tag: 'WrongStatus',
@@ -90,5 +119,6 @@ const discard = async ({ host }: Ports, record: ContainerRecord, running: boolea
   if (running) await Promise.all(record.groups.map((group) => host.killGroup(group)))
   const overlays = host.overlaysOf(record.id)
   await host.cleanUp({ ...record, overlays, record: host.state.recordPath(record.id), keep: false })
-  host.state.freeName(record.name)
+  host.state.freeName(record.name, record.id)
+  host.state.change(record.id, undefined)
 }

@@ -336,7 +336,7 @@ const launchPrepared = async (
   }
   const stdio = ports.stdio.open(streamsOf(options), ownerOf(prepared.spec))
   if (E.isRight(stdio)) return launchWith(ports, prepared, stdio.right, signal)
-  if (options.name !== undefined) ports.host.state.freeName(options.name)
+  if (options.name !== undefined) ports.host.state.freeName(options.name, prepared.id)
   return stdio
 }
 
@@ -409,7 +409,7 @@ export const removeFailed = async (
   // Behind a small init the payload's process outlives the first one.
   await Promise.all(record.groups.map((group) => host.killGroup(group)))
   await host.cleanUp({ ...cleanup, keep: false }, id)
-  if (request.options.name !== undefined) host.state.freeName(request.options.name)
+  if (request.options.name !== undefined) host.state.freeName(request.options.name, id)
 }
 
 const withCause = ({ host }: Ports, { record, image }: Prepared, error: EngineError): EngineError => {

@@ -25,9 +25,20 @@ const listen = (signal: AbortSignal): Set<() => void> => {
   return all
 }
 
-export const cancelled = (reason: unknown): EngineError => ({
+export const cancelled = (reason: unknown, what = 'start'): EngineError => ({
   _tag: 'Cancelled',
-  what: 'start',
+  what,
   why: reason instanceof Error ? reason.message : String(reason ?? 'aborted'),
   cause: reason,
 })
+
+/** Aborted with the first of them, or from the start. */
+export const anyOf = (signals: readonly (AbortSignal | undefined)[]): AbortSignal => {
+  const any = new AbortController()
+  for (const signal of signals) {
+    if (signal === undefined) continue
+    if (signal.aborted) any.abort(signal.reason)
+    else onAbort(signal, () => any.abort(signal.reason))
+  }
+  return any.signal
+}

@@ -104,6 +104,13 @@ export interface ContainerNotFound {
   readonly _tag: 'ContainerNotFound'
   readonly container: string
 }
+/** The beginning of an id that several containers have. */
+export interface AmbiguousContainer {
+  readonly _tag: 'AmbiguousContainer'
+  readonly container: string
+  /** Names and short ids, newest first. */
+  readonly candidates: readonly string[]
+}
 /** A runtime's container is known by its id, and this one is taken. */
 export interface ContainerExists {
   readonly _tag: 'ContainerExists'
@@ -193,6 +200,7 @@ export type EngineError =
   | CommandNotExecutable
   | UnknownUser
   | ContainerNotFound
+  | AmbiguousContainer
   | ContainerExists
   | NameInUse
   | WrongStatus
@@ -250,12 +258,16 @@ const words = (error: EngineError): string => {
       return `user ${quote(error.user)}: ${error.why}`
     case 'ContainerNotFound':
       return `no such container: ${error.container}`
+    case 'AmbiguousContainer':
+      return `${error.container}: several containers have ids that begin so: ${error.candidates.join(', ')}`
     case 'ContainerExists':
       return `a container with the id ${quote(error.container)} exists already`
     case 'NameInUse':
       return `the name ${quote(error.name)} is in use by container ${error.by}`
     case 'WrongStatus':
-      return `container ${error.container} is ${error.status}, not ${error.wanted}`
+      return error.wanted === `not ${error.status}`
+        ? `container ${error.container} is already ${error.status}`
+        : `container ${error.container} is ${error.status}, not ${error.wanted}`
     case 'Unsupported':
       return `${error.feature}: not supported: ${error.why}`
     case 'HostUnfit':

@@ -1,5 +1,6 @@
 // The runtime record of a container: one line of JSON, written before the container exists and removed after it is gone.
 import type { EngineError } from './errors.ts'
+import type { LinuxResources } from './oci-spec.ts'
 
 export const RECORD_VERSION = 1
 
@@ -29,6 +30,15 @@ export interface ContainerRecord {
   readonly exitCode?: number
 }
 
+/** What was changed of a container since it began, by whoever did it; the record itself is its engine's. */
+export interface RecordChanges {
+  readonly name?: string
+  /** All its groups, where it was given more of them for a limit. */
+  readonly groups?: readonly string[]
+  /** The limits it has been given since, in the runtime-spec's words. */
+  readonly resources?: LinuxResources
+}
+
 /** Undefined for anything that is not a record of this version: another program's file, or a torn write. */
 export const parseRecord = (text: string): ContainerRecord | undefined => {
   try {
@@ -56,5 +66,18 @@ export const findRecord = <A extends Pick<ContainerRecord, 'id' | 'name'>>(
   if (named !== undefined) return named
   const matching = wanted === '' ? [] : records.filter((record) => record.id.startsWith(wanted))
   const [only] = matching
-  return matching.length === 1 && only !== undefined ? only : { _tag: 'ContainerNotFound', container: wanted }
+  if (only === undefined) return { _tag: 'ContainerNotFound', container: wanted }
+  return matching.length === 1 ? only : ambiguous(wanted, matching)
 }
+
+const SHORT_ID = 12
+const ambiguous = (
+  wanted: string,
+  matching: readonly Pick<ContainerRecord, 'id' | 'name'>[],
+): EngineError => ({
+  _tag: 'AmbiguousContainer',
+  container: wanted,
+  candidates: matching.map(({ id, name }) =>
+    name === '' ? id.slice(0, SHORT_ID) : `${name} (${id.slice(0, SHORT_ID)})`,
+  ),
+})

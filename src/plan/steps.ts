@@ -2,6 +2,7 @@
 
 export const STEPS = [
   'answer to start',
+  'ask for exit status',
   'ask for network device',
   'attach device program',
   'attach layer',

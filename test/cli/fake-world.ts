@@ -10,7 +10,7 @@ import type {
   EngineForCli,
   RunningContainer,
 } from '../../src/cli/engine.ts'
-import type { ContainerVerbs, ImageVerbs } from '../../src/fp.ts'
+import type { ImageVerbs } from '../../src/fp.ts'
 import type { EngineError } from '../../src/model/errors.ts'
 import type { HostFacts } from '../../src/model/host-facts.ts'
 import type { ImageSource } from '../../src/model/options.ts'
@@ -132,7 +132,9 @@ export interface Answers {
   readonly facts?: EngineError | HostFacts
   readonly store?: EngineError
   readonly images?: Partial<ImageVerbs>
-  readonly containers?: Partial<Pick<EngineForCli, 'commit' | 'diff' | 'export' | 'inspect' | 'usage'>>
+  readonly containers?: Partial<
+    Pick<EngineForCli, 'commit' | 'diff' | 'export' | 'inspect' | 'usage' | 'containers' | 'events'>
+  >
 }
 
 const notHere = (reference: string) => TE.left<EngineError>({ _tag: 'ImageNotFound', reference })
@@ -159,7 +161,8 @@ const noImages: ImageVerbs = {
 }
 
 const notBuilt: EngineError = { _tag: 'Unsupported', feature: 'this', why: 'this is a fake' }
-const noContainers: ContainerVerbs = {
+const noContainer = (container: string) => TE.left<EngineError>({ _tag: 'ContainerNotFound', container })
+export const fakeContainers: EngineForCli['containers'] = {
   create: () => TE.left(notBuilt),
   start: () => TE.left(notBuilt),
   startWanted: TE.left(notBuilt),
@@ -169,8 +172,15 @@ const noContainers: ContainerVerbs = {
   exec: () => TE.left(notBuilt),
   stop: () => TE.left(notBuilt),
   restart: () => TE.left(notBuilt),
-  kill: () => TE.left(notBuilt),
-  wait: () => TE.left(notBuilt),
+  logs: noContainer,
+  stats: () => TE.left({ _tag: 'ContainerNotFound', container: '' }),
+  top: noContainer,
+  wait: noContainer,
+  kill: noContainer,
+  pause: noContainer,
+  unpause: noContainer,
+  rename: noContainer,
+  update: noContainer,
 }
 
 const isError = (value: object): value is EngineError => '_tag' in value
@@ -189,7 +199,6 @@ export const fakeEngine = (answers: Answers = {}): FakeEngine => {
       return answer(typeof given === 'function' ? await given(request) : given)()
     },
     create: () => TE.left(notBuilt),
-    containers: noContainers,
     list: () => answer(answers.list ?? []),
     remove: (name, { force }) => {
       const failure = answers.remove?.(name, force)
@@ -202,6 +211,8 @@ export const fakeEngine = (answers: Answers = {}): FakeEngine => {
     diff: (container) => TE.left({ _tag: 'ContainerNotFound', container }),
     export: (container) => TE.left({ _tag: 'ContainerNotFound', container }),
     usage: TE.left({ _tag: 'Unsupported', feature: 'usage', why: 'this is a fake' }),
+    containers: fakeContainers,
+    events: () => TE.left({ _tag: 'Unsupported', feature: 'events', why: 'this is a fake' }),
     ...answers.containers,
     images: { ...noImages, ...answers.images },
     facts: () => answer(answers.facts ?? plainFacts),

@@ -60,6 +60,27 @@ export const commandGroups: readonly CommandGroup[] = [
         aliases: ['container export'],
         load: async () => (await import('./export.ts')).exportCommand,
       },
+      { name: 'logs', aliases: ['container logs'], load: async () => (await import('./logs.ts')).logs },
+      { name: 'stats', aliases: ['container stats'], load: async () => (await import('./stats.ts')).stats },
+      { name: 'top', aliases: ['container top'], load: async () => (await import('./top.ts')).top },
+      { name: 'wait', aliases: ['container wait'], load: async () => (await import('./wait.ts')).wait },
+      { name: 'kill', aliases: ['container kill'], load: async () => (await import('./kill.ts')).kill },
+      { name: 'pause', aliases: ['container pause'], load: async () => (await import('./pause.ts')).pause },
+      {
+        name: 'unpause',
+        aliases: ['container unpause'],
+        load: async () => (await import('./pause.ts')).unpause,
+      },
+      {
+        name: 'rename',
+        aliases: ['container rename'],
+        load: async () => (await import('./rename.ts')).rename,
+      },
+      {
+        name: 'update',
+        aliases: ['container update'],
+        load: async () => (await import('./update.ts')).update,
+      },
     ],
   },
   {
@@ -110,6 +131,7 @@ export const commandGroups: readonly CommandGroup[] = [
   {
     title: 'This machine',
     commands: [
+      { name: 'events', aliases: ['system events'], load: async () => (await import('./events.ts')).events },
       { name: 'system df', load: async () => (await import('./system-df.ts')).systemDf },
       { name: 'system check', load: async () => (await import('./system-check.ts')).systemCheck },
       {

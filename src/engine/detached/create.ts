@@ -55,7 +55,7 @@ export const createContainer =
           ports.detached.create(document),
           E.bimap(
             (error) => {
-              ports.host.state.freeName(document.name)
+              ports.host.state.freeName(document.name, document.id)
               return error
             },
             () => document,

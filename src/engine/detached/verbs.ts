@@ -3,6 +3,7 @@ import { pipe } from '#fp/function'
 import type { TaskEither } from '#fp/TaskEither'
 import * as TE from '#fp/TaskEither'
 import type { EngineError } from '../../model/errors.ts'
+import type { WaitCondition } from '../../model/living.ts'
 import type { AttachedStreams, DetachedContainer } from '../ports/detached.ts'
 import type { Ports } from '../ports.ts'
 import { type AttachChoices, attachContainer } from './attach.ts'
@@ -11,7 +12,7 @@ import { type ExecRequest, execIn } from './exec.ts'
 import { findContainer } from './find.ts'
 import { type StartChoices, startContainer } from './start.ts'
 import { killContainer, type StopChoices, stopContainer } from './stop.ts'
-import { type WaitCondition, waitForContainer } from './wait.ts'
+import { waitForContainer } from './wait.ts'
 
 /** What a container is called. */
 export interface Called {

@@ -3,6 +3,7 @@ import * as E from '#fp/Either'
 import type { TaskEither } from '#fp/TaskEither'
 import { runs, statusOf } from '../../model/container-status.ts'
 import type { EngineError } from '../../model/errors.ts'
+import type { WaitCondition } from '../../model/living.ts'
 import { decodeExitRecord, type ExitRecord } from '../../model/monitor-state.ts'
 import type { MonitorConnection } from '../ports/detached.ts'
 import type { Ports } from '../ports.ts'
@@ -29,8 +30,6 @@ export const nextEnd = (connection: MonitorConnection): Promise<ExitRecord | und
     })
     connection.resume()
   })
-
-export type WaitCondition = 'not-running' | 'next-exit' | 'removed'
 
 /**
  * Its exit code: of a run that is over at once, unless the next one is asked for. Fails: ContainerNotFound.

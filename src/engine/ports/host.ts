@@ -8,7 +8,7 @@ import type { LinuxResources } from '../../model/oci-spec.ts'
 import type { ImageSource } from '../../model/options.ts'
 import type { DecodedOptions } from '../../model/options-decoded.ts'
 import type { PreparedImage, Rootfs } from '../../model/prepared-image.ts'
-import type { ContainerRecord } from '../../model/record.ts'
+import type { ContainerRecord, RecordChanges } from '../../model/record.ts'
 import type { Cleanup } from '../../plan/cleanup.ts'
 import type { CgroupParent, TreeSource, UsageFile } from '../../plan/launch/index.ts'
 import type { CompiledFilter } from '../../plan/seccomp/compile.ts'
@@ -71,6 +71,8 @@ export interface HostPort {
    * by `sweep`. Fails: HostUnfit where nothing can be frozen, SyscallFailed.
    */
   readonly freeze: (id: string, groups: readonly string[]) => TaskEither<EngineError, () => Promise<void>>
+  /** Somebody paused it, and nobody has let it go on since. */
+  readonly isPaused: (id: string) => boolean
   /** True when the kernel has killed somebody in these groups for lack of memory. */
   readonly ranOutOfMemory: (groups: readonly string[]) => boolean
   /** Pid of the first process in the groups, as the kernel lists them. */
@@ -101,7 +103,12 @@ export interface StatePort {
   readonly write: (record: ContainerRecord) => void
   /** Adds the first process to the record of a container that has no group: whoever finds the engine dead finds it by that. */
   readonly addProcess: (record: ContainerRecord, pid: number) => void
-  /** Takes a name for a container, or tells who has it. */
-  readonly takeName: (name: string, id: string) => Either<EngineError, void>
-  readonly freeName: (name: string) => void
+  /** Takes a name for a container, or tells who has it. `isThere`: it has a record, so the name is free when that is gone. */
+  readonly takeName: (name: string, id: string, isThere?: boolean) => Either<EngineError, void>
+  /** Gives a name up that this container has; one that somebody else has by now stays. */
+  readonly freeName: (name: string, id: string) => void
+  /** What was changed of containers since they began, by id. */
+  readonly changes: () => ReadonlyMap<string, RecordChanges>
+  /** Replaces what is known to be changed; without any changes it is forgotten. */
+  readonly change: (id: string, changes: RecordChanges | undefined) => void
 }

@@ -1,13 +1,9 @@
 // events: what a container uses, as runc tells it, and when it runs out of memory.
-import { readFileSync } from 'node:fs'
-import path from 'node:path'
 import * as E from '#fp/Either'
+import { groupStats, oomKills } from '../../adapters/group-stats.ts'
 import type { EngineError } from '../../model/errors.ts'
 import type { EventsRequest } from '../../model/oci-requests.ts'
-import type { Uint64 } from '../../model/oci-spec.ts'
-import type { OciCgroup } from '../../model/oci-state.ts'
-import type { CpuStats, MemoryEntry, OciEvent, OciStats } from '../../model/oci-stats.ts'
-import { unless } from '../attempt.ts'
+import type { OciEvent } from '../../model/oci-stats.ts'
 import { isAlive } from './process-handle.ts'
 
 const POLL_MS = 200
@@ -18,152 +14,18 @@ export const events = async (
   tell: (event: OciEvent) => void,
 ): Promise<E.Either<EngineError, void>> => {
   const { id, cgroup, init } = record
-  tell({ type: 'stats', id, data: statsOf(cgroup) })
+  tell({ type: 'stats', id, data: groupStats(cgroup.paths) })
   if (intervalMs === undefined) return E.right(undefined)
-  let kills = oomKills(cgroup)
+  let kills = oomKills(cgroup.paths)
   for (let next = Date.now() + intervalMs; init !== undefined && isAlive(init); await pause(POLL_MS)) {
-    const now = oomKills(cgroup)
+    const now = oomKills(cgroup.paths)
     if (now > kills) tell({ type: 'oom', id })
     kills = now
     if (Date.now() < next) continue
-    tell({ type: 'stats', id, data: statsOf(cgroup) })
+    tell({ type: 'stats', id, data: groupStats(cgroup.paths) })
     next += intervalMs
   }
   return E.right(undefined)
 }
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
-
-/** One file of the group a controller has; empty where it is not there. */
-type Read = (controller: string, file: string) => string
-
-const readerOf =
-  ({ paths }: OciCgroup): Read =>
-  (controller, file) => {
-    const directory = paths[controller] ?? paths['']
-    if (directory === undefined) return ''
-    return (
-      unless(['ENOENT', 'ENODEV', 'EOPNOTSUPP'], () => readFileSync(path.join(directory, file), 'utf8')) ?? ''
-    )
-  }
-
-/** A number that JSON has room for, or all of it. `max` and an empty file are no limit. */
-const UNLIMITED = 2n ** 64n - 1n
-const numberOf = (text: string): Uint64 | undefined => {
-  const word = text.trim()
-  if (!/^-?\d+$/.test(word)) return word === 'max' ? UNLIMITED : undefined
-  const number = BigInt(word)
-  return number > BigInt(Number.MAX_SAFE_INTEGER) ? number : Number(number)
-}
-
-/** A line `name number` of a flat keyed file. */
-const fieldOf = (text: string, name: string): number =>
-  Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(text)?.[1] ?? 0)
-
-const oomKills = (cgroup: OciCgroup): number => {
-  const read = readerOf(cgroup)
-  const text =
-    cgroup.paths[''] === undefined ? read('memory', 'memory.oom_control') : read('', 'memory.events')
-  return fieldOf(text, 'oom_kill')
-}
-
-const statsOf = (cgroup: OciCgroup): OciStats => {
-  const read = readerOf(cgroup)
-  const isV2 = cgroup.paths[''] !== undefined
-  const entry = (names: readonly string[]): MemoryEntry => {
-    const [usage, limit, max, failures] = names.map((name) =>
-      numberOf(name === '' ? '' : read('memory', name)),
-    )
-    return {
-      limit: limit ?? UNLIMITED,
-      ...(usage === undefined ? {} : { usage }),
-      ...(max === undefined ? {} : { max }),
-      failcnt: Number(failures ?? 0),
-    }
-  }
-  const v1 = (name: string) =>
-    entry([
-      `memory.${name}usage_in_bytes`,
-      `memory.${name}limit_in_bytes`,
-      `memory.${name}max_usage_in_bytes`,
-      `memory.${name}failcnt`,
-    ])
-  const raw = rawOf(read('memory', 'memory.stat'))
-  const [current, limit] = [numberOf(read('pids', 'pids.current')), numberOf(read('pids', 'pids.max'))]
-  return {
-    cpu: isV2 ? cpuOfV2(read('', 'cpu.stat')) : cpuOfV1(read),
-    cpuset: NO_CPUSET,
-    memory: {
-      cache: raw[isV2 ? 'file' : 'cache'] ?? 0,
-      usage: isV2 ? entry(['memory.current', 'memory.max', 'memory.peak']) : v1(''),
-      swap: isV2 ? entry(['memory.swap.current', 'memory.swap.max', 'memory.swap.peak']) : v1('memsw.'),
-      kernel: isV2 ? NO_ENTRY : v1('kmem.'),
-      kernelTCP: isV2 ? NO_ENTRY : v1('kmem.tcp.'),
-      raw,
-    },
-    // runc tells no limit of pids as 0.
-    pids: {
-      ...(current === undefined ? {} : { current: Number(current) }),
-      ...(limit === undefined || limit === UNLIMITED ? {} : { limit: Number(limit) }),
-    },
-    blkio: {},
-    hugetlb: {},
-    intel_rdt: {},
-    network_interfaces: null,
-  }
-}
-
-const NO_ENTRY: MemoryEntry = { limit: 0, failcnt: 0 }
-const NO_CPUSET: OciStats['cpuset'] = {
-  cpu_exclusive: 0,
-  mem_hardwall: 0,
-  mem_exclusive: 0,
-  memory_migrate: 0,
-  memory_spread_page: 0,
-  memory_spread_slab: 0,
-  memory_pressure: 0,
-  sched_load_balance: 0,
-  sched_relax_domain_level: 0,
-}
-
-const rawOf = (text: string): Record<string, Uint64> =>
-  Object.fromEntries(
-    text.split('\n').flatMap((line) => {
-      const [name = '', value = ''] = line.split(' ')
-      const number = numberOf(value)
-      return number === undefined ? [] : [[name, number]]
-    }),
-  )
-
-const cpuOfV2 = (text: string): CpuStats => ({
-  usage: {
-    total: fieldOf(text, 'usage_usec') * 1000,
-    kernel: fieldOf(text, 'system_usec') * 1000,
-    user: fieldOf(text, 'user_usec') * 1000,
-  },
-  throttling: {
-    periods: fieldOf(text, 'nr_periods'),
-    throttledPeriods: fieldOf(text, 'nr_throttled'),
-    throttledTime: fieldOf(text, 'throttled_usec') * 1000,
-  },
-})
-
-/** cpuacct.stat counts in ticks of 1/100 s (USER_HZ). */
-const TICK_NS = 10_000_000
-const cpuOfV1 = (read: Read): CpuStats => {
-  const [ticks, stat] = [read('cpuacct', 'cpuacct.stat'), read('cpu', 'cpu.stat')]
-  const each = read('cpuacct', 'cpuacct.usage_percpu').trim()
-  return {
-    usage: {
-      total: numberOf(read('cpuacct', 'cpuacct.usage')) ?? 0,
-      ...(each === '' ? {} : { percpu: each.split(' ').map((word) => numberOf(word) ?? 0) }),
-      kernel: fieldOf(ticks, 'system') * TICK_NS,
-      user: fieldOf(ticks, 'user') * TICK_NS,
-    },
-    throttling: {
-      periods: fieldOf(stat, 'nr_periods'),
-      throttledPeriods: fieldOf(stat, 'nr_throttled'),
-      throttledTime: fieldOf(stat, 'throttled_time'),
-    },
-  }
-}

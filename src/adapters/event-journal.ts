@@ -1,0 +1,235 @@
+// The journal of events on disk: segments of JSON lines below `<root>/events`, which every engine of the root appends to.
+//
+// An event is one write(2) with O_APPEND, which no other writer's bytes come into. It may be cut short by a full disk or a kill: that line
+// cannot be read and is passed over, and the next event begins with a newline of its own. Nothing is flushed: a journal tells, it does not
+// prove. When a segment is full, who noticed makes the next one under a lock. Others find out by the size of theirs after their next
+// write, so a reader looks at every segment there is, and at what was removed not at all.
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readSync,
+  rmSync,
+  writeSync,
+} from 'node:fs'
+import path from 'node:path'
+import type { JournalPort, JournalReader } from '../engine/ports/journal.ts'
+import { SlipwayError } from '../model/errors.ts'
+import { type EngineEvent, eventLine, type NewEvent, parseEvent } from '../model/events.ts'
+import { segmentName, segmentNumber } from '../model/log.ts'
+import { nsOfMs } from '../model/moment.ts'
+import type { Addon } from '../native/addon.ts'
+import { closeForEngine, openForEngine } from './engine-descriptors.ts'
+import { type FolderWatch, watchFolder } from './watch-folder.ts'
+
+const LOCK_EX = 2
+/** Together about 30,000 events. */
+const SEGMENT_BYTES = 1 << 20
+const SEGMENTS = 8
+/** Of a segment that was removed while it was written to. */
+const TRIES = 3
+
+export interface JournalParts {
+  readonly addon: Pick<Addon, 'flock' | 'holdFds' | 'closeFds'>
+  /** `<root>/events` */
+  readonly folder: string
+  readonly segmentBytes?: number
+  readonly segments?: number
+}
+
+/** Touches nothing before the first event, or the first reader. */
+export const eventJournal = (parts: JournalParts): JournalPort => new EventJournal(parts)
+
+class EventJournal implements JournalPort {
+  readonly #parts: Required<JournalParts>
+  #fd: number | undefined
+  #number = 0
+  #lastNs = 0n
+
+  constructor(parts: JournalParts) {
+    this.#parts = { segmentBytes: SEGMENT_BYTES, segments: SEGMENTS, ...parts }
+  }
+
+  readonly note = (event: NewEvent): void => {
+    try {
+      this.#write(Buffer.from(eventLine(this.#dated(event))))
+    } catch {
+      // A full disk, or one that became read-only. What happened has happened all the same.
+    }
+  }
+
+  readonly read = (fromNow: boolean): JournalReader => {
+    makeFolder(this.#parts.folder)
+    return new Reader(this.#parts.folder, fromNow)
+  }
+
+  readonly close = (): void => {
+    if (this.#fd !== undefined) closeForEngine(this.#parts.addon, this.#fd)
+    this.#fd = undefined
+  }
+
+  /** No two of one engine have the same time, and none an earlier one than the event before it. */
+  #dated(event: NewEvent): EngineEvent {
+    const nowNs = nsOfMs(Date.now())
+    this.#lastNs = nowNs > this.#lastNs ? nowNs : this.#lastNs + 1n
+    return { ...event, scope: 'local', time: Number(this.#lastNs / 1_000_000_000n), timeNano: this.#lastNs }
+  }
+
+  #write(bytes: Uint8Array): void {
+    for (let tries = 0; tries < TRIES; tries++) {
+      this.#fd ??= this.#openNewest()
+      writeSync(this.#fd, bytes)
+      const { nlink, size } = fstatSync(this.#fd)
+      if (size >= this.#parts.segmentBytes) this.#rotate()
+      // Removed since it was opened: nobody will read it there.
+      if (nlink > 0) return
+      this.close()
+    }
+  }
+
+  #openNewest(): number {
+    const { addon, folder } = this.#parts
+    makeFolder(folder)
+    this.#number = numbersIn(folder).at(-1) ?? 1
+    const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW
+    return openForEngine(addon, path.join(folder, segmentName(this.#number)), flags, 0o600)
+  }
+
+  /** Whoever does not get the lock leaves it to who has it; the next write looks for the newest segment again. */
+  #rotate(): void {
+    const { addon, folder, segments } = this.#parts
+    const fd = openSync(folder, constants.O_RDONLY | constants.O_DIRECTORY)
+    try {
+      if (addon.flock(fd, LOCK_EX) === 0) {
+        const numbers = numbersIn(folder)
+        if (numbers.at(-1) === this.#number) {
+          closeSync(openSync(path.join(folder, segmentName(this.#number + 1)), 'wx', 0o600))
+          for (const number of numbers.slice(0, -(segments - 1)))
+            rmSync(path.join(folder, segmentName(number)), { force: true })
+        }
+      }
+    } finally {
+      closeSync(fd)
+      this.close()
+    }
+  }
+}
+
+const makeFolder = (folder: string): void => {
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
+}
+
+const numbersIn = (folder: string): readonly number[] =>
+  readdirSync(folder)
+    .map(segmentNumber)
+    .filter((number) => number !== undefined)
+    .sort((a, b) => a - b)
+
+/** How far a segment has been read, and the beginning of a line whose end is not written yet. */
+interface Place {
+  at: number
+  rest: Buffer
+}
+
+class Reader implements JournalReader {
+  readonly #folder: string
+  readonly #places = new Map<number, Place>()
+  #watch: FolderWatch | undefined
+
+  constructor(folder: string, fromNow: boolean) {
+    this.#folder = folder
+    if (!fromNow) return
+    for (const number of numbersIn(folder))
+      this.#places.set(number, { at: sizeOf(this.#fileOf(number)), rest: Buffer.alloc(0) })
+  }
+
+  async *next(): AsyncGenerator<readonly EngineEvent[], void, undefined> {
+    const numbers = this.#numbers()
+    for (const number of this.#places.keys()) if (!numbers.includes(number)) this.#places.delete(number)
+    for (const number of numbers) {
+      const events = this.#readOn(number)
+      if (events.length > 0) yield events
+    }
+  }
+
+  async wait(signals: readonly AbortSignal[]): Promise<void> {
+    // The watch begins with the first wait: what was written before that is looked for once more.
+    const isFirst = this.#watch === undefined
+    this.#watch ??= watchFolder(this.#folder)
+    if (!isFirst) await this.#watch.next(signals)
+  }
+
+  close(): void {
+    this.#watch?.close()
+  }
+
+  #fileOf(number: number): string {
+    return path.join(this.#folder, segmentName(number))
+  }
+
+  #numbers(): readonly number[] {
+    return orThrow(() => numbersIn(this.#folder), this.#folder)
+  }
+
+  #readOn(number: number): readonly EngineEvent[] {
+    const place = this.#places.get(number) ?? { at: 0, rest: Buffer.alloc(0) }
+    this.#places.set(number, place)
+    const file = this.#fileOf(number)
+    const bytes = orThrow(() => readFrom(file, place.at), file)
+    if (bytes.length === 0) return []
+    place.at += bytes.length
+    const all = Buffer.concat([place.rest, bytes])
+    const end = all.lastIndexOf('\n') + 1
+    place.rest = Buffer.from(all.subarray(end))
+    return all
+      .toString('utf8', 0, end)
+      .split('\n')
+      .map(parseEvent)
+      .filter((event) => event !== undefined)
+      .sort((a, b) => (a.timeNano < b.timeNano ? -1 : a.timeNano > b.timeNano ? 1 : 0))
+  }
+}
+
+const sizeOf = (file: string): number => {
+  const fd = openIfThere(file)
+  if (fd === undefined) return 0
+  try {
+    return fstatSync(fd).size
+  } finally {
+    closeSync(fd)
+  }
+}
+
+/** A segment is little more than its size long. */
+const readFrom = (file: string, at: number): Buffer => {
+  const fd = openIfThere(file)
+  if (fd === undefined) return Buffer.alloc(0)
+  try {
+    const bytes = Buffer.alloc(Math.max(0, fstatSync(fd).size - at))
+    return bytes.subarray(0, readSync(fd, bytes, 0, bytes.length, at))
+  } finally {
+    closeSync(fd)
+  }
+}
+
+const openIfThere = (file: string): number | undefined => {
+  try {
+    return openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+const orThrow = <A>(body: () => A, file: string): A => {
+  try {
+    return body()
+  } catch (error) {
+    const { errno } = error as NodeJS.ErrnoException
+    if (errno === undefined) throw error
+    throw new SlipwayError({ _tag: 'SyscallFailed', step: 'read events', errno: Math.abs(errno), path: file })
+  }
+}

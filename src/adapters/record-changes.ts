@@ -1,0 +1,68 @@
+// What was changed of containers since they began, beside their records: the record of a running container is its engine's alone, which
+// writes it when the container ends.
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import type { RecordChanges } from '../model/record.ts'
+import { removeQuietly } from './remove-group.ts'
+import type { StateDir } from './state-dir.ts'
+
+const folderOf = (state: StateDir): string => path.join(state.runtime, 'changed')
+
+export const readChanges = (state: StateDir): ReadonlyMap<string, RecordChanges> =>
+  new Map(
+    idsOf(state).flatMap((id) => {
+      const changes = changesAt(path.join(folderOf(state), id))
+      return changes === undefined ? [] : [[id, changes] as const]
+    }),
+  )
+
+/** The last one to write wins: whoever decides by what is there holds a lock of its own. */
+export const writeChanges = (state: StateDir, id: string, changes: RecordChanges | undefined): void => {
+  const file = path.join(folderOf(state), id)
+  if (changes === undefined) {
+    rmSync(file, { force: true })
+    return
+  }
+  mkdirSync(folderOf(state), { recursive: true, mode: 0o700 })
+  const temporary = path.join(state.runtime, `.changed-${id}.${state.engine}`)
+  writeFileSync(temporary, JSON.stringify(changes), { mode: 0o600 })
+  renameSync(temporary, file)
+}
+
+/** Of containers that are gone; the name and the groups they were given go with them. */
+export const forgetGone = (state: StateDir): void => {
+  for (const id of idsOf(state)) {
+    if (state.readRecord(id) !== undefined) continue
+    // One that needs no engine has no record. What nobody is in any more goes, also between two of its runs.
+    if (existsSync(path.join(state.containers, id))) removeGroups(path.join(folderOf(state), id))
+    else forget(state, id)
+  }
+}
+
+const forget = (state: StateDir, id: string): void => {
+  const file = path.join(folderOf(state), id)
+  const { name } = changesAt(file) ?? {}
+  if (name !== undefined) state.freeName(name, id)
+  removeGroups(file)
+  rmSync(file, { force: true })
+}
+
+const removeGroups = (file: string): void => {
+  for (const group of changesAt(file)?.groups ?? []) removeQuietly(group)
+}
+
+const idsOf = (state: StateDir): readonly string[] => {
+  try {
+    return readdirSync(folderOf(state))
+  } catch {
+    return []
+  }
+}
+
+const changesAt = (file: string): RecordChanges | undefined => {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as RecordChanges
+  } catch {
+    return undefined
+  }
+}

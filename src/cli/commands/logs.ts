@@ -1,0 +1,62 @@
+// slipway logs: what a container wrote.
+import * as E from '#fp/Either'
+import type { LogEntry, LogStreamName, ReadLogOptions } from '../../fp.ts'
+import { bytesOfLog } from '../../model/log-view.ts'
+import { type Context, command } from '../command.ts'
+import { interruptible } from '../image-flags.ts'
+import { misuse } from '../report.ts'
+
+export const logs = command({
+  name: 'logs',
+  summary: 'Show what a container wrote',
+  usage: '[OPTIONS] CONTAINER',
+  positionals: { min: 1, max: 1 },
+  flags: {
+    details: { kind: 'boolean', help: '', unsupported: { yet: false, why: 'a log has no attributes' } },
+    follow: { kind: 'boolean', short: 'f', help: 'Go on with what is written later' },
+    since: {
+      kind: 'text',
+      value: 'TIME',
+      help: "From this time on: RFC 3339, seconds since 1970, or how long ago, e.g. '10m'",
+    },
+    tail: { kind: 'text', short: 'n', value: 'NUMBER', help: "Only the last so many lines, or 'all'" },
+    timestamps: { kind: 'boolean', short: 't', help: 'The time before each line' },
+    until: { kind: 'text', value: 'TIME', help: 'Up to this time' },
+  },
+  run: async (context) => {
+    const [container = ''] = context.args.positionals
+    const { tail, since, until, follow, timestamps } = context.args.flags
+    if (tail !== undefined && tail !== 'all' && !/^-?\d+$/.test(tail))
+      return misuse(context, 'logs', `--tail: ${JSON.stringify(tail)} is neither a number nor 'all'`)
+    const options: ReadLogOptions = {
+      follow,
+      ...(tail === undefined || !/^\d+$/.test(tail) ? {} : { tail: Number(tail) }),
+      ...(since === undefined ? {} : { since }),
+      ...(until === undefined ? {} : { until }),
+    }
+    const shown = await interruptible(context, async (signal) => {
+      const { containers } = await context.engine()
+      const log = await containers.logs(container, { ...options, signal })()
+      if (E.isLeft(log)) return async () => log
+      return async () => show(context, log.right, timestamps, signal)
+    })
+    return E.isLeft(shown) ? shown.left : 0
+  },
+})
+
+const show = async (
+  { stdout, stderr }: Pick<Context, 'stdout' | 'stderr'>,
+  log: AsyncIterable<readonly LogEntry[]>,
+  timestamps: boolean,
+  signal: AbortSignal,
+) => {
+  const middle = new Set<LogStreamName>()
+  for await (const batch of log)
+    for (const { to, bytes } of bytesOfLog(batch, timestamps, middle)) {
+      if (to === 'note') stderr.write('slipway: ')
+      ;(to === 'stdout' ? stdout : stderr).write(bytes)
+    }
+  return signal.aborted
+    ? E.left({ _tag: 'Cancelled' as const, what: 'logs', why: 'a signal' })
+    : E.right(undefined)
+}

@@ -1,0 +1,21 @@
+// slipway pause and unpause: containers that run are held still, and let go on.
+import { command } from '../command.ts'
+import { eachContainer } from '../each-container.ts'
+
+export const pause = command({
+  name: 'pause',
+  summary: 'Hold all processes of containers still',
+  usage: 'CONTAINER [CONTAINER...]',
+  positionals: { min: 1 },
+  flags: {},
+  run: (context) => eachContainer(context, (containers, name) => containers.pause(name)),
+})
+
+export const unpause = command({
+  name: 'unpause',
+  summary: 'Let paused containers go on',
+  usage: 'CONTAINER [CONTAINER...]',
+  positionals: { min: 1 },
+  flags: {},
+  run: (context) => eachContainer(context, (containers, name) => containers.unpause(name)),
+})
