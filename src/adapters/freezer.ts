@@ -34,6 +34,7 @@ const LOCK_EX = 2
 const TRIES = 2500
 const PAUSE_MS = 2
 const LOCK_PAUSE_MS = 10
+const EBUSY = -16
 /** Times the list of processes is read: one that was just forked is found the next time. */
 const MAX_ROUNDS = 100
 
@@ -65,19 +66,27 @@ export const freezer =
         release.free()
         return async () => {}
       }
-      const undo = (): void => undoing(release)
       try {
         await freeze(parts, id, groups, release.write)
-        return async () => undo()
+        return () => undoing(release)
       } catch (error) {
-        undo()
+        await undoing(release)
         throw error
       }
     })
 
-const undoing = (lock: Lock): void => {
+/** A group cannot be removed while somebody who was in it is still ending. */
+const undoing = async (lock: Lock): Promise<void> => {
   try {
-    lock.undo()
+    for (let tries = 1; ; tries++) {
+      try {
+        lock.undo()
+        return
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).errno !== EBUSY || tries === TRIES) throw error
+      }
+      await sleep(PAUSE_MS)
+    }
   } finally {
     lock.free()
   }
@@ -98,7 +107,7 @@ export const pauseContainer = (
     try {
       await freeze(parts, id, groups, (frozen) => lock.write({ ...frozen, paused: true }))
     } catch (error) {
-      undoing(lock)
+      await undoing(lock)
       throw error
     }
     lock.free()
@@ -109,7 +118,7 @@ export const pauseContainer = (
 export const unpauseContainer = (parts: FreezerParts, id: string): TaskEither<EngineError, boolean> =>
   attempt('unpause the container', async () => {
     const lock = await lockFreezing(parts, id)
-    undoing(lock)
+    await undoing(lock)
     return lock.isPaused
   })
 
@@ -125,6 +134,9 @@ export const thawAbandoned = ({
     try {
       if (addon.flock(fd, LOCK_EX) !== 0) continue
       if (!isPaused(runtime, name) || isOver(name)) thaw(path.join(folder, name))
+    } catch (error) {
+      // Somebody in its group is still ending: the next engine finds it.
+      if ((error as NodeJS.ErrnoException).errno !== EBUSY) throw error
     } finally {
       closeSync(fd)
     }

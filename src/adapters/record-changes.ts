@@ -20,6 +20,7 @@ export const readChanges = (state: StateDir): ReadonlyMap<string, RecordChanges>
 export const writeChanges = (state: StateDir, id: string, changes: RecordChanges | undefined): void => {
   const file = path.join(folderOf(state), id)
   if (changes === undefined) {
+    removeGroups(file)
     rmSync(file, { force: true })
     return
   }

@@ -7,11 +7,13 @@ import type { OpenSegment } from './ports/logs.ts'
 /** More than a compact record; a line of json-file may take several readings. */
 const READ_BYTES = 1 << 18
 
+const NOTHING = Buffer.alloc(0)
+
 export class LogCursor {
   readonly number: number
   readonly #file: OpenSegment
   #at: number
-  #rest: Buffer = Buffer.alloc(0)
+  #rest: Buffer = NOTHING
   #decode: DecodeRecords | undefined
   #isStopped = false
 
@@ -43,7 +45,11 @@ export class LogCursor {
       const buffer = Buffer.allocUnsafe(kept + room)
       this.#rest.copy(buffer)
       const size = room === 0 ? 0 : await this.#file.read(buffer.subarray(kept), this.#at + kept)
-      if (size === 0) return undefined
+      if (size === 0) {
+        // Its writer may still change what is not whole, or cut it off.
+        this.#rest = NOTHING
+        return undefined
+      }
       const found = this.#take(this.#decode, buffer.subarray(0, kept + size))
       if (found.length > 0) return found
     }

@@ -9,7 +9,9 @@ export const MAX_RECORD_BYTES = 65_536
 const DROPPED = 1
 const COUNT_BYTES = 8
 
-/** Behind the first 8 bytes. A head that cannot be one hides where the next begins: nothing after it can be read. */
+/**
+ * Behind the first 8 bytes. The size is written last, over a 0: such a record is not whole yet. A head that cannot be one hides where the next begins: nothing after it can be read.
+ */
 export const decodeCompact: DecodeRecords = (bytes, start = 0) => {
   const found: Found[] = []
   let at = 0
@@ -18,7 +20,7 @@ export const decodeCompact: DecodeRecords = (bytes, start = 0) => {
     const why = faultOf(bytes, at, size)
     if (why !== undefined) return { found: [...found, { at: start + at, why }], used: at, stopped: true }
     const end = at + COMPACT_HEAD_BYTES + size
-    if (end > bytes.length) break
+    if (size === 0 || end > bytes.length) break
     found.push({ at: start + at, record: recordAt(bytes, at, end) })
     at = end
   }

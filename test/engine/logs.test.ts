@@ -76,7 +76,9 @@ const someRecords = fc.array(
   { maxLength: 60 },
 )
 const asRecords = (found: readonly { text: string; stream: LogStreamName }[]): readonly LogRecord[] =>
-  found.map(({ text, stream }, index) => record(text, stream, BigInt(index)))
+  found
+    .filter(({ text }) => text !== '')
+    .map(({ text, stream }, index) => record(text, stream, BigInt(index)))
 
 for (const form of ['compact', 'json'] as const satisfies readonly LogForm[]) {
   Logs(`${form}: what was written is read, whatever the size of a segment`, async () => {
@@ -242,6 +244,26 @@ Logs('a half-written record is waited for while the writer lives', async () => {
     waits: [() => log.files.set(1, whole), () => ended.abort()],
   })
   assert.equal(textsOf(await entriesOf(log, { ...all, follow: true }, ended.signal)), ['a\n', 'torn\n'])
+})
+
+Logs('a record whose size is to come is read when it has come, or is cut off for another one', async () => {
+  const [whole = Buffer.alloc(0)] = encodeSegments('compact', [record('a\n'), record('spliced\n')])
+  const at = headOf('compact').length + encodeRecord('compact', record('a\n')).length
+  const unsized = Buffer.from(whole)
+  unsized.writeUInt32LE(0, at)
+  const ended = new AbortController()
+  const log = memoryLog([unsized.subarray(0, at + 16)], {
+    waits: [
+      () => log.files.set(1, unsized),
+      () => log.files.set(1, whole),
+      () => log.files.set(1, Buffer.concat([whole, unsized.subarray(at)])),
+      () => log.files.set(1, Buffer.concat([whole, encodeRecord('compact', record('other\n', 'stderr'))])),
+      () => ended.abort(),
+    ],
+  })
+  const texts = textsOf(await entriesOf(log, { ...all, follow: true }, ended.signal))
+  assert.equal(texts, ['a\n', 'spliced\n', '!other\n'])
+  assert.equal(textsOf(await entriesOf(memoryLog([unsized]), { ...all, tail: 5 })), ['a\n'])
 })
 
 Logs(

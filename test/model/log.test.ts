@@ -23,7 +23,7 @@ const anyRecord = fc.record(
   {
     stream: fc.constantFrom<LogStreamName>('stdout', 'stderr'),
     timeNs: fc.bigInt({ min: 0n, max: 2n ** 62n }),
-    bytes: fc.uint8Array({ maxLength: 300 }).map((bytes) => Buffer.from(bytes)),
+    bytes: fc.uint8Array({ minLength: 1, maxLength: 300 }).map((bytes) => Buffer.from(bytes)),
   },
   { noNullPrototype: true },
 )

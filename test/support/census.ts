@@ -26,6 +26,9 @@ export interface Census {
   readonly files: readonly string[]
 }
 
+/** The journal of events tells what has been: it grows with what is done, and nothing of it belongs to a container. */
+const isJournal = (text: string): boolean => /\/events(\/|\/\d{8})?$/.test(text)
+
 const KINDS = ['mounts', 'cgroups', 'netNamespaces', 'processes', 'fds', 'files'] as const
 
 export const takeCensus = (scope: CensusScope): Census => {
@@ -35,8 +38,10 @@ export const takeCensus = (scope: CensusScope): Census => {
     cgroups: cgroupDirectories(scope.cgroup),
     netNamespaces: namespacesOf(processes.map(({ pid }) => pid)),
     processes: processes.map(({ pid, command }) => `${pid} ${command}`).sort(),
-    fds: ownDescriptors(),
-    files: scope.directories.flatMap((directory) => filesBelow(directory)).sort(),
+    fds: ownDescriptors().filter((line) => !isJournal(line)),
+    files: scope.directories
+      .flatMap((directory) => filesBelow(directory).filter((file) => !isJournal(file)))
+      .sort(),
   }
 }
 

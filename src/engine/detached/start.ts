@@ -32,6 +32,8 @@ export const startContainer =
         TE.fromEither(allowed('start', container)),
         TE.flatMap(() => wholePlan(ports, document)),
         TE.tap(() => TE.fromTask(() => ports.detached.clear(container))),
+        // Groups of the run before: this one gets its own, by the limits of the document.
+        TE.tapIO(() => () => ports.host.state.change(id, undefined)),
         TE.tap(() => ports.host.makeBindSources(document.options, undefined)),
         TE.tap(() => TE.fromEither(ports.detached.want(id, true))),
         TE.flatMap((plan) => ports.monitors.launch(document, plan, attach === undefined ? {} : { attach })),

@@ -109,6 +109,6 @@ export interface StatePort {
   readonly freeName: (name: string, id: string) => void
   /** What was changed of containers since they began, by id. */
   readonly changes: () => ReadonlyMap<string, RecordChanges>
-  /** Replaces what is known to be changed; without any changes it is forgotten. */
+  /** Replaces what is known to be changed; without any changes it is forgotten, and groups it was given that nobody is in are removed. */
   readonly change: (id: string, changes: RecordChanges | undefined) => void
 }
