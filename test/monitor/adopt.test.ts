@@ -228,4 +228,41 @@ Adopt('one that does not care for its terminal is adopted without it', async () 
   await second.client.exit()
 })
 
+/** As the next command does: who runs is adopted, and what never came to run is killed by its groups. */
+const takeOver = async (old: Monitor, wanted: Wanted): Promise<Monitor | undefined> => {
+  const state = driver.stateOf(old)
+  if (state?.status === 'running' && driver.isAlive(state.pid)) return successor(old, state, wanted)
+  await driver.removeGroups(old)
+  return undefined
+}
+
+Adopt(
+  'killed at any moment of a start, a run or an end, it leaves nothing that the next command does not find',
+  async () => {
+    for (let round = 0; round < 40; round++) {
+      const monitor = driver.start('echo one; echo two; exit 3')
+      // A start takes some milliseconds, and so does an end.
+      await new Promise((resolve) => setTimeout(resolve, round))
+      monitor.kill()
+      await monitor.ended()
+      const next = await takeOver(monitor, {})
+      if (next !== undefined) {
+        await next.client.exit()
+        assert.equal(await next.ended(), { code: 0 })
+        // A program that ends while nobody has the other end takes with it what is in its FIFOs.
+        assert.ok('one\ntwo\n'.startsWith(bytesOf(next.log, 'stdout').toString()))
+      }
+      await driver.eventually('nothing of it is alive', () => driver.helpersOf(monitor).length === 0)
+      assert.equal(
+        monitor.groups.filter((group) => existsSync(group)),
+        [],
+      )
+      // Another one may begin in the same place.
+      const again = driver.restart(monitor, 'exit 4')
+      assert.is((await again.client.exit()).exitCode, 4)
+      assert.equal(await again.ended(), { code: 0 })
+    }
+  },
+)
+
 Adopt.run()

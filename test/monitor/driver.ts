@@ -144,6 +144,12 @@ export interface Driver {
   readonly footprint: (monitor: Monitor) => { readonly sizes: readonly number[]; readonly rss: number }
   /** One of its descendants waits for room in a FIFO. */
   readonly isFull: (pid: number) => boolean
+  /** The same container once more, by a monitor of its own. */
+  readonly restart: (monitor: Monitor, script: string, wanted?: Wanted) => Monitor
+  readonly stateOf: (monitor: Monitor) => MonitorState | undefined
+  readonly removeGroups: (monitor: Monitor) => Promise<void>
+  /** Processes of its monitor's session: helpers that have not become anything yet, and what was born of them. */
+  readonly helpersOf: (monitor: Monitor) => readonly number[]
   /** A zombie waits for its parent alone. */
   readonly isAlive: (pid: number) => boolean
   /** Zombies count. */
@@ -180,6 +186,13 @@ export const openDriver = (parent = '/var/tmp'): Driver => {
       rss: Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid()}/status`, 'utf8'))?.[1]),
     }),
     isFull: (pid) => [pid, ...descendantsOf(pid)].some((each) => wchanOf(each).includes('pipe_write')),
+    restart: (monitor, script, wanted = {}) => start(script, wanted, monitor),
+    stateOf: ({ runDirectory }) => {
+      const file = path.join(runDirectory, 'state')
+      return existsSync(file) ? decoded(decodeMonitorState(readFileSync(file, 'utf8'))) : undefined
+    },
+    removeGroups: (monitor) => removeGroups(live, monitor),
+    helpersOf: ({ pid }) => sessionOf(pid()),
     isAlive: (pid) => existsSync(`/proc/${pid}`) && stateOf(pid) !== 'Z',
     childrenOf: (pid) => childrenOf(pid).length,
     descriptorsOf: (pid) => readdirSync(`/proc/${pid}/fd`).length,
@@ -209,6 +222,19 @@ const childrenOf = (pid: number): readonly number[] => {
 }
 const stateOf = (pid: number): string | undefined =>
   statFields(readFileSync(`/proc/${pid}/stat`, 'latin1'))[0]
+/** Field 6 of proc_pid_stat(5). */
+const sessionOf = (session: number): readonly number[] =>
+  readdirSync('/proc')
+    .map(Number)
+    .filter((pid) => pid > 0 && session > 0)
+    .filter((pid) => {
+      try {
+        const fields = statFields(readFileSync(`/proc/${pid}/stat`, 'latin1'))
+        return fields[0] !== 'Z' && Number(fields[3]) === session
+      } catch {
+        return false
+      }
+    })
 const descendantsOf = (pid: number): readonly number[] =>
   childrenOf(pid).flatMap((child) => [child, ...descendantsOf(child)])
 const wchanOf = (pid: number): string => {
@@ -389,6 +415,7 @@ const startMonitor = (
         if (!isAwaited) native.unref()
       }
       if (event[0] === 'failed') failed = stepOf(stage.infos, event)
+      if (event[0] === 'cancelled') settle({ failed: 'cancelled' })
       if (event[0] === 'failed' && event[1] !== PHASE.child) settle({ failed: failed ?? '' })
       if (event[0] === 'exited') {
         const how = event[1] === 1 ? { code: event[2] } : { signal: event[2] }
