@@ -24,6 +24,8 @@ constexpr int64_t kQuietMs = 1000;
 // Of the last news: who does not read them by then never will.
 constexpr int64_t kLingerMs = 2000;
 
+constexpr uint32_t kMaxStages = 16;
+
 int epoll = -1;
 int listening = -1;
 
@@ -312,15 +314,45 @@ bool is_inside(Section section, uint32_t size) noexcept {
   return section.offset <= size && section.size <= size - section.offset && section.offset % 8 == 0;
 }
 
+bool are_inside(std::initializer_list<Section> sections, uint32_t size) noexcept {
+  for (const Section& section : sections)
+    if (!is_inside(section, size)) return false;
+  return true;
+}
+
+bool is_sound_launch(const uint8_t* bytes, const MonitorLaunch& launch, uint32_t size) noexcept {
+  if (launch.slot_count > launch::kMaxSlots || launch.stage_count > kMaxStages ||
+      (launch.cgroup_slot != launch::kNoSlot && launch.cgroup_slot >= launch.slot_count) ||
+      launch.stages.size != launch.stage_count * sizeof(StageEntry) ||
+      launch.borrowed.size / 2 > launch.slot_count ||
+      launch.join_fds.size / 2 > launch::kMaxStageFds ||
+      !are_inside({launch.prepare, launch.in_child, launch.after, launch.layers, launch.network,
+                   launch.join, launch.join_fds, launch.stages, launch.borrowed, launch.close},
+                  size))
+    return false;
+  const auto* stages = reinterpret_cast<const StageEntry*>(bytes + launch.stages.offset);
+  for (uint32_t i = 0; i < launch.stage_count; i++)
+    if (!are_inside({stages[i].fds, stages[i].bytes}, size) ||
+        stages[i].fds.size / 2 > launch::kMaxStageFds)
+      return false;
+  return true;
+}
+
 bool is_sound(const uint8_t* bytes, uint32_t size) noexcept {
   if (size < sizeof(MonitorTable)) return false;
   const auto& table = *reinterpret_cast<const MonitorTable*>(bytes);
-  if (table.magic != kMonitorMagic || table.version != kMonitorVersion || table.size != size)
-    return false;
-  for (const Section& section : {table.state_head, table.exit_head, table.oom_file, table.kill_file,
-                                 table.cleanup, table.removal, table.health.launch})
-    if (!is_inside(section, size)) return false;
-  return true;
+  const bool probes = table.health.interval_ms > 0;
+  return table.magic == kMonitorMagic && table.version == kMonitorVersion && table.size == size &&
+         table.state_head.size <= kMaxStateHead && table.exit_head.size <= kMaxExitHead &&
+         are_inside({table.state_head, table.exit_head, table.oom_file, table.kill_file,
+                     table.cleanup, table.removal, table.health.launch},
+                    size) &&
+         is_sound_launch(bytes, table.launch, size) &&
+         (!probes ||
+          (table.health.launch.size == sizeof(MonitorLaunch) &&
+           is_sound_launch(
+               bytes, *reinterpret_cast<const MonitorLaunch*>(bytes + table.health.launch.offset),
+               size)));
 }
 
 void ignore(int signal) noexcept {

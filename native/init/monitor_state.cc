@@ -11,8 +11,8 @@ constexpr const char* kStatuses[] = {"starting", "running", "restarting", "stopp
 constexpr const char* kHealths[] = {"", "starting", "healthy", "unhealthy"};
 constexpr const char* kProcess = "process";  // src/plan/monitor-table.ts, MONITOR_PROCESS
 
-// The heads hold an id and a boot id.
-char state_bytes[1024], exit_bytes[1024];
+// Pages that nothing is written into cost nothing.
+char state_bytes[kMaxStateHead + 1024], exit_bytes[kMaxExitHead + 1024];
 constinit Text state_text(state_bytes, sizeof state_bytes);
 
 int64_t wall_ms() noexcept { return wall_ns() / 1000000; }

@@ -21,6 +21,9 @@ struct State {
 };
 extern State state;
 
+// Of the heads in the table: a state goes out in one frame.
+inline constexpr uint32_t kMaxStateHead = 56 << 10, kMaxExitHead = 2 << 10;
+
 struct End {
   int32_t code = -1;  // 128 + n for a signal; -1: unknown, or never executed
   int32_t signal = 0;

@@ -6,6 +6,7 @@ import {
   AT_FDCWD,
   AT_SYMLINK_NOFOLLOW,
   CLOSE_RANGE_CLOEXEC,
+  EAGAIN,
   EEXIST,
   ENOENT,
   O_CLOEXEC,
@@ -116,7 +117,7 @@ const openPlace = (
     [fds.run, program.text(MONITOR_FILES.lock), O_RDWR | O_CREAT | O_CLOEXEC, 0o600],
     { into: fds.lock, path: lock },
   )
-  program.call('lock monitor', 'flock', [fds.lock, LOCK_EX | LOCK_NB], { path: lock })
+  takeLock(program, fds.lock, lock)
   program.call(
     'open container directory',
     'openat',
@@ -131,6 +132,25 @@ const openPlace = (
   program.call('open log directory', 'openat', [fds.container, program.text('log'), directory, 0], {
     into: fds.log,
     path: log,
+  })
+}
+
+/** Who only looks whether it is held holds it for a moment. In milliseconds. */
+const LOCK_PAUSES_MS = [1, 2, 5, 10, 20]
+
+const takeLock = (program: Program, fd: Slot, path: string, pauses = LOCK_PAUSES_MS): void => {
+  const [pause, ...later] = pauses
+  program.call('lock monitor', 'flock', [fd, LOCK_EX | LOCK_NB], {
+    path,
+    ...(pause === undefined
+      ? {}
+      : {
+          tolerate: [EAGAIN],
+          otherwise: () => {
+            program.call('wait', 'nanosleep', [program.words([0, pause * 1_000_000]), 0])
+            takeLock(program, fd, path, later)
+          },
+        }),
   })
 }
 

@@ -71,6 +71,8 @@ export type Wanted = Partial<Omit<MonitorOptions, 'id' | 'launch' | 'groups' | '
     readonly script: string
     readonly args?: readonly string[]
   }
+  /** Changes the table behind the planner's back. */
+  readonly spoil?: (table: Buffer) => void
   /** Whose streams they are; root's. */
   readonly owner?: number
   /** Its pid namespace is not its own. */
@@ -384,7 +386,9 @@ const startMonitor = (
     groups: planned.cgroupFds.length,
     adopts: options.adopts !== undefined,
   }
-  const stage = planMonitor(facts, [], place, encodeMonitorTable(options))
+  const table = Buffer.from(encodeMonitorTable(options))
+  wanted.spoil?.(table)
+  const stage = planMonitor(facts, [], place, table)
   const [mine, theirs] = pairOf(live)
   const adopted = options.adopts === undefined ? [] : [wanted.pidfd ?? pidfdOf(live, options.adopts.pid)]
   const fds = [theirs, ports.host.state.containersFd, ...planned.cgroupFds, ...adopted]

@@ -53,6 +53,33 @@ Life('while it runs, its state names it as the kernel does', async () => {
   assert.is((await monitor.client.exit()).signal, 9)
 })
 
+Life('a state with many long groups is whole', async () => {
+  const groupPaths = Array.from({ length: 13 }, (_, index) => `/sys/fs/cgroup/${index}/${'x'.repeat(4000)}`)
+  const monitor = driver.start(FOREVER, { groupPaths })
+  assert.equal((await monitor.client.state('running')).groups, groupPaths)
+  assert.equal(monitor.readState().groups, groupPaths)
+  assert.is(await monitor.client.ask({ _tag: 'Kill' }), 0)
+  await monitor.client.exit()
+})
+
+Life('a table of another version, or that is not whole, is refused', async () => {
+  const tables: readonly ((table: Buffer) => void)[] = [
+    (table) => table.writeUInt32LE(99, 4),
+    (table) => table.writeUInt32LE(table.length + 8, 8),
+    // The plan that is run before the clone: its offset, its size, and one beyond all numbers.
+    (table) => table.writeUInt32LE(table.length, 32),
+    (table) => table.writeUInt32LE(0xffff_fff8, 36),
+    (table) => table.writeUInt32LE(4, 32),
+    // Too many stages.
+    (table) => table.writeUInt32LE(0xffff, 92),
+  ]
+  for (const spoil of tables) {
+    const monitor = driver.start('exit 0', { spoil })
+    assert.is((await monitor.ended()).failed, 'monitor: 71')
+    assert.not(existsSync(path.join(monitor.containerDirectory, 'exit.json')))
+  }
+})
+
 Life('a signal reaches the first process; one that is none is refused', async () => {
   const { client } = driver.start(FOREVER)
   await client.reads('stdout', 'ready')
