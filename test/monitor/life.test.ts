@@ -53,6 +53,18 @@ Life('while it runs, its state names it as the kernel does', async () => {
   assert.is((await monitor.client.exit()).signal, 9)
 })
 
+if (process.arch === 'x64')
+  Life('an idle monitor is small', async () => {
+    const { client, pid } = driver.start(FOREVER, { restart: always })
+    await client.reads('stdout', 'ready')
+    const rollup = readFileSync(`/proc/${pid()}/smaps_rollup`, 'utf8')
+    const pss = Number(/^Pss:\s+(\d+) kB/m.exec(rollup)?.[1])
+    assert.ok(pss > 0 && pss < 120, `${pss} kB`)
+    assert.is(await client.ask({ _tag: 'Kill' }), 0)
+    await client.exit()
+  })
+else Life.skip('an idle monitor is small', 'pages of another size')
+
 Life('a state with many long groups is whole', async () => {
   const groupPaths = Array.from({ length: 13 }, (_, index) => `/sys/fs/cgroup/${index}/${'x'.repeat(4000)}`)
   const monitor = driver.start(FOREVER, { groupPaths })
