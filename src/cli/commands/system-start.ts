@@ -10,7 +10,7 @@ import { unitText } from '../system-unit.ts'
 export const systemStart = command({
   name: 'system start',
   summary: 'Start the containers whose policy says so, as after a reboot',
-  usage: '',
+  usage: '[OPTIONS]',
   flags: {},
   run: async ({ stdout, stderr, engine }) => {
     const result = await (await engine()).containers.startWanted()
