@@ -119,11 +119,22 @@ const detachedState = (container: DetachedContainer): ContainerInspectState => {
   return {
     ...words,
     OOMKilled: exit?.oomKilled ?? false,
+    ...(container.document.health === undefined ? {} : { Health: healthOf(container, words.Status) }),
     Pid: words.Running ? (state?.pid ?? 0) : 0,
     ExitCode: words.Running || exit === undefined ? 0 : exit.exitCode < 0 ? null : exit.exitCode,
     StartedAt: timeOf(words.Running ? state?.begunMs : exit?.begunMs),
     FinishedAt: timeOf(exit?.endedMs),
   }
+}
+
+/** moby's rule: what nobody looks at any more counts as unhealthy. */
+const healthOf = (
+  { state }: DetachedContainer,
+  status: ContainerInspectState['Status'],
+): NonNullable<ContainerInspectState['Health']> => {
+  if (status === 'exited') return { Status: 'unhealthy', FailingStreak: 0 }
+  const { status: Status, failing: FailingStreak } = state?.health ?? { status: 'starting', failing: 0 }
+  return { Status, FailingStreak }
 }
 
 const sizesOf = (

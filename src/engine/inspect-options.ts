@@ -6,6 +6,7 @@ import type {
   ContainerInspectMount,
 } from '../model/container-inspect.ts'
 import { isObject } from '../model/decode.ts'
+import type { HealthCheck } from '../model/health.ts'
 import type { ImageInspect } from '../model/image-verbs.ts'
 import type { BindMount, DecodedMount, DecodedOptions } from '../model/options-decoded.ts'
 
@@ -14,10 +15,11 @@ const SHORT_ID = 12
 const SHM_BYTES = 64 * 1024 * 1024
 const NANOS = 1_000_000_000
 const SECOND_MS = 1000
+const NANOS_OF_MS = 1_000_000
 
 /** `image`: the configuration of its image, where that is still known. */
 export const configOf = (
-  { id, image: asked, argv, options, policies }: ContainerDocument,
+  { id, image: asked, argv, options, policies, health, stopSignal }: ContainerDocument,
   image: ImageInspect['Config'] | undefined,
 ): ContainerInspectConfig => {
   const entrypoint = options.entrypoint === undefined ? listIn(image?.Entrypoint) : [...options.entrypoint]
@@ -37,10 +39,20 @@ export const configOf = (
     ExposedPorts: recordIn(image?.ExposedPorts) ?? null,
     Volumes: recordIn(image?.Volumes) ?? null,
     WorkingDir: options.cwd ?? textIn(image?.WorkingDir),
-    StopSignal: options.stopSignal ?? textIn(image?.StopSignal),
+    ...(health === undefined ? {} : { Healthcheck: checkOf(health) }),
+    StopSignal: stopSignal,
     StopTimeout: policies.stopMs < 0 ? -1 : policies.stopMs / SECOND_MS,
   }
 }
+
+const checkOf = (health: HealthCheck) => ({
+  Test: ['CMD', ...health.argv],
+  Interval: health.intervalMs * NANOS_OF_MS,
+  Timeout: health.timeoutMs * NANOS_OF_MS,
+  StartPeriod: health.startPeriodMs * NANOS_OF_MS,
+  StartInterval: health.startIntervalMs * NANOS_OF_MS,
+  Retries: health.retries,
+})
 
 const textIn = (value: unknown): string => (typeof value === 'string' ? value : '')
 const recordIn = <A>(value: unknown): Readonly<Record<string, A>> | undefined =>

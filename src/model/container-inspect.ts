@@ -45,6 +45,12 @@ export interface ContainerInspectState {
   readonly Dead: false
   /** Of one that outlives its command: how it ended last. */
   readonly OOMKilled?: boolean
+  /** Of one that has a health check. `unhealthy` once it has ended, as in Docker. */
+  readonly Health?: {
+    readonly Status: 'starting' | 'healthy' | 'unhealthy'
+    /** Checks that failed, one after another. */
+    readonly FailingStreak: number
+  }
   /** Of the first process as the host sees it; 0 when there is none. */
   readonly Pid: number
   /** 0 until it has ended; null where nobody was there to see the end. */
@@ -71,6 +77,15 @@ export interface ContainerInspectConfig {
   readonly ExposedPorts?: Readonly<Record<string, object>> | null
   readonly Volumes?: Readonly<Record<string, object>> | null
   readonly WorkingDir?: string
+  /** Times in nanoseconds, as an image config has them. Absent: nobody looks. */
+  readonly Healthcheck?: {
+    readonly Test: readonly string[]
+    readonly Interval: number
+    readonly Timeout: number
+    readonly StartPeriod: number
+    readonly StartInterval: number
+    readonly Retries: number
+  }
   readonly StopSignal?: string
   /** Seconds; -1 waits for ever. */
   readonly StopTimeout?: number

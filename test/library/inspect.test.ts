@@ -158,6 +158,31 @@ test('a container that outlives its command also has what was asked of it', asyn
   await box.engine.remove('kept')
 })
 
+test('a health check is told with its state', async () => {
+  await box.engine.containers.create('base:1', ['sleep', '1000'], {
+    name: 'watched',
+    health: { command: ['true'], interval: '1s', timeout: '2s', retries: 4 },
+  })
+  const created = await box.engine.inspect('watched')
+  const nanoseconds = 1e9
+  assert.equal(created.Config.Healthcheck, {
+    Test: ['CMD', 'true'],
+    Interval: nanoseconds,
+    Timeout: 2 * nanoseconds,
+    StartPeriod: 0,
+    StartInterval: 5 * nanoseconds,
+    Retries: 4,
+  })
+  assert.equal(created.State.Health, { Status: 'starting', FailingStreak: 0 })
+  await box.engine.containers.start('watched')
+  for (let tries = 0; tries < 600; tries++) {
+    if ((await box.engine.inspect('watched')).State.Health?.Status === 'healthy') break
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  assert.equal((await box.engine.inspect('watched')).State.Health, { Status: 'healthy', FailingStreak: 0 })
+  await box.engine.remove('watched', { force: true })
+})
+
 test('an entrypoint of its own goes without the command of the image', async () => {
   await box.engine.containers.create('base:1', [], { name: 'own', entrypoint: ['true'] })
   const { Config } = await box.engine.inspect('own')
