@@ -5,10 +5,10 @@ import {
   type FlagWords,
   FRONT_FLAGS,
   firstWords,
+  kindText,
   nounsIn,
   quoted,
   secondWords,
-  type ValueKind,
 } from './words.ts'
 
 export const bashScript = (
@@ -153,5 +153,3 @@ const valuesOf = (flag: FlagWords): readonly string[] => {
   const { value } = flag
   return value === undefined ? [] : dashed(flag).map((name) => `${name}=${kindText(value)}`)
 }
-const kindText = (value: ValueKind): string =>
-  typeof value === 'string' ? value : `words:${value.join('|')}`

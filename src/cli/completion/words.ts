@@ -137,3 +137,7 @@ export const dashed = ({ names, short }: FlagWords): readonly string[] => [
 
 /** A text as one word of any of the three shells. */
 export const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`
+
+/** As the tables of bash and zsh have it: `file`, `words:linux/amd64|linux/arm64`. */
+export const kindText = (value: ValueKind): string =>
+  typeof value === 'string' ? value : `words:${value.join('|')}`

@@ -5,10 +5,10 @@ import {
   type FlagWords,
   FRONT_FLAGS,
   firstWords,
+  kindText,
   nounsIn,
   quoted,
   secondWords,
-  type ValueKind,
 } from './words.ts'
 
 export const zshScript = (commands: readonly CommandWords[]): string => `#compdef slipway
@@ -131,5 +131,3 @@ const valuesOf = (flag: FlagWords): readonly string[] => {
   const { value } = flag
   return value === undefined ? [] : dashed(flag).flatMap((name) => [quoted(name), quoted(kindText(value))])
 }
-const kindText = (value: ValueKind): string =>
-  typeof value === 'string' ? value : `words:${value.join('|')}`
