@@ -153,8 +153,14 @@ const TEMPLATES = [
   '{{define "t"}}<{{.}}>{{end}}{{template "t" .Os}}',
   'table {{.Os}}\\t{{.Os}}\\n',
 ]
+const isOverJson = (template: string): boolean => /\.Id\b|^table/.test(template)
+
 fact('inspect makes the same of a template', () => {
-  for (const template of TEMPLATES) same('image', 'inspect', '-f', template, ...NAMES)
+  // Docker does not know .Id of its own struct: such a template is tried again over the JSON, where other rules hold.
+  const [alone, together] = [TEMPLATES.filter(isOverJson), TEMPLATES.filter((each) => !isOverJson(each))]
+  for (let at = 0; at < together.length; at += 8)
+    same('image', 'inspect', '-f', together.slice(at, at + 8).join(' ; '), ...NAMES)
+  for (const template of alone) same('image', 'inspect', '-f', template, ...NAMES)
   same('inspect', '--type', 'image', '-f', '{{.Id}}', 'base:1', 'me/app:2')
   same('inspect', '-f', '{{.Id}}', 'nope', 'base:1')
 })
