@@ -7,13 +7,19 @@ import { probeHostFacts } from './adapters/host-facts.ts'
 import { type EngineOptions, type LiveEngine, openEngine } from './adapters/live.ts'
 import { Container } from './engine/container.ts'
 import { type FoundContainer, findFiles, heldStill } from './engine/container-files.ts'
-import { type ContainerSummary, listContainers, removeContainer } from './engine/containers.ts'
+import {
+  type ContainerSummary,
+  listContainers,
+  type RemoveContainerOptions,
+  removeContainer,
+} from './engine/containers.ts'
 import { readEvents } from './engine/events.ts'
 import type { Images } from './engine/images-verbs.ts'
 import { inspectContainer } from './engine/inspect-container.ts'
 import type { Living } from './engine/living.ts'
 import { type LivingVerbs, livingVerbs } from './engine/living-verbs.ts'
 import { Pool as PoolProgram } from './engine/pool.ts'
+import type { VolumeStore } from './engine/ports/volumes.ts'
 import type { Ports } from './engine/ports.ts'
 import { run as runProgram } from './engine/run.ts'
 import { Session } from './engine/session.ts'
@@ -32,7 +38,9 @@ import type {
   DiskUsage,
   ExportOptions,
   FileChange,
+  LoadSource,
   MadeImage,
+  PruneOptions,
   SaveOptions,
   SaveTarget,
 } from './model/image-verbs.ts'
@@ -72,11 +80,20 @@ import {
   decodeStartOptions,
 } from './model/options-decode.ts'
 import type { PoolOptions, PoolRunOptions, PoolSize, PoolStartOptions, PoolStats } from './model/pool.ts'
+import {
+  type CreateVolumeOptions,
+  decodeCreateVolume,
+  decodeRemoveVolume,
+  decodeVolumeName,
+  type PrunedVolumes,
+  type RemoveVolumeOptions,
+  type VolumeInfo,
+} from './model/volume-verbs.ts'
 import { withOwnText } from './plan/launch/own-text.ts'
 
 export type { EngineOptions, LiveEngine } from './adapters/live.ts'
 export type { Ended } from './engine/container.ts'
-export type { ContainerSummary } from './engine/containers.ts'
+export type { ContainerSummary, RemoveContainerOptions } from './engine/containers.ts'
 export type { LivingVerbs } from './engine/living-verbs.ts'
 export type { LineOptions, OutputStream } from './engine/ports/stdio.ts'
 export type { Prepared } from './engine/start.ts'
@@ -104,6 +121,12 @@ export type { ContainerRecord } from './model/record.ts'
 export type { Registries, RegistrySettings } from './model/registry-settings.ts'
 export type { ContainerStats, GroupSample, StatsOptions } from './model/stats.ts'
 export type { TopResult } from './model/top.ts'
+export type {
+  CreateVolumeOptions,
+  PrunedVolumes,
+  RemoveVolumeOptions,
+  VolumeInfo,
+} from './model/volume-verbs.ts'
 export { Container }
 
 export interface ExtraStartOptions {
@@ -143,10 +166,7 @@ export interface Engine {
     options?: InspectContainerOptions,
   ) => TaskEither<EngineError, ContainerInspect>
   /** By name, id or unique beginning of an id. Gives the full id. Fails: ContainerNotFound, WrongStatus. */
-  readonly remove: (
-    container: string,
-    options?: { readonly force?: boolean },
-  ) => TaskEither<EngineError, string>
+  readonly remove: (container: string, options?: RemoveContainerOptions) => TaskEither<EngineError, string>
   /**
    * An image out of a container that runs or was kept: exactly its changes as one layer. Fails: ContainerNotFound, Unsupported,
    * InvalidReference, InvalidOption, ImageNotFound, LayerRefused, HostUnfit, SyscallFailed, Cancelled.
@@ -167,11 +187,36 @@ export interface Engine {
   readonly containers: ContainerVerbs & LivingVerbs
   /** What happened on this root, and what happens from now on. Iterating fails: SyscallFailed. */
   readonly events: (options?: EventOptions) => TaskEither<EngineError, AsyncIterable<EngineEvent>>
+  readonly volumes: VolumeVerbs
   readonly facts: TaskEither<EngineError, HostFacts>
   /** The open engine itself, for the adapters of the command line. */
   readonly open: TaskEither<EngineError, LiveEngine>
   /** Ends what runs, waits until nothing of it is left, then gives up its locks. Afterwards every verb fails: Cancelled. */
   readonly close: () => Promise<void>
+}
+
+export interface VolumeVerbs {
+  /** One that is there with the same driver options is given as it is. Fails: InvalidOption, VolumeUnfit. */
+  readonly create: (options?: CreateVolumeOptions) => TaskEither<EngineError, VolumeInfo>
+  readonly list: () => TaskEither<EngineError, readonly VolumeInfo[]>
+  /** Fails: VolumeNotFound, StateDamaged. */
+  readonly inspect: (name: string) => TaskEither<EngineError, VolumeInfo>
+  /** Fails: VolumeNotFound, VolumeInUse. */
+  readonly remove: (name: string, options?: RemoveVolumeOptions) => TaskEither<EngineError, void>
+  /** Those nobody named and no container has; with `all` every one that no container has. */
+  readonly prune: (options?: PruneOptions) => TaskEither<EngineError, PrunedVolumes>
+  /** All files of a volume as a tar. Fails: VolumeNotFound, VolumeUnfit, LayerRefused, Cancelled. */
+  readonly export: (
+    name: string,
+    target: SaveTarget,
+    options?: ExportOptions,
+  ) => TaskEither<EngineError, void>
+  /** A tar as the content of a volume that is new, or empty. Fails: VolumeUnfit, LayerRefused, InvalidSpec, Cancelled. */
+  readonly import: (
+    name: string,
+    source: LoadSource,
+    options?: ExportOptions,
+  ) => TaskEither<EngineError, VolumeInfo>
 }
 
 export interface ImageVerbs {
@@ -335,6 +380,25 @@ export const createEngine = (options: EngineOptions = {}): Engine => {
   const withImages = <A>(what: string, use: (images: Images) => TaskEither<EngineError, A>) =>
     tracked(what, (engine) => pipe(TE.fromTask(engine.images), TE.flatMap(use)))
 
+  type Verbs = typeof import('./engine/volumes.ts')
+  /** The programs are loaded with their first use; they see every container that was started, and none that has ended. */
+  const volumeVerb =
+    <Args extends readonly unknown[], A>(
+      what: string,
+      use: (
+        verbs: Verbs,
+        ports: Ports,
+        ...args: Args
+      ) => E.Either<EngineError, (store: VolumeStore) => TaskEither<EngineError, A>>,
+    ) =>
+    (...args: Args): TaskEither<EngineError, A> =>
+      tracked(what, ({ ports }) => async () => {
+        session.flush()
+        await session.cleared()
+        const program = use(await import('./engine/volumes.ts'), ports, ...args)
+        return E.isLeft(program) ? program : program.right(await ports.volumes())()
+      })
+
   /** One that takes two values: what it is about, and options or another of the kind. */
   const imageVerb =
     <A, B, C>(
@@ -432,7 +496,10 @@ export const createEngine = (options: EngineOptions = {}): Engine => {
     remove: (container, wanted) =>
       tracked('remove', ({ ports }) => {
         session.flush()
-        return removeContainer(String(container), wanted?.force === true)(ports)
+        return removeContainer(String(container), {
+          force: wanted?.force === true,
+          volumes: wanted?.volumes === true,
+        })(ports)
       }),
     commit: (container, wanted) =>
       ofContainer('commit', container, decodeCommitOptions(wanted), (images, found, options, ports) => {
@@ -451,8 +518,13 @@ export const createEngine = (options: EngineOptions = {}): Engine => {
     usage: tracked('usage', ({ ports, images }) => {
       session.flush()
       return pipe(
-        TE.fromTask<Images, EngineError>(images),
-        TE.flatMap(({ usage }) => usage(listContainers(ports))),
+        TE.Do,
+        TE.bind('verbs', () => TE.fromTask<Images, EngineError>(images)),
+        TE.bind('store', () => TE.fromTask(ports.volumes)),
+        TE.bind('known', () => TE.fromTask(() => import('./engine/volumes.ts'))),
+        TE.flatMap(({ verbs, store, known }) =>
+          verbs.usage(listContainers(ports), known.namesByVolume(store)),
+        ),
       )
     }),
     containers: {
@@ -516,6 +588,39 @@ export const createEngine = (options: EngineOptions = {}): Engine => {
       ),
       search: imageVerb('search', decodeTerm, decodeSearchOptions, ({ search }) => search),
       login: imageVerb('login', decodeHost, decodeLoginOptions, ({ login }) => login),
+    },
+    volumes: {
+      create: volumeVerb('create volume', ({ createVolume }, { host }, wanted?: CreateVolumeOptions) =>
+        E.map((options: CreateVolumeOptions) => createVolume(options, host.randomId))(
+          decodeCreateVolume(wanted),
+        ),
+      ),
+      list: volumeVerb('list of volumes', ({ listVolumes }) => E.right(listVolumes)),
+      inspect: volumeVerb('inspect volume', ({ inspectVolume }, _, name: string) =>
+        E.map(inspectVolume)(decodeVolumeName(name)),
+      ),
+      remove: volumeVerb('remove volume', ({ removeVolume }, _, name: string, wanted?: RemoveVolumeOptions) =>
+        E.map(([volume, options]: [string, RemoveVolumeOptions]) => removeVolume(volume, options))(
+          paired(decodeVolumeName(name), decodeRemoveVolume(wanted)),
+        ),
+      ),
+      prune: volumeVerb('prune of volumes', ({ pruneVolumes }, _, wanted?: PruneOptions) =>
+        E.map(pruneVolumes)(decodePruneOptions(wanted)),
+      ),
+      export: volumeVerb(
+        'export volume',
+        ({ exportVolume }, _, name: string, target: SaveTarget, wanted?: ExportOptions) =>
+          E.map(([volume, [to, options]]: [string, [SaveTarget, ExportOptions]]) =>
+            exportVolume(volume, to, options),
+          )(paired(decodeVolumeName(name), paired(decodeSaveTarget(target), decodeExportOptions(wanted)))),
+      ),
+      import: volumeVerb(
+        'import volume',
+        ({ importVolume }, _, name: string, source: LoadSource, wanted?: ExportOptions) =>
+          E.map(([volume, [from, options]]: [string, [LoadSource, ExportOptions]]) =>
+            importVolume(volume, from, options),
+          )(paired(decodeVolumeName(name), paired(decodeLoadSource(source), decodeExportOptions(wanted)))),
+      ),
     },
     // What is wrong with this host can be told where nothing can be run, and there above all.
     facts: session.track(

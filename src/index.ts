@@ -9,6 +9,7 @@ import {
   type Container,
   type ContainerInspect,
   type ContainerSummary,
+  type CreateVolumeOptions,
   createEngine as createFpEngine,
   type DetachedContainer,
   type DetachedOptions,
@@ -49,6 +50,7 @@ import {
   type PoolStats,
   type Prepared,
   type PrunedImages,
+  type PrunedVolumes,
   type PruneOptions,
   type PulledImage,
   type PullOptions,
@@ -57,8 +59,10 @@ import {
   type ReadLogOptions,
   type Referrer,
   type ReferrersOptions,
+  type RemoveContainerOptions,
   type RemovedImage,
   type RemoveOptions,
+  type RemoveVolumeOptions,
   type ResultFor,
   type RunOptions,
   type RunOptionsFor,
@@ -74,6 +78,7 @@ import {
   type StoreReport,
   type TopResult,
   type UpdateOptions,
+  type VolumeInfo,
   type WaitCondition,
 } from './fp.ts'
 
@@ -81,6 +86,7 @@ export type {
   ContainerRecord,
   ContainerStats,
   ContainerSummary,
+  CreateVolumeOptions,
   Ended,
   EngineEvent,
   EngineOptions,
@@ -99,9 +105,12 @@ export type {
   OutputOf,
   OutputStream,
   Prepared,
+  PrunedVolumes,
   ReadLogOptions,
   Registries,
   RegistrySettings,
+  RemoveContainerOptions,
+  RemoveVolumeOptions,
   ResultFor,
   ResultOf,
   RunOptionsFor,
@@ -109,6 +118,7 @@ export type {
   StatsRound,
   TopResult,
   UpdateOptions,
+  VolumeInfo,
 } from './fp.ts'
 export { Container, type EngineError, hint, message, SlipwayError } from './fp.ts'
 export type {
@@ -164,7 +174,7 @@ export interface Engine {
   list(): Promise<readonly ContainerSummary[]>
   /** A container in Docker's words: what its record knows. */
   inspect(container: string, options?: InspectContainerOptions): Promise<ContainerInspect>
-  remove(container: string, options?: { readonly force?: boolean }): Promise<string>
+  remove(container: string, options?: RemoveContainerOptions): Promise<string>
   /**
    * Makes an image of a container that runs or was kept: exactly its changes, as one layer over its image. One that runs is held still
    * meanwhile.
@@ -191,6 +201,19 @@ export interface Engine {
   load(source: LoadSource, options?: LoadOptions): Promise<readonly LoadedImage[]>
   images(): Promise<readonly ImageSummary[]>
   removeImage(reference: string, options?: RemoveOptions): Promise<RemovedImage>
+  /** A place for data that outlives containers. One that is there with the same driver options is given as it is. */
+  createVolume(options?: CreateVolumeOptions): Promise<VolumeInfo>
+  /** All volumes, by name. */
+  volumes(): Promise<readonly VolumeInfo[]>
+  inspectVolume(name: string): Promise<VolumeInfo>
+  /** Never one that a container has. */
+  removeVolume(name: string, options?: RemoveVolumeOptions): Promise<void>
+  /** Removes volumes nobody named and no container has; with `all` every one that no container has. */
+  pruneVolumes(options?: PruneOptions): Promise<PrunedVolumes>
+  /** Writes all files of a volume into a tar. */
+  exportVolume(name: string, target: SaveTarget, options?: ExportOptions): Promise<void>
+  /** Makes a tar the content of a volume that is new, or empty: all of it or nothing. */
+  importVolume(name: string, source: LoadSource, options?: ExportOptions): Promise<VolumeInfo>
   /** Gives an image one more name; another image that has it loses it. */
   tag(source: string, name: string): Promise<void>
   inspectImage(reference: string, options?: InspectOptions): Promise<ImageInspect>
@@ -325,6 +348,13 @@ export const createEngine = (options: EngineOptions = {}): Engine => {
     events: async function* (wanted) {
       yield* await promised(engine.events(wanted))
     },
+    createVolume: (wanted) => promised(engine.volumes.create(wanted)),
+    volumes: () => promised(engine.volumes.list()),
+    inspectVolume: (name) => promised(engine.volumes.inspect(name)),
+    removeVolume: (name, wanted) => promised(engine.volumes.remove(name, wanted)),
+    pruneVolumes: (wanted) => promised(engine.volumes.prune(wanted)),
+    exportVolume: (name, target, wanted) => promised(engine.volumes.export(name, target, wanted)),
+    importVolume: (name, source, wanted) => promised(engine.volumes.import(name, source, wanted)),
     facts: () => promised(engine.facts),
     open: () => promised(engine.open),
     close: engine.close,

@@ -13,6 +13,7 @@
 #include "layer/apply_thread.h"
 #include "layer/archive.h"
 #include "layer/flatten.h"
+#include "layer/move.h"
 #include "layer/remove.h"
 #include "layer/staging.h"
 #include "layer/usage.h"
@@ -98,12 +99,13 @@ layer::Limits read_limits(const Napi::Value& value) {
   if (!value.IsObject()) return limits;
   const auto object = value.As<Napi::Object>();
   const Napi::Value entries = object.Get("maxEntries"), bytes = object.Get("maxBytes"),
-                    devices = object.Get("devices");
+                    devices = object.Get("devices"), plain = object.Get("plain");
   if (entries.IsNumber())
     limits.max_entries = static_cast<uint64_t>(entries.As<Napi::Number>().Int64Value());
   if (bytes.IsNumber())
     limits.max_bytes = static_cast<uint64_t>(bytes.As<Napi::Number>().Int64Value());
   if (devices.IsBoolean()) limits.allow_devices = devices.As<Napi::Boolean>();
+  if (plain.IsBoolean()) limits.plain = plain.As<Napi::Boolean>();
   limits.user_namespace = read_namespace(object.Get("userNamespace"));
   return limits;
 }
@@ -347,6 +349,28 @@ Napi::Value sweep_staging(const Napi::CallbackInfo& info) {
   return run(info, job, read_namespace(info[1]));
 }
 
+struct MoveJob {
+  std::string from, into;
+  uint64_t moved = 0;
+  Failure failure;
+
+  void explain(Napi::Object*) const {}
+  void work() { (void)layer::move_entries(from, into, &moved, &failure); }
+  [[nodiscard]] Napi::Object show(Napi::Env env) const {
+    Napi::Object result = ok_object(env);
+    put(result, "entries", as_number(moved));
+    return result;
+  }
+};
+
+// moveEntries(from, into, userNamespace?): all that is in a directory into another one.
+Napi::Value move_entries(const Napi::CallbackInfo& info) {
+  auto job = std::make_shared<MoveJob>();
+  job->from = info[0].As<Napi::String>();
+  job->into = info[1].As<Napi::String>();
+  return run(info, job, read_namespace(info[2]));
+}
+
 struct StagingJob {
   std::string folder, path;
   sys::UniqueFd lock;
@@ -503,6 +527,7 @@ void register_layer(Napi::Env env, Napi::Object exports) {
   exports.Set("compareTrees", Napi::Function::New(env, compare_trees, "compareTrees", layers));
   exports.Set("diskUsage", Napi::Function::New(env, disk_usage, "diskUsage", layers));
   exports.Set("removeTree", Napi::Function::New(env, remove_tree, "removeTree", layers));
+  exports.Set("moveEntries", Napi::Function::New(env, move_entries, "moveEntries", layers));
   exports.Set("sweepStaging", Napi::Function::New(env, sweep_staging, "sweepStaging", layers));
   exports.Set("syncStaging", Napi::Function::New(env, sync_staging, "syncStaging", layers));
   exports.Set("openStaging", Napi::Function::New(env, open_staging, "openStaging", layers));

@@ -97,7 +97,7 @@ bool Applier::apply(const Entry& entry) {
   if (why != nullptr) return refuse(why);
   if (path_.parts.empty())
     return entry.kind == Kind::kDirectory ? directory(entry) : refuse("the root is a directory");
-  const Place place = place_of(path_);
+  const Place place = limits_.plain ? Place::kNode : place_of(path_);
   if (place == Place::kRefused) return refuse("a whiteout is no directory");
   if (place == Place::kIgnored) return true;
   name_ = path_.parts.back();
@@ -162,7 +162,7 @@ bool Applier::directory(const Entry& entry) {
   Directory* directory = stack_.directory(path_);
   if (directory == nullptr) return false;
   const int fd = directory->fd.get();
-  if (path_.parts.empty()) (void)fremovexattr(fd, attributes().implicit);
+  if (path_.parts.empty() && !limits_.plain) (void)fremovexattr(fd, attributes().implicit);
   if (fchown(fd, entry.uid, entry.gid) != 0) return fail_chown(entry);
   if (!set_xattrs(entry, fd)) return false;
   if (fchmod(fd, entry.mode) != 0) return fail("layer_chmod");
@@ -245,7 +245,8 @@ bool Applier::device(const Entry& entry) {
   const dev_t number = fifo ? 0 : makedev(entry.major, entry.minor);
   // In overlay's form this very node is a whiteout; other engines on overlayfs read it the same
   // way.
-  if (kind == S_IFCHR && number == 0) return whiteout(std::string(kWhiteoutPrefix) + name_);
+  if (kind == S_IFCHR && number == 0 && !limits_.plain)
+    return whiteout(std::string(kWhiteoutPrefix) + name_);
   if (!fifo && sys::is_inside_user_namespace()) return skip_device();
   const bool made = make_node("layer_mknod", [this, &entry, kind, number] {
     return mknodat(parent_->fd.get(), name_.c_str(), kind | (entry.mode & 0777), number);
@@ -280,7 +281,7 @@ bool Applier::hard_link(const Entry& entry) {
   const char* why = clean_path(entry.link, &target);
   if (why != nullptr || target.parts.empty())
     return refuse("the hard link's target leads out of the layer or is none");
-  if (place_of(target) == Place::kIgnored)
+  if (!limits_.plain && place_of(target) == Place::kIgnored)
     return refuse("the hard link's target is AUFS bookkeeping");
   if (target.parts == path_.parts) return refuse("the hard link leads to itself");
   const Directory* holder = stack_.parent_of(target, false);
@@ -296,7 +297,7 @@ bool Applier::hard_link(const Entry& entry) {
   const std::string old(target.parts.back());
   struct stat status{}, own{};
   if (missing_holder || fstatat(from.get(), old.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 ||
-      is_whiteout(status)) {
+      (is_whiteout(status) && !limits_.plain)) {
     return pending_link(entry.link);
   }
   if (S_ISDIR(status.st_mode)) return refuse("the hard link's target is a directory");
@@ -310,6 +311,7 @@ bool Applier::hard_link(const Entry& entry) {
 // The target can only be in a layer below, which this layer's directory must not depend on: the
 // stack resolves it.
 bool Applier::pending_link(const std::string& target) {
+  if (limits_.plain) return refuse("the hard link's target is not in the archive before it");
   stats_.pending_links++;
   sys::UniqueFd placeholder;
   const bool made = make_node("layer_link", [this, &placeholder] {

@@ -23,7 +23,7 @@ struct Stats {
 class Applier final : public EntrySink {
  public:
   Applier(const Limits& limits, Failure* failure)
-      : limits_(limits), failure_(failure), stack_(failure) {}
+      : limits_(limits), failure_(failure), stack_(failure, limits.plain) {}
 
   // `exact_mode`: the calling thread's umask is zero, so that a mode given to open(2) is the mode.
   bool open(const char* root, bool exact_mode);

@@ -64,7 +64,7 @@ bool DirStack::open(const char* root) {
   if (!fd) return fail("layer_open_root", errno);
   drop_inherited_acl(fd.get());
   root_path_ = path_of(fd.get());
-  if (fsetxattr(fd.get(), attributes().implicit, "y", 1, 0) != 0)
+  if (!plain_ && fsetxattr(fd.get(), attributes().implicit, "y", 1, 0) != 0)
     return fail("layer_mark_root", errno);
   return push("", std::move(fd), 0, true);
 }
@@ -152,7 +152,7 @@ bool DirStack::replace(const std::string& name, Make make) {
   if (fstatat(top()->fd.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0)
     return fail("layer_stat", errno);
   if (make != Make::kExplicit && S_ISLNK(status.st_mode)) return follow_link(name);
-  const bool whiteout = is_whiteout(status);
+  const bool whiteout = !plain_ && is_whiteout(status);
   if (make == Make::kNothing && whiteout) return fail("layer_lookup", ENOENT);
   if (make != Make::kExplicit && !whiteout) return refuse("a part of its path is no directory");
   if (unlinkat(top()->fd.get(), name.c_str(), 0) != 0) return fail("layer_replace", errno);
@@ -175,7 +175,7 @@ bool DirStack::make_directory(const std::string& name, Make make, bool over_whit
   if (make == Make::kImplicit) {
     implicit++;
     const bool done = fchown(fd.get(), 0, 0) == 0 && fchmod(fd.get(), 0755) == 0 &&
-                      fsetxattr(fd.get(), attributes().implicit, "y", 1, 0) == 0;
+                      (plain_ || fsetxattr(fd.get(), attributes().implicit, "y", 1, 0) == 0);
     if (!done) return fail("layer_implicit_directory", errno);
   }
   return push(name, std::move(fd), depth, true);

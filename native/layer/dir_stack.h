@@ -34,7 +34,8 @@ const char* clean_path(std::string_view name, CleanPath* path);
 
 class DirStack {
  public:
-  explicit DirStack(Failure* failure) : failure_(failure) {}
+  // `plain`: directories are made without notes for overlays.
+  explicit DirStack(Failure* failure, bool plain) : failure_(failure), plain_(plain) {}
 
   bool open(const char* root);
   // The directory that holds the path's last part; makes missing ones when `make` is set. nullptr:
@@ -69,6 +70,7 @@ class DirStack {
   bool fail(const char* step, int error);
 
   Failure* failure_;
+  bool plain_;
   std::vector<Directory> open_;
   std::unordered_map<uint64_t, timespec> times_;
   std::string root_path_;

@@ -26,6 +26,7 @@ struct Limits {
   uint64_t max_entries = 4'000'000;
   uint64_t max_bytes = uint64_t{1} << 40;  // sum of file data
   bool allow_devices = true;
+  bool plain = false;  // not a layer: all names are names, and nothing is left for layers below
   int user_namespace = -1;  // to unpack in, or -1 for the engine's own
 
   static constexpr size_t kPathBytes = 4096;  // PATH_MAX, with the final NUL

@@ -3,7 +3,7 @@ import path from 'node:path'
 import * as E from '#fp/Either'
 import type { TaskEither } from '#fp/TaskEither'
 import type { EngineError } from '../model/errors.ts'
-import type { DecodedOptions } from '../model/options-decoded.ts'
+import type { PlannedOptions } from '../model/options-decoded.ts'
 import { EEXIST, ENOENT } from '../plan/kernel.ts'
 
 /** mkdir(2) with mode 0755 on a thread of our own: 0 or a positive errno. It may never answer, on a dead file system. */
@@ -12,7 +12,7 @@ export type MakeDirectory = (path: string, signal: AbortSignal | undefined) => P
 /** Folders of mode 0755 that belong to us. What is there stays as it is, whatever it is. Fails: SyscallFailed. */
 export const makeBindSources =
   (mkdir: MakeDirectory) =>
-  (options: DecodedOptions, signal?: AbortSignal): TaskEither<EngineError, void> => {
+  (options: PlannedOptions, signal?: AbortSignal): TaskEither<EngineError, void> => {
     const sources = (options.mounts ?? []).flatMap((mount) =>
       mount.type === 'bind' && mount.createSource === true ? [mount.source] : [],
     )

@@ -13,6 +13,7 @@ import { snapshotPaths } from './snapshotter-paths.ts'
 /** Directories of the image store and of the snapshotter. Layers come before stacks, whose files are links to theirs. */
 const OF_IMAGES = ['oci', 'prepared', 'ingest', 'locks', 'layers', 'stacks', 'staging']
 const CONTAINERS = 'containers'
+const VOLUMES = 'volumes'
 /** stat(2), st_blocks. */
 const BLOCK_BYTES = 512
 /** What runs: it need not outlive a reboot, and is no store. */
@@ -32,18 +33,28 @@ export const diskOf = (root: string, native: Pick<LayerAddon, 'diskUsage'>): Dis
     parts: (parts) => attempt('measure images', () => measure(parts.map(placeOf))),
     root: attempt('measure the store', async () => {
       const names = await namesIn(root)
-      const others = names.filter((name) => ![...OF_IMAGES, CONTAINERS, RUNTIME].includes(name))
+      const others = names.filter((name) => ![...OF_IMAGES, CONTAINERS, VOLUMES, RUNTIME].includes(name))
       const containers = path.join(root, CONTAINERS)
       const ids = await namesIn(containers)
+      const volumes = path.join(root, VOLUMES)
+      const volumeNames = await namesIn(volumes)
       const all = [...OF_IMAGES, ...others].map((name) => path.join(root, name))
-      const sizes = await measure([...all, ...ids.map((id) => path.join(containers, id))])
-      const ofContainers = sizes.slice(all.length)
+      const sizes = await measure([
+        ...all,
+        ...ids.map((id) => path.join(containers, id)),
+        ...volumeNames.map((name) => path.join(volumes, name)),
+      ])
+      const ofContainers = sizes.slice(all.length, all.length + ids.length)
+      const ofVolumes = sizes.slice(all.length + ids.length)
+      const perVolume = volumeNames.map((name, index) => ({ name, sizeBytes: ofVolumes[index] ?? 0 }))
       const perContainer = ids.map((id, index) => ({ id, sizeBytes: ofContainers[index] ?? 0 }))
       return {
         imagesBytes: sum(sizes.slice(0, OF_IMAGES.length)),
         containersBytes: sum(ofContainers) + (await ownBlocks(containers)),
+        volumesBytes: sum(ofVolumes) + (await ownBlocks(volumes)),
         otherBytes: sum(sizes.slice(OF_IMAGES.length, all.length)) + (await ownBlocks(root)),
         perContainer,
+        perVolume,
       }
     }),
   }

@@ -1,5 +1,5 @@
 // The host port on the real machine.
-import { readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import path from 'node:path'
 import * as E from '#fp/Either'
@@ -8,7 +8,7 @@ import { cancelled, onAbort } from '../model/abort.ts'
 import type { HostDevice } from '../model/devices.ts'
 import type { EngineError } from '../model/errors.ts'
 import type { HostFacts } from '../model/host-facts.ts'
-import type { DecodedOptions } from '../model/options-decoded.ts'
+import type { PlannedOptions } from '../model/options-decoded.ts'
 import type { Rootfs } from '../model/prepared-image.ts'
 import { statFields } from '../model/process-stat.ts'
 import type { ContainerRecord } from '../model/record.ts'
@@ -207,7 +207,7 @@ const readUserFiles = async (
   addon: Addon,
   facts: HostFacts,
   rootfs: Rootfs,
-  options: DecodedOptions,
+  options: PlannedOptions,
   signal: AbortSignal | undefined,
 ): Promise<E.Either<EngineError, { passwd?: string; group?: string }>> => {
   const found: { passwd?: string; group?: string } = {}
@@ -250,7 +250,7 @@ const readUserFiles = async (
 
 const isMissing = (errno: number): boolean => errno === ENOENT || errno === ENOTDIR
 
-const readHostFiles = (options: DecodedOptions): ReturnType<HostPort['hostFiles']> => {
+const readHostFiles = (options: PlannedOptions): ReturnType<HostPort['hostFiles']> => {
   if (options.network !== 'host' && options.uts !== 'host') return {}
   return { hosts: readText('/etc/hosts'), resolvConf: readText('/etc/resolv.conf'), hostname: hostname() }
 }
@@ -266,7 +266,7 @@ const deviceAt = (source: string, target: string, access: string): HostDevice | 
   return { path: target, type, ...numbers, fileMode: stat.mode & 0o777, uid: stat.uid, gid: stat.gid, access }
 }
 
-const lookUpDevices = (options: DecodedOptions): readonly HostDevice[] => {
+const lookUpDevices = (options: PlannedOptions): readonly HostDevice[] => {
   if (options.security?.privileged === true) return allDevices()
   return (options.devices ?? []).map(({ source, target, permissions }) => {
     const device = deviceAt(source, target, permissions)
@@ -392,6 +392,13 @@ const killProcess = async ({ process: first, bootId }: ContainerRecord, now: str
   }
 }
 
+/** Volumes of containers that removed themselves. */
+const sweepOwned = async (parts: HostParts): Promise<void> => {
+  if (!existsSync(path.join(parts.state.root, 'owned'))) return
+  const { sweepVolumes } = await import('./volumes.ts')
+  await sweepVolumes(parts, new Set())
+}
+
 /** What dead engines left: their containers are killed, their groups, directories and records removed. */
 const sweep = async (parts: HostParts, cleanUp: HostPort['cleanUp']): Promise<void> => {
   forgetGone(parts.state)
@@ -401,7 +408,7 @@ const sweep = async (parts: HostParts, cleanUp: HostPort['cleanUp']): Promise<vo
     const { thawAbandoned } = await import('./freezer.ts')
     thawAbandoned({ addon: parts.addon, runtime: parts.state.runtime, isOver: isOver(parts) })
   }
-  if (dead.length === 0) return
+  if (dead.length === 0) return sweepOwned(parts)
   const engines = new Set(dead.map(({ engine }) => engine))
   const left = parts.state
     .readRecords()
@@ -409,6 +416,8 @@ const sweep = async (parts: HostParts, cleanUp: HostPort['cleanUp']): Promise<vo
   await Promise.all(left.flatMap(({ groups }) => groups.map(killGroup)))
   await Promise.all(left.map((record) => killProcess(record, parts.facts.bootId)))
   await Promise.all(left.map((record) => endRecord(parts.state, record, cleanUp)))
+  const { sweepVolumes } = await import('./volumes.ts')
+  await sweepVolumes(parts, engines)
   await emptyTrash(parts)
   parts.state.removeTornRecords(engines)
   const strays = parts.state.strayContainers(engines)

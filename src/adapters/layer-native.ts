@@ -17,6 +17,7 @@ export const layersInside = (addon: LayerAddon, userNamespace: number): LayerAdd
   compareTrees: (before, after) => addon.compareTrees(before, after, userNamespace),
   diskUsage: (paths) => addon.diskUsage(paths, userNamespace),
   removeTree: (path) => addon.removeTree(path, userNamespace),
+  moveEntries: (from, into) => addon.moveEntries(from, into, userNamespace),
   sweepStaging: (folder) => addon.sweepStaging(folder, userNamespace),
   closeFds: (fds) => addon.closeFds(fds),
   openStaging: (folder) => addon.openStaging(folder),

@@ -16,6 +16,7 @@ import { type HostFacts, holdsAdmin, isOrdinary } from '../model/host-facts.ts'
 import type { ImageSource } from '../model/options.ts'
 import { decodeEngineOptions } from '../model/options-decode.ts'
 import type { PreparedImage } from '../model/prepared-image.ts'
+import { imagesOf } from '../model/record.ts'
 import type { Registries, RegistriesRules } from '../model/registry-settings.ts'
 import type { Addon } from '../native/addon.ts'
 import { jsHost } from '../native/js-host.ts'
@@ -163,6 +164,7 @@ const assemble = (
   const networks = new NetworksAhead(addon, facts.arch, users === undefined ? networksAhead : 0)
   const nothing = new Nothing(addon)
   let loaded: Promise<Images> | undefined
+  let volumes: ReturnType<Ports['volumes']> | undefined
   const images = (): Promise<Images> => {
     loaded ??= openImages(root, addon, () => usersOf(state, detached), registries, journal)
     return loaded
@@ -208,6 +210,10 @@ const assemble = (
     stdio: nativeStdio(addon, facts.arch, nothing),
     detached,
     monitors: monitorsLater({ addon, facts, state, groups: guardianGroups }),
+    volumes: () => {
+      volumes ??= import('./volumes.ts').then(({ volumeStore }) => volumeStore({ addon, facts, state }))
+      return volumes
+    },
     users: new Map(),
     templates: new Map(),
     profiles: new Map(),
@@ -354,9 +360,16 @@ interface ImageUser {
 }
 
 const usersOf = (state: StateDir, detached: DetachedStore): readonly ImageUser[] => [
-  ...state.readRecords().map(({ id, imageId }) => ({ id, imageId })),
-  ...detached.list().containers.map(({ document: { id, image } }) => ({ id, imageId: image.id })),
+  ...state.readRecords().flatMap(({ id, imageId, mounts }) => using(id, imagesOf(imageId, mounts))),
+  ...detached
+    .list()
+    .containers.flatMap(({ document: { id, image, options } }) =>
+      using(id, imagesOf(image.id, options.mounts)),
+    ),
 ]
+
+const using = (id: string, images: readonly string[]): readonly ImageUser[] =>
+  [...new Set(images)].map((imageId) => ({ id, imageId }))
 
 const prepareImage = (
   root: string,

@@ -116,7 +116,7 @@ class Attempt {
   #last: PlannedStage | undefined
   #rest: LaunchPlan | undefined
   #stageCount: number
-  readonly #own: string
+  #own: string
   readonly #say = (text: string): string => renamed(text, this.#plan, this.#own)
   readonly #guardian: number
   #options: FireOptions = { command: '' }
@@ -287,6 +287,7 @@ class Attempt {
     this.#firedNs = this.#addon.nowNs()
     this.#last = stage
     this.#rest = rest?.plan
+    this.#own = rest?.own ?? this.#own
     this.#engineTimes = ''
     this.#stageCount += 1 + (rest?.plan.stages.length ?? 0)
     this.#lastStageDone = false

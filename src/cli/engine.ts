@@ -1,6 +1,6 @@
 // What the command line needs of an engine. main.ts supplies the real one; tests supply a fake.
 import type { TaskEither } from '#fp/TaskEither'
-import type { Called, DetachedOptions, Engine, ImageVerbs } from '../fp.ts'
+import type { Called, DetachedOptions, Engine, ImageVerbs, VolumeVerbs } from '../fp.ts'
 import type { EngineError } from '../model/errors.ts'
 import type { Exit, Timings, Usage } from '../model/exit.ts'
 import type { HostFacts } from '../model/host-facts.ts'
@@ -86,7 +86,7 @@ export interface EngineForCli {
   /** Name, id or unique beginning of an id. Gives the full id. */
   readonly remove: (
     container: string,
-    options: { readonly force: boolean },
+    options: { readonly force: boolean; readonly volumes?: boolean },
   ) => TaskEither<EngineError, string>
   readonly inspect: Engine['inspect']
   readonly commit: Engine['commit']
@@ -96,6 +96,7 @@ export interface EngineForCli {
   readonly containers: Engine['containers']
   readonly events: Engine['events']
   readonly images: ImageVerbs
+  readonly volumes: VolumeVerbs
   readonly facts: () => TaskEither<EngineError, HostFacts>
   readonly store: () => TaskEither<EngineError, StoreSummary>
   /** Finishes what a start left for later, such as deleting a writable layer. Never fails. */

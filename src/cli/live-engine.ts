@@ -45,6 +45,7 @@ export const liveEngine = (
     containers: engine.containers,
     events: engine.events,
     images: engine.images,
+    volumes: engine.volumes,
     facts: () => engine.facts,
     store: () =>
       pipe(

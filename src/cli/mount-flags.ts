@@ -1,11 +1,16 @@
 // The values of --volume, --mount and --tmpfs as mount options of the library.
 import * as E from '#fp/Either'
 import type { EngineError, InvalidOption, Unsupported } from '../model/errors.ts'
-import type { MountOption } from '../model/options.ts'
+import { lookUp } from '../model/look-up.ts'
+import type { MountIdMap, MountIdMaps, MountOption } from '../model/options.ts'
+import { isVolumeName } from '../model/volume.ts'
 
 type Result<A> = E.Either<EngineError, A>
 type Bind = Extract<MountOption, { type: 'bind' }>
+type Volume = Extract<MountOption, { type: 'volume' }>
 type Tmpfs = Extract<MountOption, { type: 'tmpfs' }>
+type Image = Extract<MountOption, { type: 'image' }>
+type Propagation = NonNullable<Bind['propagation']>
 
 const invalid = (option: string, value: string, why: string): E.Either<InvalidOption, never> =>
   E.left({ _tag: 'InvalidOption', option, value, why })
@@ -23,40 +28,93 @@ const PROPAGATIONS: ReadonlySet<string> = new Set([
 /** Docker Desktop's consistency words: Linux has one consistency, so they change nothing there and here. */
 const CONSISTENCY: ReadonlySet<string> = new Set(['consistent', 'cached', 'delegated', 'default'])
 
-/** `HOST:PATH[:OPTIONS]`. A HOST that starts with a dot is taken relative to `cwd`; a missing one is created. */
+/**
+ * `HOST:PATH[:OPTIONS]`, `NAME:PATH[:OPTIONS]` or `PATH`, a volume of the container's own. A HOST that starts with a dot is taken
+ * relative to `cwd`; a missing one is created, as a missing volume is.
+ */
 export const parseVolume = (value: string, cwd: string): Result<MountOption> => {
   const parts = value.split(':')
   const [source = '', target, options = ''] = parts
-  if (parts.length > 3) return invalid('--volume', value, 'too many colons; the form is HOST:PATH[:OPTIONS]')
-  if (target === undefined)
-    return unsupported(`--volume ${value}`, 'there are no anonymous volumes so far; write HOST:PATH')
+  if (parts.length > 3)
+    return invalid('--volume', value, 'too many colons; the form is [HOST|NAME:]PATH[:OPTIONS]')
+  const words = options === '' ? [] : options.split(',')
+  if (target === undefined) return ownVolume(value)
   if (!target.startsWith('/')) return invalid('--volume', value, 'the path inside must be absolute')
+  if (source === '')
+    return invalid('--volume', value, 'the path on the host, or the name of a volume, is empty')
   const host = hostPath(source, cwd)
-  if (host === undefined)
-    return source === ''
-      ? invalid('--volume', value, 'the path on the host is empty')
-      : unsupported(`--volume ${value}`, `${source} names a volume, and there are none so far; a path works`)
-  const bind: Bind = { type: 'bind', source: host, target, createSource: true }
-  return withVolumeOptions(bind, value, options === '' ? [] : options.split(','))
+  if (host !== undefined)
+    return withBindOptions({ type: 'bind', source: host, target, createSource: true }, value, words)
+  if (!isVolumeName(source))
+    return invalid(
+      '--volume',
+      value,
+      `${JSON.stringify(source)} is no name of a volume; a path begins with / or ./`,
+    )
+  return withVolumeOptions({ type: 'volume', source, target }, value, words)
 }
+
+const ownVolume = (value: string): Result<Volume> =>
+  value.startsWith('/')
+    ? E.right({ type: 'volume', target: value })
+    : invalid('--volume', value, 'a volume without a name is written as an absolute path inside')
 
 const hostPath = (source: string, cwd: string): string | undefined => {
   if (source.startsWith('/')) return source
   return /^\.\.?(\/|$)/.test(source) ? `${cwd}/${source}` : undefined
 }
 
-const withVolumeOptions = (bind: Bind, value: string, options: readonly string[]): Result<Bind> => {
+/** Words that change nothing: no file gets a SELinux label here, and no container is confined by one. */
+const NO_MATTER: ReadonlySet<string> = new Set(['rw', 'z', 'Z', ...CONSISTENCY])
+
+const withBindOptions = (bind: Bind, value: string, options: readonly string[]): Result<Bind> => {
   let mount = bind
   for (const option of options) {
     if (option === 'ro') mount = { ...mount, readonly: true }
-    else if (PROPAGATIONS.has(option))
-      mount = { ...mount, propagation: option as NonNullable<Bind['propagation']> }
-    else if (option === 'z' || option === 'Z')
-      return unsupported(`--volume ${value}`, 'files get no SELinux labels; leave z and Z out')
-    else if (option !== 'rw' && option !== 'rbind' && !CONSISTENCY.has(option))
+    else if (PROPAGATIONS.has(option)) mount = { ...mount, propagation: option as Propagation }
+    else if (isIdmap(option)) {
+      const maps = parseIdmap('--volume', value, option)
+      if (E.isLeft(maps)) return maps
+      mount = { ...mount, idmap: maps.right }
+    } else if (option !== 'rbind' && !NO_MATTER.has(option))
       return invalid('--volume', value, `${JSON.stringify(option)} is not an option of a bind mount`)
   }
   return E.right(mount)
+}
+
+const withVolumeOptions = (volume: Volume, value: string, options: readonly string[]): Result<Volume> => {
+  let mount = volume
+  for (const option of options) {
+    if (option === 'ro') mount = { ...mount, readonly: true }
+    else if (option === 'nocopy') mount = { ...mount, nocopy: true }
+    else if (isIdmap(option)) {
+      const maps = parseIdmap('--volume', value, option)
+      if (E.isLeft(maps)) return maps
+      mount = { ...mount, idmap: maps.right }
+    } else if (!NO_MATTER.has(option))
+      return invalid('--volume', value, `${JSON.stringify(option)} is not an option of a volume`)
+  }
+  return E.right(mount)
+}
+
+const isIdmap = (option: string): boolean => option === 'idmap' || option.startsWith('idmap=')
+
+/** `idmap` or `idmap=uids=FROM-TO-SIZE#…;gids=FROM-TO-SIZE#…`, as podman writes it. */
+const parseIdmap = (flag: string, value: string, option: string): Result<MountIdMaps> => {
+  const [, text] = split(option)
+  if (text === undefined || text === 'true') return E.right(true)
+  const [, uids = '', gids = ''] = /^uids=([^;]+);gids=([^;]+)$/.exec(text) ?? []
+  const maps = { uids: idMaps(uids), gids: idMaps(gids) }
+  return maps.uids === undefined || maps.gids === undefined
+    ? invalid(flag, value, 'the form is idmap=uids=FROM-TO-SIZE;gids=FROM-TO-SIZE, several separated by #')
+    : E.right({ uids: maps.uids, gids: maps.gids })
+}
+
+const idMaps = (text: string): readonly MountIdMap[] | undefined => {
+  const maps = text.split('#').map((map) => /^(\d{1,10})-(\d{1,10})-(\d{1,10})$/.exec(map))
+  return maps.every((map) => map !== null)
+    ? maps.map(([, from, to, size]) => ({ from: Number(from), to: Number(to), size: Number(size) }))
+    : undefined
 }
 
 /** `PATH[:OPTIONS]`, options as mount(8) spells them. `size` and `mode` are understood, the rest is passed on. */
@@ -89,21 +147,29 @@ export const split = (text: string): readonly [string, string?] => {
   return equals < 0 ? [text] : [text.slice(0, equals), text.slice(equals + 1)]
 }
 
+/** What `--mount` says: the last value of each key, and all of those that may be repeated. */
+interface Settings {
+  readonly value: string
+  readonly cwd: string
+  readonly one: ReadonlyMap<string, string>
+  readonly all: ReadonlyMap<string, readonly string[]>
+}
+
 /** `type=bind,source=/a,target=/b,readonly`. Values with a comma are quoted as a whole: `"source=/a,b"`. */
-export const parseMount = (value: string): Result<MountOption> => {
+export const parseMount = (value: string, cwd: string): Result<MountOption> => {
   const fields = csvFields(value)
   if (fields === undefined) return invalid('--mount', value, 'a quotation mark is not closed')
-  const settings = new Map<string, string>()
+  const one = new Map<string, string>()
+  const all = new Map<string, readonly string[]>()
   for (const field of fields) {
     const [rawName, argument = 'true'] = split(field)
     const name = KEY_ALIASES.get(rawName.toLowerCase()) ?? rawName.toLowerCase()
     if (!KNOWN_KEYS.has(name))
-      return name.startsWith('volume-') || name.startsWith('image-')
-        ? unsupported(`--mount ${name}`, 'only bind and tmpfs mounts work so far')
-        : invalid('--mount', value, `${JSON.stringify(rawName)} is not a key of a mount`)
-    settings.set(name, argument)
+      return invalid('--mount', value, `${JSON.stringify(rawName)} is not a key of a mount`)
+    one.set(name, argument)
+    all.set(name, [...(all.get(name) ?? []), argument])
   }
-  return mountOf(value, settings)
+  return mountOf({ value, cwd, one, all })
 }
 
 const KEY_ALIASES: ReadonlyMap<string, string> = new Map([
@@ -112,17 +178,27 @@ const KEY_ALIASES: ReadonlyMap<string, string> = new Map([
   ['destination', 'target'],
   ['ro', 'readonly'],
 ])
+
+/** Keys that belong to one type begin with its name. */
 const KNOWN_KEYS: ReadonlySet<string> = new Set([
   'type',
   'source',
   'target',
   'readonly',
   'consistency',
+  'idmap',
   'bind-propagation',
   'bind-recursive',
   'bind-nonrecursive',
+  'bind-create-src',
+  'volume-driver',
+  'volume-label',
+  'volume-nocopy',
+  'volume-opt',
+  'volume-subpath',
   'tmpfs-size',
   'tmpfs-mode',
+  'image-subpath',
 ])
 
 /** One record of comma-separated values (RFC 4180); `undefined` when a quotation mark stays open. */
@@ -142,70 +218,154 @@ export const csvFields = (text: string): readonly string[] | undefined => {
   return quoted ? undefined : [...fields, field]
 }
 
-const mountOf = (value: string, settings: ReadonlyMap<string, string>): Result<MountOption> => {
-  const type = settings.get('type') ?? 'volume'
-  const target = settings.get('target')
-  if (type !== 'bind' && type !== 'tmpfs')
-    return unsupported(`--mount type=${type}`, 'only bind and tmpfs mounts work so far')
+const TYPES = ['bind', 'volume', 'tmpfs', 'image'] as const
+type Type = (typeof TYPES)[number]
+
+const isType = (type: string): type is Type => (TYPES as readonly string[]).includes(type)
+
+const mountOf = (settings: Settings): Result<MountOption> => {
+  const { value, one } = settings
+  const type = one.get('type') ?? 'volume'
+  const target = one.get('target')
+  if (!isType(type))
+    return type === 'npipe' || type === 'cluster'
+      ? unsupported(`--mount type=${type}`, 'it concerns Windows, or swarms')
+      : invalid(
+          '--mount',
+          value,
+          `${JSON.stringify(type)} is no type of a mount; there are ${TYPES.join(', ')}`,
+        )
   if (target === undefined || !target.startsWith('/'))
     return invalid('--mount', value, 'target must be an absolute path')
-  const foreign = [...settings.keys()].find((key) => key.startsWith(type === 'bind' ? 'tmpfs-' : 'bind-'))
+  const foreign = [...one.keys()].find((key) => isForeign(key, type))
   if (foreign !== undefined) return invalid('--mount', value, `${foreign} does not go with type=${type}`)
-  const readonly = flag(settings.get('readonly'))
-  if (readonly === undefined) return invalid('--mount', value, 'readonly must be true or false')
-  return type === 'bind'
-    ? bindMount(value, settings, target, readonly)
-    : tmpfsMount(value, settings, target, readonly)
+  for (const name of FLAGS)
+    if (flag(one.get(name)) === undefined) return invalid('--mount', value, `${name} must be true or false`)
+  return MOUNTS[type](settings, { target, ...(flag(one.get('readonly')) === true ? { readonly: true } : {}) })
 }
+
+const FLAGS = ['readonly', 'bind-nonrecursive', 'bind-create-src', 'volume-nocopy'] as const
+
+const isForeign = (key: string, type: Type): boolean =>
+  TYPES.some((other) => other !== type && key.startsWith(`${other}-`)) ||
+  (key === 'idmap' && type !== 'bind' && type !== 'volume')
 
 const flag = (text: string | undefined): boolean | undefined => {
   if (text === undefined || text === 'false' || text === '0') return false
   return text === 'true' || text === '1' ? true : undefined
 }
 
-const bindMount = (
-  value: string,
-  settings: ReadonlyMap<string, string>,
-  target: string,
-  readonly: boolean,
-): Result<Bind> => {
-  const source = settings.get('source')
-  if (source === undefined || !source.startsWith('/'))
-    return invalid('--mount', value, 'source must be an absolute path')
-  const recursive = settings.get('bind-recursive') ?? 'enabled'
-  if (recursive !== 'enabled' && recursive !== 'disabled')
-    return unsupported(`--mount bind-recursive=${recursive}`, 'only enabled and disabled work so far')
-  const propagation = settings.get('bind-propagation')
+interface Common {
+  readonly target: string
+  readonly readonly?: true
+}
+
+const idmapOf = ({ value, one }: Settings): Result<{ readonly idmap?: MountIdMaps }> => {
+  const text = one.get('idmap')
+  if (text === undefined) return E.right({})
+  return E.map((idmap: MountIdMaps) => ({ idmap }))(parseIdmap('--mount', value, `idmap=${text}`))
+}
+
+const RECURSIVE = {
+  enabled: {},
+  disabled: { recursive: false },
+  writable: { recursive: 'writable' },
+  readonly: { recursive: 'readonly' },
+} as const
+
+const bindMount = (settings: Settings, common: Common): Result<Bind> => {
+  const { value, cwd, one } = settings
+  const source = hostPath(one.get('source') ?? '', cwd)
+  if (source === undefined) return invalid('--mount', value, 'source must be an absolute path')
+  const word = one.get('bind-recursive') ?? 'enabled'
+  const recursive = lookUp<(typeof RECURSIVE)[keyof typeof RECURSIVE]>(RECURSIVE, word)
+  if (recursive === undefined)
+    return invalid('--mount', value, `bind-recursive is one of ${Object.keys(RECURSIVE).join(', ')}`)
+  const propagation = one.get('bind-propagation')
   if (propagation !== undefined && !PROPAGATIONS.has(propagation))
     return invalid('--mount', value, `${JSON.stringify(propagation)} is not a propagation`)
-  const flat = recursive === 'disabled' || flag(settings.get('bind-nonrecursive')) === true
+  const idmap = idmapOf(settings)
+  if (E.isLeft(idmap)) return idmap
   return E.right({
     type: 'bind',
     source,
-    target,
-    ...(readonly ? { readonly } : {}),
-    ...(flat ? { recursive: false } : {}),
-    ...(propagation === undefined ? {} : { propagation: propagation as NonNullable<Bind['propagation']> }),
+    ...common,
+    ...recursive,
+    ...(flag(one.get('bind-nonrecursive')) === true ? { recursive: false } : {}),
+    ...(flag(one.get('bind-create-src')) === true ? { createSource: true } : {}),
+    ...(propagation === undefined ? {} : { propagation: propagation as Propagation }),
+    ...idmap.right,
   })
 }
 
-const tmpfsMount = (
-  value: string,
-  settings: ReadonlyMap<string, string>,
-  target: string,
-  readonly: boolean,
-): Result<Tmpfs> => {
-  if (settings.has('source')) return invalid('--mount', value, 'a tmpfs has no source')
-  const size = settings.get('tmpfs-size')
-  const modeText = settings.get('tmpfs-mode')
+const volumeMount = (settings: Settings, common: Common): Result<Volume> => {
+  const { value, one, all } = settings
+  const source = one.get('source')
+  const driver = one.get('volume-driver') ?? 'local'
+  if (driver !== 'local')
+    return unsupported(`--mount volume-driver=${driver}`, 'volumes have the driver local alone')
+  if (source !== undefined && !isVolumeName(source))
+    return invalid(
+      '--mount',
+      value,
+      `${JSON.stringify(source)} is no name of a volume; type=bind takes a path`,
+    )
+  const idmap = idmapOf(settings)
+  if (E.isLeft(idmap)) return idmap
+  const subpath = one.get('volume-subpath')
+  return E.right({
+    type: 'volume',
+    ...(source === undefined ? {} : { source }),
+    ...common,
+    ...(flag(one.get('volume-nocopy')) === true ? { nocopy: true } : {}),
+    ...(subpath === undefined ? {} : { subpath }),
+    ...pairsOf('driverOptions', all.get('volume-opt')),
+    ...pairsOf('labels', all.get('volume-label')),
+    ...idmap.right,
+  })
+}
+
+/** `KEY=VALUE` each; without one the value is empty. */
+export const pairs = (texts: readonly string[]): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    texts.map((text) => {
+      const [key, value = ''] = split(text)
+      return [key, value]
+    }),
+  )
+
+const pairsOf = (
+  name: 'driverOptions' | 'labels',
+  texts: readonly string[] | undefined,
+): Partial<Pick<Volume, 'driverOptions' | 'labels'>> => (texts === undefined ? {} : { [name]: pairs(texts) })
+
+const tmpfsMount = ({ value, one }: Settings, common: Common): Result<Tmpfs> => {
+  if (one.has('source')) return invalid('--mount', value, 'a tmpfs has no source')
+  const size = one.get('tmpfs-size')
+  const modeText = one.get('tmpfs-mode')
   const mode = modeText === undefined ? undefined : octal(modeText)
   if (modeText !== undefined && mode === undefined)
     return invalid('--mount', value, 'tmpfs-mode must be octal, e.g. 1777')
   return E.right({
     type: 'tmpfs',
-    target,
-    ...(readonly ? { readonly } : {}),
+    ...common,
     ...(size === undefined ? {} : { size }),
     ...(mode === undefined ? {} : { mode }),
   })
+}
+
+const imageMount = ({ value, one }: Settings, { target }: Common): Result<Image> => {
+  const source = one.get('source')
+  if (source === undefined || source === '') return invalid('--mount', value, 'source must name an image')
+  if (flag(one.get('readonly') ?? 'true') !== true)
+    return invalid('--mount', value, 'the files of an image are shown read-only')
+  const subpath = one.get('image-subpath')
+  return E.right({ type: 'image', source, target, ...(subpath === undefined ? {} : { subpath }) })
+}
+
+const MOUNTS: Readonly<Record<Type, (settings: Settings, common: Common) => Result<MountOption>>> = {
+  bind: bindMount,
+  volume: volumeMount,
+  tmpfs: tmpfsMount,
+  image: imageMount,
 }

@@ -2,14 +2,14 @@
 import { createInterface } from 'node:readline'
 import * as E from '#fp/Either'
 import type { EngineError } from '../model/errors.ts'
-import type { PrunedImages, PruneOptions } from '../model/image-verbs.ts'
+import type { PrunedImages } from '../model/image-verbs.ts'
+import { meetsConditions, type PruneConditions } from '../model/prune-conditions.ts'
+import type { PrunedVolumes } from '../model/volume-verbs.ts'
 import type { Context } from './command.ts'
-import type { ContainerSummary, EngineForCli } from './engine.ts'
+import type { EngineForCli } from './engine.ts'
 import { humanBytes } from './human.ts'
 
 export const pruneForce = { kind: 'boolean', short: 'f', help: 'Do not ask' } as const
-
-export type Conditions = Pick<PruneOptions, 'untilMs' | 'labels'>
 
 /** Only `y` is a yes; the end of the input is a no. */
 export const confirmed = async (
@@ -35,12 +35,12 @@ export interface PrunedContainers {
 /** Removes every container that has ended, or never ran, and meets all conditions. One that another command removes, or that runs again, is passed over. */
 export const pruneContainers = async (
   engine: EngineForCli,
-  conditions: Conditions,
+  conditions: PruneConditions,
 ): Promise<E.Either<EngineError, PrunedContainers>> => {
   const listed = await engine.list()()
   if (E.isLeft(listed)) return listed
   const ended = listed.right.filter(({ status }) => status === 'stopped' || status === 'created')
-  const wanted = ended.filter((container) => meets(container, conditions))
+  const wanted = ended.filter((container) => meetsConditions(container, conditions))
   if (wanted.length === 0) return E.right({ ids: [], reclaimedBytes: 0 })
   const usage = await engine.usage()
   if (E.isLeft(usage)) return usage
@@ -55,16 +55,6 @@ export const pruneContainers = async (
 }
 const MEANWHILE: ReadonlySet<EngineError['_tag']> = new Set(['ContainerNotFound', 'WrongStatus'])
 
-const meets = (
-  { createdMs, labels: own }: ContainerSummary,
-  { untilMs = Number.POSITIVE_INFINITY, labels = [] }: Conditions,
-): boolean =>
-  createdMs < untilMs &&
-  labels.every(({ key, value, not = false }) => {
-    const has = Object.hasOwn(own, key) && (value === undefined || own[key] === value)
-    return has !== not
-  })
-
 /** In Docker's words; nothing where nothing was removed. */
 export const containersText = ({ ids }: PrunedContainers): string =>
   ids.length === 0 ? '' : `Deleted Containers:\n${ids.map((id) => `${id}\n`).join('')}\n`
@@ -73,6 +63,9 @@ export const imagesText = ({ untagged, deleted }: PrunedImages): string => {
   const lines = [...untagged.map((name) => `untagged: ${name}\n`), ...deleted.map((id) => `deleted: ${id}\n`)]
   return lines.length === 0 ? '' : `Deleted Images:\n${lines.join('')}\n`
 }
+
+export const volumesText = ({ removed }: PrunedVolumes): string =>
+  removed.length === 0 ? '' : `Deleted Volumes:\n${removed.map((name) => `${name}\n`).join('')}\n`
 
 export const reclaimedText = (bytes: number): string => `Total reclaimed space: ${humanBytes(bytes)}\n`
 export const POSTPONED =

@@ -5,7 +5,6 @@ const later = (why: string) => ({ yet: true, why }) as const
 const never = (why: string) => ({ yet: false, why }) as const
 
 const NO_BRIDGE = 'containers have the network none or host so far'
-const NO_VOLUMES = 'there are no named volumes so far; bind mounts work'
 const NO_BLOCK_LIMITS = 'block device limits are not there so far'
 const WINDOWS = 'it concerns Windows containers'
 
@@ -115,16 +114,23 @@ export const runFlags = {
   volume: {
     kind: 'list',
     short: 'v',
-    value: 'HOST:PATH[:OPTIONS]',
+    value: '[HOST|NAME:]PATH[:OPTIONS]',
     group: FILES,
-    help: 'Show a file or folder of the host at PATH',
+    help: 'Show a file or folder of the host, or a volume, at PATH',
   },
   mount: {
     kind: 'list',
     value: 'KEY=VALUE,...',
     group: FILES,
-    help: 'Mount in the long form (type=bind or type=tmpfs)',
+    help: 'Mount in the long form (type=bind, volume, tmpfs or image)',
   },
+  'volumes-from': {
+    kind: 'list',
+    value: 'CONTAINER[:ro]',
+    group: FILES,
+    help: 'Mount what another container has mounted',
+  },
+  'volume-driver': { kind: 'text', value: 'local', group: FILES, help: 'Only local, the default' },
   tmpfs: {
     kind: 'list',
     value: 'PATH[:OPTIONS]',
@@ -350,8 +356,6 @@ export const runFlags = {
     unsupported: later('the writable layer has no size limit so far'),
   },
   'use-api-socket': { kind: 'boolean', help: '', unsupported: later('there is no API socket so far') },
-  'volume-driver': { kind: 'text', help: '', unsupported: later(NO_VOLUMES) },
-  'volumes-from': { kind: 'list', help: '', unsupported: later(NO_VOLUMES) },
 } as const satisfies FlagTable
 
 export type RunFlags = typeof runFlags

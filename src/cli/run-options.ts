@@ -267,11 +267,15 @@ const variables = (f: F, around: Surroundings): Part => {
 const mounts = (f: F, cwd: string): Part => {
   const parsed = [
     ...f.volume.map((value) => parseVolume(value, cwd)),
-    ...f.mount.map(parseMount),
+    ...f.mount.map((value) => parseMount(value, cwd)),
     ...f.tmpfs.map(parseTmpfs),
   ]
   const all = sequence<MountOption>(parsed)
-  return E.isLeft(all) ? all : E.right(given({ mounts: nonEmpty(all.right) }))
+  if (E.isLeft(all)) return all
+  const driver = f['volume-driver'] ?? 'local'
+  if (driver !== 'local')
+    return unsupported(`--volume-driver ${driver}`, 'volumes have the driver local alone')
+  return E.right(given({ mounts: nonEmpty(all.right), volumesFrom: nonEmpty(f['volumes-from']) }))
 }
 
 const sequence = <A>(results: readonly Result<A>[]): Result<readonly A[]> => {

@@ -6,6 +6,7 @@ import type { Exit, Timings, Usage } from '../model/exit.ts'
 import { signalName, signalNumber } from '../model/signals.ts'
 import { killFile } from '../plan/launch/cgroup.ts'
 import { nameOf } from './names.ts'
+import { dropOwn } from './own-volumes.ts'
 import type { LaunchedProcess, ProcessEnd } from './ports/launcher.ts'
 import type { OpenStdio, OutputStream } from './ports/stdio.ts'
 import type { Ports } from './ports.ts'
@@ -176,6 +177,7 @@ export class Container {
     await alone
     const { record, cleanup } = this.#prepared
     await host.cleanUp(cleanup, this.id, this.#process.held)
+    if (!record.keep) await dropOwn(this.#ports, this.#prepared.volumes)
     if (record.keep) this.#keep(exitCode)
     else if (this.#prepared.request.options.name !== undefined) host.state.freeName(record.name, this.id)
   }

@@ -6,9 +6,10 @@ import * as TE from '#fp/TaskEither'
 import { statusOf } from '../model/container-status.ts'
 import type { EngineError } from '../model/errors.ts'
 import type { LinuxResources } from '../model/oci-spec.ts'
-import { type ContainerRecord, findRecord, RECORD_VERSION } from '../model/record.ts'
+import { type ContainerRecord, findRecord, ownVolumes, RECORD_VERSION } from '../model/record.ts'
 import { removeContainer as removeDetached } from './detached/remove.ts'
 import { nameOf } from './names.ts'
+import { dropOwn } from './own-volumes.ts'
 import type { DetachedContainer } from './ports/detached.ts'
 import type { Ports } from './ports.ts'
 
@@ -85,16 +86,23 @@ export const findContainer = (ports: Ports, wanted: string): E.Either<EngineErro
   return E.left('_tag' in found ? found : { _tag: 'ContainerNotFound', container: wanted })
 }
 
+export interface RemoveContainerOptions {
+  /** One that runs, too. */
+  readonly force?: boolean
+  /** Also the volumes nobody gave a name. */
+  readonly volumes?: boolean
+}
+
 /** Removes a stopped container, or with `force` a running one. Fails: ContainerNotFound, AmbiguousContainer, WrongStatus. */
 export const removeContainer =
-  (wanted: string, force: boolean) =>
+  (wanted: string, { force = false, volumes = false }: RemoveContainerOptions = {}) =>
   (ports: Ports): TaskEither<EngineError, string> => {
     const container = findContainer(ports, wanted)
     if (E.isLeft(container)) return TE.left(container.left)
     const found = container.right
     if (isDetached(found))
       return pipe(
-        removeDetached(found.id, force)(ports),
+        removeDetached(found.id, { force, volumes })(ports),
         TE.map(() => {
           ports.host.state.change(found.id, undefined)
           return found.id
@@ -110,15 +118,22 @@ export const removeContainer =
       })
     }
     return pipe(
-      TE.fromTask(() => discard(ports, found, running)),
+      TE.fromTask(() => discard(ports, found, running, volumes)),
       TE.map(() => found.id),
     )
   }
 
-const discard = async ({ host }: Ports, record: ContainerRecord, running: boolean): Promise<void> => {
+const discard = async (
+  ports: Ports,
+  record: ContainerRecord,
+  running: boolean,
+  withVolumes: boolean,
+): Promise<void> => {
+  const { host } = ports
   if (running) await Promise.all(record.groups.map((group) => host.killGroup(group)))
   const overlays = host.overlaysOf(record.id)
   await host.cleanUp({ ...record, overlays, record: host.state.recordPath(record.id), keep: false })
   host.state.freeName(record.name, record.id)
   host.state.change(record.id, undefined)
+  if (withVolumes) await dropOwn(ports, ownVolumes(record))
 }

@@ -4,11 +4,11 @@ import * as TE from '#fp/TaskEither'
 import type { EngineError } from '../model/errors.ts'
 import { type Descriptor, nameOf, timeOfMaking } from '../model/image.ts'
 import type { PreparedRecord } from '../model/image-record.ts'
-import type { DiskUsage, ImageUsage } from '../model/image-verbs.ts'
+import type { DiskUsage, ImageUsage, UsageTotal } from '../model/image-verbs.ts'
 import type { ContainerSummary } from './containers.ts'
 import { printable } from './images-open.ts'
 import { mark } from './images-sweep.ts'
-import type { ImagePart } from './ports/disk.ts'
+import type { ImagePart, RootUsage } from './ports/disk.ts'
 import type { ImagePorts, ImageProgram } from './ports/images.ts'
 
 export interface UsingContainer {
@@ -26,7 +26,10 @@ interface Parted {
 }
 
 export const imageUsage =
-  (containers: readonly UsingContainer[]): ImageProgram<DiskUsage> =>
+  (
+    containers: readonly UsingContainer[],
+    volumeUsers: ReadonlyMap<string, readonly string[]>,
+  ): ImageProgram<DiskUsage> =>
   (ports) =>
     pipe(
       TE.Do,
@@ -56,12 +59,30 @@ export const imageUsage =
             sizeBytes: root.containersBytes,
             reclaimableBytes: idle.reduce((total, { sizeBytes }) => total + sizeBytes, 0),
           },
+          volumes: volumesUsage(root, volumeUsers),
           otherBytes: root.otherBytes,
           perImage: images.map((image) => usageOf(image, sizes, owners)),
           perContainer: root.perContainer,
+          perVolume: root.perVolume.map((volume) => ({
+            ...volume,
+            containers: volumeUsers.get(volume.name)?.length ?? 0,
+          })),
         }
       }),
     )
+
+const volumesUsage = (
+  { perVolume, volumesBytes }: RootUsage,
+  users: ReadonlyMap<string, readonly string[]>,
+): UsageTotal => {
+  const idle = perVolume.filter(({ name }) => !users.has(name))
+  return {
+    count: perVolume.length,
+    active: perVolume.length - idle.length,
+    sizeBytes: volumesBytes,
+    reclaimableBytes: idle.reduce((total, { sizeBytes }) => total + sizeBytes, 0),
+  }
+}
 
 const partedImages = (
   ports: ImagePorts,

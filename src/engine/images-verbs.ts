@@ -86,7 +86,10 @@ export interface Images {
   ) => TaskEither<EngineError, void>
   readonly compare: (before: string, after: string) => TaskEither<EngineError, readonly FileChange[]>
   readonly prune: (options?: PruneOptions) => TaskEither<EngineError, PrunedImages>
-  readonly usage: (containers: readonly UsingContainer[]) => TaskEither<EngineError, DiskUsage>
+  readonly usage: (
+    containers: readonly UsingContainer[],
+    volumeUsers: ReadonlyMap<string, readonly string[]>,
+  ) => TaskEither<EngineError, DiskUsage>
   readonly check: (options?: CheckOptions) => TaskEither<EngineError, StoreReport>
   readonly push: (reference: string, options?: PushOptions) => TaskEither<EngineError, readonly PushedImage[]>
   readonly tags: (repository: string, options?: AskOptions) => TaskEither<EngineError, readonly string[]>
@@ -119,7 +122,7 @@ export const imageVerbs = (ports: ImagePorts): Images => ({
   export: (files, target, options) => exportFiles(files, target, options)(ports),
   compare: (before, after) => compareImages(before, after)(ports),
   prune: (options) => pruneImages(options)(ports),
-  usage: (containers) => imageUsage(containers)(ports),
+  usage: (containers, volumeUsers) => imageUsage(containers, volumeUsers)(ports),
   check: (options) => checkStore(options)(ports),
   push: (reference, options) => push(reference, options)(ports),
   tags: (repository, options) => listTags(repository, options)(ports),

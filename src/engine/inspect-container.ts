@@ -144,7 +144,7 @@ const sizesOf = (
 ): TE.TaskEither<EngineError, Pick<ContainerInspect, 'SizeRw' | 'SizeRootFs'>> =>
   pipe(
     TE.Do,
-    TE.bind('usage', () => images.usage(all)),
+    TE.bind('usage', () => images.usage(all, new Map())),
     TE.bind('list', () => images.list()),
     TE.map(({ usage, list }) => {
       const SizeRw = usage.perContainer.find((container) => container.id === id)?.sizeBytes ?? 0

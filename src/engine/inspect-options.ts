@@ -8,7 +8,7 @@ import type {
 import { isObject } from '../model/decode.ts'
 import type { HealthCheck } from '../model/health.ts'
 import type { ImageInspect } from '../model/image-verbs.ts'
-import type { BindMount, DecodedMount, DecodedOptions } from '../model/options-decoded.ts'
+import type { BindMount, DecodedMount, DecodedOptions, TmpfsMount } from '../model/options-decoded.ts'
 
 const SHORT_ID = 12
 /** Docker's, where none is asked for. */
@@ -145,11 +145,11 @@ const isBind = (mount: DecodedMount): mount is BindMount => mount.type === 'bind
 
 const tmpfsOf = (mounts: readonly DecodedMount[]): Readonly<Record<string, string>> | null => {
   const entries = mounts.flatMap((mount) =>
-    isBind(mount) ? [] : [[mount.target, tmpfsMode(mount)] as const],
+    mount.type === 'tmpfs' ? [[mount.target, tmpfsMode(mount)] as const] : [],
   )
   return entries.length === 0 ? null : Object.fromEntries(entries)
 }
-const tmpfsMode = ({ size, mode, readonly: ro, options = [] }: Exclude<DecodedMount, BindMount>): string =>
+const tmpfsMode = ({ size, mode, readonly: ro, options = [] }: TmpfsMount): string =>
   [
     ...(ro === true ? ['ro'] : []),
     ...options,
@@ -158,11 +158,15 @@ const tmpfsMode = ({ size, mode, readonly: ro, options = [] }: Exclude<DecodedMo
   ].join(',')
 
 export const mountsOf = ({ options: { mounts = [] } }: ContainerDocument): readonly ContainerInspectMount[] =>
-  mounts.map((mount) => ({
-    Type: mount.type,
-    Source: isBind(mount) ? mount.source : '',
-    Destination: mount.target,
-    Mode: isBind(mount) ? (mount.readonly === true ? 'ro' : '') : tmpfsMode(mount),
-    RW: mount.readonly !== true,
-    Propagation: isBind(mount) ? (mount.propagation ?? 'rprivate') : '',
-  }))
+  mounts.map((mount) => {
+    const isReadonly = mount.type === 'image' || mount.readonly === true
+    return {
+      Type: mount.type,
+      ...(mount.type === 'volume' ? { Name: mount.source ?? '' } : {}),
+      Source: mount.type === 'bind' || mount.type === 'image' ? mount.source : '',
+      Destination: mount.target,
+      Mode: mount.type === 'tmpfs' ? tmpfsMode(mount) : isReadonly ? 'ro' : '',
+      RW: !isReadonly,
+      Propagation: isBind(mount) ? (mount.propagation ?? 'rprivate') : '',
+    }
+  })

@@ -4,14 +4,18 @@ import type { TaskEither } from '#fp/TaskEither'
 import { cancelled } from '../model/abort.ts'
 import type { EngineError } from '../model/errors.ts'
 import type { RunResult } from '../model/exit.ts'
+import { isPlanned, rememberedMounts, renameVolumes } from '../model/named-mounts.ts'
 import type { Process } from '../model/oci-spec.ts'
 import type { ImageSource } from '../model/options.ts'
 import { conflictOf } from '../model/options-decode-conflicts.ts'
 import type {
-  DecodedMount,
   DecodedOptions,
   DecodedRunOptions,
   DecodedStartOptions,
+  NamedMount,
+  PlannedMount,
+  PlannedOptions,
+  PlannedStartOptions,
 } from '../model/options-decoded.ts'
 import { POOL_CHOICES, POOL_LIMITS, type PoolSize, type PoolStats } from '../model/pool.ts'
 import type { PreparedImage } from '../model/prepared-image.ts'
@@ -38,6 +42,7 @@ import { specProcess } from '../plan/spec/process.ts'
 import { specResources } from '../plan/spec/resources.ts'
 import type { Container } from './container.ts'
 import { abortable, limited } from './deadline.ts'
+import { dropOwn, type RememberedMounts } from './own-volumes.ts'
 import type { ArmedProcess } from './ports/launcher.ts'
 import type { OpenStdio } from './ports/stdio.ts'
 import type { Ports } from './ports.ts'
@@ -45,6 +50,7 @@ import { collect } from './run.ts'
 import {
   afterFailure,
   decideTemplate,
+  ofBinds,
   type Prepared,
   preparedFrom,
   removeFailed,
@@ -70,17 +76,40 @@ export interface FireRequest<Options extends DecodedStartOptions = DecodedStartO
   readonly options: Options
 }
 
+/** Whose own mounts have been looked up. */
+interface PlannedFire extends Omit<FireRequest, 'options'> {
+  readonly options: PlannedStartOptions
+}
+
 /** Everything sandboxes of one make have in common. Another image, user or host file is another shape. */
 interface Shape {
   readonly key: string
   readonly image: PreparedImage
   readonly user: ResolvedUser
+  readonly options: PlannedOptions
+  readonly mounts: ShapeMounts
   readonly template: Template<ArmedPlan>
   /** Whether the sandboxes that wait can become one of these. */
   readonly isServed: boolean
   /** Last stages made before, by what the caller chose. */
   readonly firings: Map<string, Firing>
 }
+
+/** The pool's own mounts; each sandbox has volumes of its own in place of `fresh`. */
+interface ShapeMounts {
+  readonly named: readonly NamedMount[]
+  readonly fresh: readonly string[]
+  readonly remembered: RememberedMounts
+}
+
+/** Volumes a sandbox, or one start, holds. */
+interface Taken {
+  /** Its own ones. */
+  readonly volumes: readonly string[]
+  readonly remembered: RememberedMounts
+  readonly release: () => void
+}
+const NOTHING_TAKEN: Taken = { volumes: [], remembered: {}, release: () => {} }
 
 /** A program as the last stage of a sandbox. Its bytes are given each sandbox's id before they are sent. */
 interface Firing {
@@ -96,8 +125,11 @@ interface Firing {
 }
 
 /** One start, up to the sandbox it gets. */
-interface Shot extends FireRequest {
+interface Shot extends PlannedFire {
   readonly shape: Shape
+  readonly taken: Taken
+  /** Of those names of volumes that its sandbox's plan speaks of, which this start has instead: where it brings the root. */
+  readonly named: readonly string[] | undefined
   readonly firing: Firing
   /** As the firing has them. */
   readonly trees: readonly number[]
@@ -118,6 +150,7 @@ interface Entry {
   readonly createdMs: number
   /** As which it was made. */
   readonly shape: Shape
+  readonly taken: Pick<Taken, 'volumes' | 'remembered'>
   readonly process: ArmedProcess
 }
 
@@ -260,17 +293,60 @@ export class Pool {
     const shape =
       this.#spec.image === undefined ? await this.#shapeOf(request.image, made.right, signal) : made
     if (E.isLeft(shape)) return shape
+    const own = await this.#ownMounts(shape.right, request, signal)
+    if (E.isLeft(own)) return own
+    const started = await this.#startWith(shape.right, own.right, signal, calledNs)
+    own.right.taken.release()
+    if (E.isLeft(started)) await dropOwn(this.#ports, own.right.taken.volumes)
+    return started
+  }
+
+  /** What the start itself mounts, and all of the pool's where it brings the root. */
+  async #ownMounts(
+    shape: Shape,
+    request: FireRequest,
+    signal: AbortSignal | undefined,
+  ): Promise<E.Either<EngineError, PlannedFire & Pick<Shot, 'taken' | 'named'>>> {
+    const { options } = request
+    const isHalf = this.#spec.image === undefined
+    if (isPlanned(options, NO_IMAGE) && (!isHalf || shape.mounts.named.length === 0))
+      return E.right({
+        ...request,
+        options,
+        taken: { ...NOTHING_TAKEN, remembered: ofBinds(options) },
+        named: undefined,
+      })
+    const { mountsOfStart, remembered, takeVolumes, withFresh } = await import('./volumes-of-start.ts')
+    const { security } = this.#spec.options
+    const late = await mountsOfStart(this.#ports, { ...options, ...(security && { security }) }, NO_IMAGE)
+    if (E.isLeft(late)) return late
+    const named = isHalf ? shape.mounts.fresh.map(() => this.#ports.host.randomId()) : undefined
+    const ofPool = named === undefined ? [] : withFresh(shape.mounts, named).named
+    const all = { named: [...ofPool, ...late.right.named], fresh: [...(named ?? []), ...late.right.fresh] }
+    const taking = { rootfs: shape.image.rootfs, passing: true, signal }
+    const release = await takeVolumes(this.#ports, all, taking)
+    if (E.isLeft(release)) return release
+    const taken = { volumes: all.fresh, remembered: remembered(late.right), release: release.right }
+    const { mounts, ...others } = options
+    const planned = mounts === undefined ? others : { ...others, mounts: late.right.planned }
+    return E.right({ ...request, options: planned, taken, named })
+  }
+
+  async #startWith(
+    shape: Shape,
+    request: PlannedFire & Pick<Shot, 'taken' | 'named'>,
+    signal: AbortSignal | undefined,
+    calledNs: number,
+  ): Promise<E.Either<EngineError, Container>> {
     const streams = streamsOf(request.options)
     const given = STREAM_NAMES.map((name) => streams[name] !== 'ignore')
     const key = firingKey(request, given)
-    const known = shape.right.firings.get(key)
+    const known = shape.firings.get(key)
     const firing =
-      known === undefined ? await this.#decide(shape.right, key, request, given, signal) : E.right(known)
+      known === undefined ? await this.#decide(shape, key, request, given, signal) : E.right(known)
     if (E.isLeft(firing)) return firing
-    const sources =
-      firing.right.trees.length === 0
-        ? NO_SOURCES
-        : await this.#openSources(request, firing.right.trees, signal)
+    const wanted = firing.right.trees.map(renamedTree(shape.mounts.fresh, request.named))
+    const sources = wanted.length === 0 ? NO_SOURCES : await this.#openSources(request, wanted, signal)
     if (E.isLeft(sources)) return sources
     const stdio = this.#ports.stdio.open(streams, firing.right.owner)
     if (E.isLeft(stdio)) {
@@ -281,7 +357,7 @@ export class Pool {
     const trees = sources.right.fds
     const shot = {
       ...request,
-      shape: shape.right,
+      shape,
       firing: firing.right,
       trees,
       stdio: stdio.right,
@@ -297,7 +373,7 @@ export class Pool {
   }
 
   async #openSources(
-    { options }: FireRequest,
+    { options }: PlannedFire,
     trees: readonly TreeSource[],
     signal: AbortSignal | undefined,
   ): Promise<E.Either<EngineError, Sources>> {
@@ -340,10 +416,11 @@ export class Pool {
 
   /** The image may have been pulled anew, and the host's files been written. What waits then is dropped. */
   async #lookAgain(signal: AbortSignal | undefined): Promise<E.Either<EngineError, Shape>> {
-    const { image, options } = this.#spec
+    const { image } = this.#spec
     const before = this.#made?.shape
     const shape = await this.#look(image, before, () => true, signal)
     if (E.isLeft(shape)) return shape
+    const { options } = shape.right
     if (shape.right !== before && options.mounts !== undefined) {
       const sources = await abortable(signal, this.#ports.host.makeBindSources(options, signal))()
       if (E.isLeft(sources)) return sources
@@ -380,22 +457,34 @@ export class Pool {
     isServed: (template: Template<ArmedPlan>) => boolean,
     signal: AbortSignal | undefined,
   ): Promise<E.Either<EngineError, Shape>> {
-    const { options, lateMounts, image: own } = this.#spec
+    const { lateMounts, image: own } = this.#spec
     const image = source === undefined ? E.right(NO_IMAGE) : await this.#ports.host.prepareImage(source)()
     if (E.isLeft(image)) return image
+    const looked = await this.#shapeMounts(image.right)
+    if (E.isLeft(looked)) return looked
+    const { options, mounts } = looked.right
     const user =
       source === undefined
         ? resolveUser('', undefined, undefined)
         : await userOf(this.#ports, image.right, options, signal)
     if (E.isLeft(user)) return user
-    const request = { image: source ?? '', argv: PLACEHOLDER, options, keep: false }
-    const key = templateKey(this.#ports, request, image.right, user.right)
+    const request = {
+      image: source ?? '',
+      argv: PLACEHOLDER,
+      options,
+      keep: false,
+      volumes: mounts.fresh,
+      remembered: mounts.remembered,
+    }
+    const key = templateKey(this.#ports, request, image.right, user.right, request)
     if (before?.key === key) return E.right(before)
     const planOf = planArmed(lateMounts, own === undefined ? 'half' : 'armed')
     return E.map((template: Template<ArmedPlan>) => ({
       key,
       image: image.right,
       user: user.right,
+      options,
+      mounts,
       template,
       isServed: isServed(template),
       firings: new Map<string, Firing>(),
@@ -407,20 +496,51 @@ export class Pool {
     )
   }
 
+  async #shapeMounts(
+    image: PreparedImage,
+  ): Promise<E.Either<EngineError, Pick<Shape, 'options' | 'mounts'>>> {
+    const { options } = this.#spec
+    if (isPlanned(options, image))
+      return E.right({ options, mounts: { named: [], fresh: [], remembered: ofBinds(options) } })
+    const { mountsOfStart, remembered } = await import('./volumes-of-start.ts')
+    const mounts = await mountsOfStart(this.#ports, options, image)
+    if (E.isLeft(mounts)) return mounts
+    const { volumesFrom: _, ...rest } = options
+    return E.right({
+      options: { ...rest, mounts: mounts.right.planned },
+      mounts: { ...mounts.right, remembered: remembered(mounts.right) },
+    })
+  }
+
+  /** One that waits without a root mounts nothing yet: its start does. */
+  async #takeForOne({ mounts, image }: Shape): Promise<E.Either<EngineError, Taken>> {
+    if (mounts.named.length === 0) return E.right({ ...NOTHING_TAKEN, remembered: mounts.remembered })
+    const { takeVolumes, withFresh } = await import('./volumes-of-start.ts')
+    const volumes = mounts.fresh.map(() => this.#ports.host.randomId())
+    const own = withFresh(mounts, volumes)
+    const remembered = { ...mounts.remembered, mounts: rememberedMounts(own.named) }
+    if (this.#spec.image === undefined) return E.right({ volumes, remembered, release: () => {} })
+    const taking = { rootfs: image.rootfs, passing: true, signal: undefined }
+    const release = await takeVolumes(this.#ports, own, taking)
+    return E.isLeft(release) ? release : E.right({ volumes, remembered, release: release.right })
+  }
+
   async #arm(shape: Shape, ahead: boolean): Promise<E.Either<EngineError, Entry>> {
     const { host, launcher } = this.#ports
     const { plan, parents } = shape.template
+    const taken = await this.#takeForOne(shape)
+    if (E.isLeft(taken)) return taken
+    const { volumes, release } = taken.right
     const id = host.randomId()
     const createdMs = Date.now()
     const fds = startFds(this.#ports, parents)
     // Whoever may not raise a priority again does not lower it.
     const background = ahead && (host.facts.effectiveCaps & CAP_SYS_NICE) !== 0n
-    const process = await launcher.arm(plan, ownText(id, createdMs), fds, background)()
-    if (E.isRight(process)) return E.right({ id, createdMs, shape, process: process.right })
-    await removeFailed(
-      this.#ports,
-      this.#prepared({ id, createdMs, shape }, PLACEHOLDER, this.#spec.options, 0),
-    )
+    const process = await launcher.arm(plan, ownText(id, createdMs, volumes), fds, background)()
+    release()
+    const one = { id, createdMs, shape, taken: taken.right }
+    if (E.isRight(process)) return E.right({ ...one, process: process.right })
+    await removeFailed(this.#ports, this.#prepared(one, PLACEHOLDER, shape.options, 0))
     return process
   }
 
@@ -448,12 +568,18 @@ export class Pool {
           late = end
         },
       },
-      rest && { plan: rest, fds: startFds(this.#ports, parents), trees: shot.trees.slice(0, own) },
+      rest && {
+        plan: rest,
+        own: ownText(entry.id, entry.createdMs, shot.named ?? []),
+        fds: startFds(this.#ports, parents),
+        trees: shot.trees.slice(0, own),
+      },
     )()
     // While the sandbox turns into the program.
     const { id, createdMs } = entry
-    const one = { id, createdMs, shape: shot.shape }
-    const prepared = this.#prepared(one, shot.argv, this.#merged(shot.options), shot.calledNs, process)
+    const one = { id, createdMs, shape: shot.shape, taken: together(entry.taken, shot) }
+    const options = this.#merged(shot.shape, shot.options)
+    const prepared = this.#prepared(one, shot.argv, options, shot.calledNs, process)
     const result = await fired
     if (E.isLeft(result)) return E.left(await afterFailure(this.#ports, prepared, result.left, late))
     const container = running(this.#ports, prepared, shot.stdio, result.right)
@@ -504,14 +630,15 @@ export class Pool {
   }
 
   async #decide(
-    { image, template, firings }: Shape,
+    shape: Shape,
     key: string,
-    { argv, options: own }: FireRequest,
+    { argv, options: own }: PlannedFire,
     given: readonly boolean[],
     signal: AbortSignal | undefined,
   ): Promise<E.Either<EngineError, Firing>> {
     const { host } = this.#ports
-    const options = this.#merged(own)
+    const { image, template, firings } = shape
+    const options = this.#merged(shape, own)
     const wrong =
       conflictOf(options, host.facts) ??
       missingGroup(template.parents, own) ??
@@ -549,8 +676,8 @@ export class Pool {
   }
 
   /** Environment and mounts are added to, anything else replaces what the pool has. */
-  #merged(own: DecodedStartOptions): DecodedStartOptions {
-    const { env, mounts, ...pool } = this.#spec.options
+  #merged({ options }: Shape, own: PlannedStartOptions): PlannedStartOptions {
+    const { env, mounts, ...pool } = options
     return {
       ...pool,
       ...own,
@@ -563,14 +690,22 @@ export class Pool {
 
   /** `process`: of a sandbox that got its program. */
   #prepared(
-    { id, createdMs, shape }: Omit<Entry, 'process'>,
+    { id, createdMs, shape, taken }: Omit<Entry, 'process'>,
     argv: readonly string[],
-    options: DecodedStartOptions,
+    options: PlannedStartOptions,
     calledNs: number,
     process?: Process,
   ): Prepared {
     const request = { image: shape.image.reference, argv, options, keep: false }
-    const prepared = preparedFrom(shape.template, { id, createdMs, request, image: shape.image, calledNs })
+    const prepared = preparedFrom(shape.template, {
+      ...NOTHING_TAKEN,
+      ...taken,
+      id,
+      createdMs,
+      request,
+      image: shape.image,
+      calledNs,
+    })
     if (process === undefined) return prepared
     const { parked: _, ...record } = prepared.record
     return {
@@ -604,7 +739,7 @@ export class Pool {
   #discard(entry: Entry): void {
     const { process } = entry
     process.abandon()
-    const prepared = this.#prepared(entry, PLACEHOLDER, this.#spec.options, 0)
+    const prepared = this.#prepared(entry, PLACEHOLDER, entry.shape.options, 0)
     this.#leave(process.end.then(() => removeFailed(this.#ports, prepared)))
   }
 
@@ -692,7 +827,7 @@ const NEEDS_IMAGE: EngineError = {
 /** On cgroup v1 a sandbox has the groups that its pool has limits for. */
 const missingGroup = (
   parents: readonly CgroupParent[],
-  own: DecodedStartOptions,
+  own: PlannedStartOptions,
 ): EngineError | undefined => {
   const controllers = new Set(parents.flatMap((parent) => parent.controllers))
   for (const [controller, names] of Object.entries(POOL_LIMITS)) {
@@ -709,7 +844,7 @@ const missingGroup = (
 }
 
 /** The filter of a sandbox that waits is loaded already, and most refuse to mount. */
-const noMounts = ([first]: readonly DecodedMount[]): EngineError | undefined =>
+const noMounts = ([first]: readonly PlannedMount[]): EngineError | undefined =>
   first && {
     _tag: 'InvalidOption',
     option: 'mounts',
@@ -718,7 +853,35 @@ const noMounts = ([first]: readonly DecodedMount[]): EngineError | undefined =>
   }
 
 /** What makes one last stage another one than the next. */
-const firingKey = ({ argv, options }: FireRequest, given: readonly boolean[]): string => {
+const firingKey = ({ argv, options }: PlannedFire, given: readonly boolean[]): string => {
   const choices = POOL_CHOICES.filter((name) => options[name] !== undefined)
   return JSON.stringify([argv, given, choices, choices.map((name) => options[name])])
 }
+
+/** A start that brings the root has other volumes than its sandbox was planned with. */
+const renamedTree =
+  (before: readonly string[], after: readonly string[] | undefined) =>
+  (tree: TreeSource): TreeSource => {
+    if (after === undefined) return tree
+    const path = before.reduce((text, name, index) => text.replace(name, after[index] ?? name), tree.path)
+    return path === tree.path ? tree : { ...tree, path }
+  }
+
+/** Of a sandbox and of the start that gets it. */
+const together = (
+  sandbox: Entry['taken'],
+  { taken, named, shape }: Pick<Shot, 'taken' | 'named' | 'shape'>,
+): Taken => {
+  const own = named === undefined ? sandbox : { volumes: [], remembered: ofNames(shape.mounts, named) }
+  const mounts = [...(own.remembered.mounts ?? []), ...(taken.remembered.mounts ?? [])]
+  return {
+    release: taken.release,
+    volumes: [...own.volumes, ...taken.volumes],
+    remembered: mounts.length === 0 ? {} : { mounts },
+  }
+}
+
+const ofNames = ({ named, fresh, remembered }: ShapeMounts, names: readonly string[]): RememberedMounts => ({
+  ...remembered,
+  mounts: rememberedMounts(renameVolumes(named, fresh, names)),
+})

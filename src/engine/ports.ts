@@ -6,6 +6,7 @@ import type { DetachedStore, Monitors } from './ports/detached.ts'
 import type { HostPort } from './ports/host.ts'
 import type { Launcher } from './ports/launcher.ts'
 import type { StdioPort } from './ports/stdio.ts'
+import type { VolumeStore } from './ports/volumes.ts'
 import type { CompiledFilter } from './seccomp.ts'
 import type { Template } from './start.ts'
 
@@ -15,6 +16,8 @@ export interface Ports {
   readonly stdio: StdioPort
   readonly detached: DetachedStore
   readonly monitors: Monitors
+  /** Loaded with its first use: most starts have no volumes. */
+  readonly volumes: () => Promise<VolumeStore>
   /** Users looked up before, by image and name: an image's files never change. */
   readonly users: Map<string, ResolvedUser>
   /** In place of the engine's own planner: `slipway bench` plans containers that lack a part. */

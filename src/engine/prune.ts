@@ -7,6 +7,7 @@ import type { EngineError } from '../model/errors.ts'
 import { type Descriptor, nameOf } from '../model/image.ts'
 import type { PreparedRecord } from '../model/image-record.ts'
 import type { PrunedImages, PruneOptions } from '../model/image-verbs.ts'
+import { meetsConditions, type PruneConditions } from '../model/prune-conditions.ts'
 import { isNameless, withoutEntries } from './images-names.ts'
 import { printable } from './images-open.ts'
 import { sweep } from './images-sweep.ts'
@@ -77,18 +78,14 @@ const usedTargets = (
   )
 
 /** Of an image for several platforms all must pass. What nothing is known of passes no condition. */
-const passes = (records: readonly PreparedRecord[], { untilMs, labels = [] }: PruneOptions): boolean => {
+const passes = (records: readonly PreparedRecord[], conditions: PruneConditions): boolean => {
+  const { untilMs, labels = [] } = conditions
   if (untilMs === undefined && labels.length === 0) return true
   return (
     records.length > 0 &&
-    records.every(({ created, config }) => {
-      const isOld = untilMs === undefined || Date.parse(created ?? '') < untilMs
-      return isOld && labels.every((label) => hasLabel(config.Labels ?? {}, label) !== (label.not === true))
-    })
+    records.every(({ created, config }) =>
+      // A time that cannot be read is before no other.
+      meetsConditions({ createdMs: Date.parse(created ?? ''), labels: config.Labels ?? {} }, conditions),
+    )
   )
 }
-
-const hasLabel = (
-  labels: Readonly<Record<string, string>>,
-  { key, value }: NonNullable<PruneOptions['labels']>[number],
-): boolean => Object.hasOwn(labels, key) && (value === undefined || labels[key] === value)

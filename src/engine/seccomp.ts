@@ -5,7 +5,7 @@ import { resolveCapabilities } from '../model/capabilities.ts'
 import type { EngineError } from '../model/errors.ts'
 import type { HostFacts } from '../model/host-facts.ts'
 import type { LinuxSeccomp, Spec } from '../model/oci-spec.ts'
-import type { DecodedOptions } from '../model/options-decoded.ts'
+import type { PlannedOptions } from '../model/options-decoded.ts'
 import type { Arch } from '../plan/arch.ts'
 import { notifies } from '../plan/seccomp/actions.ts'
 import { compileSeccomp, seccompKey } from '../plan/seccomp/compile.ts'
@@ -26,7 +26,7 @@ export interface CompiledFilter {
 /** What the options ask for: a profile of their own, or Docker's default for the container's capabilities. */
 export const profileFor = (
   { host, profiles }: Ports,
-  options: DecodedOptions,
+  options: PlannedOptions,
 ): E.Either<EngineError, LinuxSeccomp | undefined> => {
   const { security = {} } = options
   const { facts } = host

@@ -13,6 +13,8 @@ export class Session {
   readonly #busy = new Set<Promise<unknown>>()
   readonly #containers = new Set<Container>()
   readonly #pools = new Set<Pooled>()
+  /** What has ended and is being removed. */
+  readonly #leaving = new Set<Promise<void>>()
   #closed = false
 
   /** The task, known to `close` while it runs, and refused afterwards. Fails, besides as the task: Cancelled. */
@@ -30,8 +32,13 @@ export class Session {
 
   /** A container that runs from now on. One that was being started while the engine was closed ends at once. */
   readonly started = (container: Container): void => {
+    const { exit, removed } = container
     this.#containers.add(container)
-    container.removed.then(() => this.#containers.delete(container))
+    exit.then(() => this.#leaving.add(removed))
+    removed.then(() => {
+      this.#containers.delete(container)
+      this.#leaving.delete(removed)
+    })
     if (this.#closed) end(container)
   }
 
@@ -39,6 +46,11 @@ export class Session {
   pooled(pool: Pooled): () => void {
     this.#pools.add(pool)
     return () => this.#pools.delete(pool)
+  }
+
+  /** Resolves when nothing is left of containers whose end has been told. */
+  async cleared(): Promise<void> {
+    await Promise.all(this.#leaving)
   }
 
   /** All containers of this engine are on record. */

@@ -5,9 +5,10 @@ import type { TaskEither } from '#fp/TaskEither'
 import * as TE from '#fp/TaskEither'
 import type { EngineError, SyscallFailed } from '../model/errors.ts'
 import { type HostFacts, isAtLeast } from '../model/host-facts.ts'
+import { isPlanned } from '../model/named-mounts.ts'
 import type { Spec } from '../model/oci-spec.ts'
 import type { ImageSource } from '../model/options.ts'
-import type { DecodedStartOptions } from '../model/options-decoded.ts'
+import type { DecodedStartOptions, PlannedStartOptions } from '../model/options-decoded.ts'
 import type { PreparedImage } from '../model/prepared-image.ts'
 import { type ContainerRecord, RECORD_VERSION } from '../model/record.ts'
 import { remember } from '../model/remember.ts'
@@ -21,6 +22,7 @@ import { ownerOf } from '../plan/launch/owner.ts'
 import { buildEngineFiles, buildSpec } from '../plan/spec/index.ts'
 import { Container } from './container.ts'
 import { abortable, limited } from './deadline.ts'
+import { dropOwn, type RememberedMounts } from './own-volumes.ts'
 import type { OpenCgroupParent } from './ports/host.ts'
 import type { LaunchedProcess, StartFds } from './ports/launcher.ts'
 import type { OpenStdio, StdioOptions } from './ports/stdio.ts'
@@ -37,10 +39,15 @@ export interface StartRequest {
   readonly onStart?: (container: Container) => void
 }
 
+/** Whose volumes and images have been looked up. */
+export interface PlannedRequest extends Omit<StartRequest, 'options'> {
+  readonly options: PlannedStartOptions
+}
+
 /** A start that is fully decided: printing it, timing it and carrying it out all begin here. */
 export interface Prepared {
   readonly id: string
-  readonly request: StartRequest
+  readonly request: PlannedRequest
   readonly image: PreparedImage
   readonly spec: Spec
   readonly parents: readonly OpenCgroupParent[]
@@ -50,6 +57,10 @@ export interface Prepared {
   readonly record: ContainerRecord
   /** Of the first start of this shape, too. */
   readonly cleanup: Cleanup
+  /** Volumes of the container's own. */
+  readonly volumes: readonly string[]
+  /** Lets go of the volumes it mounts: once it is on record, or has failed. */
+  readonly release: () => void
   /** CLOCK_MONOTONIC at the call. */
   readonly calledNs: number
 }
@@ -60,28 +71,72 @@ export type Template<Plan extends LaunchPlan = LaunchPlan> = Pick<
   'spec' | 'parents' | 'record' | 'cleanup'
 > & { readonly plan: Plan }
 
+/** Of a start without volumes. */
+export const NOTHING_HELD = { volumes: [], remembered: {}, release: (): void => {} } as const
+
 // From here to the launch the steps are awaited one by one: each link of a chain of tasks would cost a start some 5 µs, since
 // little of it is in the caches of a process that has been waiting.
 
 /** Everything but the launch. Fails as its parts do: ImageNotFound, UnknownUser, InvalidOption, HostUnfit … */
 export const prepare =
-  (request: StartRequest, signal: AbortSignal | undefined = request.options.signal) =>
+  (request: StartRequest, signal: AbortSignal | undefined = request.options.signal, carriedOut = false) =>
   (ports: Ports): TaskEither<EngineError, Prepared> => {
     const calledNs = ports.host.nowNs()
     return async () => {
       const image = await ports.host.prepareImage(request.image)()
       if (E.isLeft(image)) return image
-      const user = await userOf(ports, image.right, request.options, signal)
-      return E.isLeft(user) ? user : decide(ports, request, image.right, user.right, calledNs)
+      if (!isPlanned(request.options, image.right))
+        return prepareMounts(ports, request, image.right, { calledNs, signal, carriedOut })
+      const planned = { ...request, options: request.options }
+      const user = await userOf(ports, image.right, planned.options, signal)
+      return E.isLeft(user)
+        ? user
+        : decide(ports, planned, image.right, user.right, {
+            ...NOTHING_HELD,
+            remembered: ofBinds(planned.options),
+            calledNs,
+          })
     }
   }
+
+interface Preparing {
+  readonly calledNs: number
+  readonly signal: AbortSignal | undefined
+  /** False: it is only looked at, and no volume is made for it. */
+  readonly carriedOut: boolean
+}
+
+const prepareMounts = async (
+  ports: Ports,
+  request: StartRequest,
+  image: PreparedImage,
+  { calledNs, signal, carriedOut }: Preparing,
+): Promise<E.Either<EngineError, Prepared>> => {
+  const { mountsOfStart, remembered, takeVolumes } = await import('./volumes-of-start.ts')
+  const mounts = await mountsOfStart(ports, request.options, image)
+  if (E.isLeft(mounts)) return mounts
+  const { volumesFrom: _, ...rest } = request.options
+  const options = { ...rest, mounts: mounts.right.planned }
+  const taking = { rootfs: image.rootfs, passing: !request.keep, signal }
+  const release = carriedOut ? await takeVolumes(ports, mounts.right, taking) : E.right(() => {})
+  if (E.isLeft(release)) return release
+  const held = { volumes: mounts.right.fresh, remembered: remembered(mounts.right), release: release.right }
+  const user = await userOf(ports, image, options, signal)
+  const decided = E.isLeft(user)
+    ? user
+    : decide(ports, { ...request, options }, image, user.right, { ...held, calledNs })
+  if (E.isRight(decided)) return decided
+  release.right()
+  if (carriedOut) await dropOwn(ports, held.volumes)
+  return decided
+}
 
 /** Resolves when the payload has been executed. A failure leaves nothing behind. */
 export const start =
   (request: StartRequest) =>
   (ports: Ports): TaskEither<EngineError, Container> =>
     limited(request.options, (signal) => async () => {
-      const prepared = await prepare(request, signal)(ports)()
+      const prepared = await prepare(request, signal, true)(ports)()
       if (E.isLeft(prepared)) return prepared
       const started = await launchPrepared(ports, prepared.right, signal)
       return prepared.right.image.rootfs.kind === 'layers'
@@ -95,7 +150,7 @@ export const start =
  */
 const unlessImageIsGone = async (
   { host }: Ports,
-  { image }: StartRequest,
+  { image }: PlannedRequest,
   started: E.Either<EngineError, Container>,
 ): Promise<E.Either<EngineError, Container>> => {
   const again = await host.prepareImage(image)()
@@ -104,11 +159,11 @@ const unlessImageIsGone = async (
   return again
 }
 
-const wantedUser = (image: PreparedImage, options: DecodedStartOptions): string =>
+const wantedUser = (image: PreparedImage, options: PlannedStartOptions): string =>
   options.user ?? image.config.User ?? ''
 
 /** Of an image whose user files nothing can change: undefined for any other. */
-const userKey = (image: PreparedImage, options: DecodedStartOptions): string | undefined =>
+const userKey = (image: PreparedImage, options: PlannedStartOptions): string | undefined =>
   image.rootfs.kind === 'directory' || (options.mounts ?? []).some(({ target }) => target.startsWith('/etc'))
     ? undefined
     : `${image.id} ${wantedUser(image, options)} ${(options.groups ?? []).join()}`
@@ -116,7 +171,7 @@ const userKey = (image: PreparedImage, options: DecodedStartOptions): string | u
 const knownUser = (
   ports: Ports,
   image: PreparedImage,
-  options: DecodedStartOptions,
+  options: PlannedStartOptions,
 ): E.Either<never, ResolvedUser> | undefined => {
   const key = userKey(image, options)
   const known = key === undefined ? undefined : ports.users.get(key)
@@ -127,7 +182,7 @@ const knownUser = (
 export const userOf = (
   ports: Ports,
   image: PreparedImage,
-  options: DecodedStartOptions,
+  options: PlannedStartOptions,
   signal: AbortSignal | undefined,
 ): E.Either<EngineError, ResolvedUser> | Promise<E.Either<EngineError, ResolvedUser>> =>
   knownUser(ports, image, options) ?? lookUpUser(ports, image, options, signal)()
@@ -135,7 +190,7 @@ export const userOf = (
 const lookUpUser = (
   ports: Ports,
   image: PreparedImage,
-  options: DecodedStartOptions,
+  options: PlannedStartOptions,
   signal: AbortSignal | undefined,
 ): TaskEither<EngineError, ResolvedUser> =>
   pipe(
@@ -152,16 +207,16 @@ const lookUpUser = (
 
 const decide = (
   ports: Ports,
-  request: StartRequest,
+  request: PlannedRequest,
   image: PreparedImage,
   user: ResolvedUser,
-  calledNs: number,
+  held: Held,
 ): E.Either<EngineError, Prepared> => {
-  const key = templateKey(ports, request, image, user)
+  const key = templateKey(ports, request, image, user, held)
   const known = ports.templates.get(key)
   const template =
     known === undefined
-      ? decideTemplate(ports, request, image, user, ports.planLaunch ?? planLaunch)
+      ? decideTemplate(ports, { ...request, ...held }, image, user, ports.planLaunch ?? planLaunch)
       : E.right(known)
   if (E.isLeft(template)) return template
   if (known === undefined) remember(ports.templates, key, template.right)
@@ -171,28 +226,41 @@ const decide = (
       createdMs: Date.now(),
       request,
       image,
-      calledNs,
+      ...held,
     }),
   )
 }
 
-interface OneOfTemplate extends Pick<Prepared, 'id' | 'request' | 'image' | 'calledNs'> {
+/** What a start has of volumes. */
+export interface HeldMounts extends Pick<Prepared, 'volumes' | 'release'> {
+  readonly remembered: RememberedMounts
+}
+interface Held extends HeldMounts, Pick<Prepared, 'calledNs'> {}
+
+/** Those that need no look-up are remembered, too: another container may borrow them. */
+export const ofBinds = ({ mounts = [] }: PlannedStartOptions): RememberedMounts => {
+  const binds = mounts.filter((mount) => mount.type === 'bind')
+  return binds.length === 0 ? {} : { mounts: binds }
+}
+
+interface OneOfTemplate extends Held, Pick<Prepared, 'id' | 'request' | 'image'> {
   readonly createdMs: number
 }
 
 /** One start of a template's shape. */
 export const preparedFrom = (
   { plan, spec, parents, record, cleanup }: Template,
-  { id, createdMs, ...rest }: OneOfTemplate,
+  { id, createdMs, remembered: mounts, ...rest }: OneOfTemplate,
 ): Prepared => ({
   ...rest,
   id,
   spec,
   parents,
   plan,
-  own: ownText(id, createdMs),
+  own: ownText(id, createdMs, rest.volumes),
   record: {
     ...record,
+    ...mounts,
     id,
     createdMs,
     groups: record.groups.map((group) => group.replace(record.id, id)),
@@ -203,9 +271,10 @@ export const preparedFrom = (
 /** All that shapes a start; streams, signals and time limits do not. */
 export const templateKey = (
   ports: Ports,
-  { argv, options, keep }: StartRequest,
+  { argv, options, keep }: PlannedRequest,
   image: PreparedImage,
   user: ResolvedUser,
+  { volumes, remembered: mounts }: Pick<HeldMounts, 'volumes' | 'remembered'>,
 ): string => {
   const {
     stdin: _in,
@@ -216,8 +285,13 @@ export const templateKey = (
     graceMs: _grace,
     ...shape
   } = options
-  return JSON.stringify([image, user, argv, keep, shape, ports.host.hostFiles(options)])
+  const text = JSON.stringify([image, user, argv, keep, shape, mounts, ports.host.hostFiles(options)])
+  // Names that were drawn differ and matter to nobody.
+  return volumes.reduce((key, name, index) => key.replaceAll(name, `drawn ${index}`), text)
 }
+
+/** A start whose plan is told with these volumes of its own. */
+export interface RequestWithVolumes extends PlannedRequest, Pick<HeldMounts, 'volumes' | 'remembered'> {}
 
 /** Whose plan it is. */
 export interface PlannedFor {
@@ -229,7 +303,7 @@ export interface PlannedFor {
 /** `planOf`: what becomes of the input, e.g. a start, or a sandbox that waits. */
 export const decideTemplate = <Plan extends LaunchPlan>(
   ports: Ports,
-  request: StartRequest,
+  request: RequestWithVolumes,
   image: PreparedImage,
   user: ResolvedUser,
   planOf: (input: LaunchInput) => Plan,
@@ -276,6 +350,7 @@ export const decideTemplate = <Plan extends LaunchPlan>(
         scratch: host.state.scratch,
         record: text,
         createdMs: record.createdMs,
+        volumes: request.volumes,
         cgroups: parents,
         keep: request.keep,
         init: options.init === true,
@@ -292,7 +367,7 @@ const needsNewerKernel = (spec: Spec, { rootfs }: PreparedImage, { kernel }: Hos
 
 const recordOf = (
   ports: Ports,
-  request: StartRequest,
+  request: RequestWithVolumes,
   image: PreparedImage,
   spec: Spec,
   id: string,
@@ -310,6 +385,7 @@ const recordOf = (
   createdMs: Date.now(),
   groups: parents.map((parent) => `${parent.mountpoint}${parent.path}/${id}`),
   keep: request.keep,
+  ...request.remembered,
 })
 
 const cleanupOf = (ports: Ports, record: ContainerRecord, image: PreparedImage): Cleanup => ({
@@ -321,6 +397,17 @@ const cleanupOf = (ports: Ports, record: ContainerRecord, image: PreparedImage):
 })
 
 const launchPrepared = async (
+  ports: Ports,
+  prepared: Prepared,
+  signal: AbortSignal | undefined,
+): Promise<E.Either<EngineError, Container>> => {
+  const launched = await launchHeld(ports, prepared, signal)
+  prepared.release()
+  if (E.isLeft(launched)) await dropOwn(ports, prepared.volumes)
+  return launched
+}
+
+const launchHeld = async (
   ports: Ports,
   prepared: Prepared,
   signal: AbortSignal | undefined,
@@ -341,7 +428,7 @@ const launchPrepared = async (
 }
 
 /** With a terminal they are all its own. */
-export const streamsOf = ({ tty, stdin, stdout, stderr }: DecodedStartOptions): StdioOptions =>
+export const streamsOf = ({ tty, stdin, stdout, stderr }: PlannedStartOptions): StdioOptions =>
   tty === undefined || tty === false
     ? { stdin: stdin ?? 'ignore', stdout: stdout ?? 'pipe', stderr: stderr ?? 'pipe' }
     : { stdin: 'ignore', stdout: 'ignore', stderr: 'ignore' }
@@ -403,12 +490,15 @@ export const afterFailure = async (
 }
 
 export const removeFailed = async (
-  { host }: Ports,
-  { id, cleanup, record, request }: Prepared,
+  ports: Ports,
+  { id, cleanup, record, request, volumes, release }: Prepared,
 ): Promise<void> => {
+  const { host } = ports
   // Behind a small init the payload's process outlives the first one.
   await Promise.all(record.groups.map((group) => host.killGroup(group)))
   await host.cleanUp({ ...cleanup, keep: false }, id)
+  release()
+  await dropOwn(ports, volumes)
   if (request.options.name !== undefined) host.state.freeName(request.options.name, id)
 }
 

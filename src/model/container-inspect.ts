@@ -92,7 +92,9 @@ export interface ContainerInspectConfig {
 }
 
 export interface ContainerInspectMount {
-  readonly Type: 'bind' | 'tmpfs'
+  readonly Type: 'bind' | 'image' | 'tmpfs' | 'volume'
+  /** Of a volume. */
+  readonly Name?: string
   readonly Source: string
   readonly Destination: string
   readonly Mode: string

@@ -116,6 +116,24 @@ export interface ContainerExists {
   readonly _tag: 'ContainerExists'
   readonly container: string
 }
+export interface VolumeNotFound {
+  readonly _tag: 'VolumeNotFound'
+  readonly volume: string
+}
+/** Containers have the volume mounted, or will when they are started again. */
+export interface VolumeInUse {
+  readonly _tag: 'VolumeInUse'
+  readonly volume: string
+  /** Their names. */
+  readonly by: readonly string[]
+}
+/** The volume is there, and is not what the operation can work on. */
+export interface VolumeUnfit {
+  readonly _tag: 'VolumeUnfit'
+  readonly volume: string
+  readonly why: string
+  readonly hint?: string
+}
 export interface NameInUse {
   readonly _tag: 'NameInUse'
   readonly name: string
@@ -202,6 +220,9 @@ export type EngineError =
   | ContainerNotFound
   | AmbiguousContainer
   | ContainerExists
+  | VolumeNotFound
+  | VolumeInUse
+  | VolumeUnfit
   | NameInUse
   | WrongStatus
   | Unsupported
@@ -262,6 +283,12 @@ const words = (error: EngineError): string => {
       return `${error.container}: several containers have ids that begin so: ${error.candidates.join(', ')}`
     case 'ContainerExists':
       return `a container with the id ${quote(error.container)} exists already`
+    case 'VolumeNotFound':
+      return `no such volume: ${error.volume}`
+    case 'VolumeInUse':
+      return `volume ${error.volume}: in use by ${error.by.join(', ')}`
+    case 'VolumeUnfit':
+      return `volume ${error.volume}: ${error.why}`
     case 'NameInUse':
       return `the name ${quote(error.name)} is in use by container ${error.by}`
     case 'WrongStatus':

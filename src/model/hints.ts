@@ -12,6 +12,10 @@ export const hint = (error: EngineError): string | undefined => {
       return NOT_EXECUTABLE[errnoName(error.errno)]
     case 'UnknownUser':
       return "names are looked up in the container's own /etc/passwd and /etc/group; a number such as 1000:1000 always works"
+    case 'VolumeNotFound':
+      return 'slipway volume ls lists those there are; a run makes one that is missing'
+    case 'VolumeInUse':
+      return 'remove these containers first; one that was kept still has the volume'
     case 'PlatformMismatch':
       return 'pull an image that was built for this machine'
     case 'SyscallFailed':
@@ -44,6 +48,10 @@ const OF_STEPS: Readonly<Record<string, Remedy>> = {
   'open bind source': {
     errno: ['ENOENT'],
     remedy: 'a bind mount needs a source that exists; createSource: true makes a directory',
+  },
+  'open subpath': {
+    errno: ['ENOENT', 'ENOTDIR', 'EXDEV', 'ELOOP'],
+    remedy: 'it must exist, and its symlinks must stay below the root: absolute ones lead out of it',
   },
   'make bind source': {
     remedy: 'nothing can be made there: make the source yourself, or choose another place',

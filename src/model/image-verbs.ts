@@ -233,10 +233,17 @@ export interface DiskUsage {
   readonly images: UsageTotal
   /** Writable layers, and the directories they are in. `active`: running. */
   readonly containers: UsageTotal
+  /** Their files and documents. `active`: a container has it. */
+  readonly volumes: UsageTotal
   /** Everything else below the engine's root: the skeleton of the `host` image, names, what is on its way out. */
   readonly otherBytes: number
   readonly perImage: readonly ImageUsage[]
   readonly perContainer: readonly { readonly id: string; readonly sizeBytes: number }[]
+  readonly perVolume: readonly {
+    readonly name: string
+    readonly sizeBytes: number
+    readonly containers: number
+  }[]
 }
 export interface UsageTotal {
   readonly count: number

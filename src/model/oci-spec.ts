@@ -41,6 +41,8 @@ export interface Mount {
   readonly options?: readonly string[]
   readonly uidMappings?: readonly IdMapping[]
   readonly gidMappings?: readonly IdMapping[]
+  /** Not of the specification, and in no document: below a bind's source, reached through nothing above it. */
+  readonly subpath?: string
 }
 
 export interface IdMapping {

@@ -32,8 +32,12 @@ export const collectConflict = (options: DecodedRunOptions): Conflict => {
   )
 }
 
+/** Mounts contradict nothing here, be they looked up or not. */
+type Options = Omit<DecodedOptions, 'mounts' | 'volumesFrom'>
+type StartOptions = Omit<DecodedStartOptions, 'mounts' | 'volumesFrom'>
+
 /** The first conflict, if there is one. */
-export const conflictOf = (options: DecodedStartOptions, limits: OptionLimits): Conflict =>
+export const conflictOf = (options: StartOptions, limits: OptionLimits): Conflict =>
   terminalConflict(options) ??
   cpuConflict(options, limits) ??
   memoryConflict(options) ??
@@ -49,7 +53,7 @@ const conflict = (option: string, value: unknown, why: string): InvalidOption =>
 })
 
 /** A terminal is all three streams. */
-const terminalConflict = ({ tty, ...options }: DecodedStartOptions): Conflict => {
+const terminalConflict = ({ tty, ...options }: StartOptions): Conflict => {
   if (tty === undefined || tty === false) return undefined
   const fixed = { stdin: ['pipe', 'ignore'], stdout: ['pipe'], stderr: ['pipe'] }
   const elsewhere = (['stdin', 'stdout', 'stderr'] as const).find((name) => {
@@ -61,13 +65,13 @@ const terminalConflict = ({ tty, ...options }: DecodedStartOptions): Conflict =>
   )
 }
 
-const cpuConflict = ({ cpus }: DecodedOptions, limits: OptionLimits): Conflict => {
+const cpuConflict = ({ cpus }: Options, limits: OptionLimits): Conflict => {
   if (cpus === undefined || cpus <= limits.cpus) return undefined
   return conflict('cpus', cpus, `the host has only ${limits.cpus}`)
 }
 
 /** moby daemon/daemon_unix.go, verifyPlatformContainerResources. */
-const memoryConflict = ({ memory, memorySwap, memoryReservation }: DecodedOptions): Conflict => {
+const memoryConflict = ({ memory, memorySwap, memoryReservation }: Options): Conflict => {
   if (memorySwap !== undefined && memorySwap >= 0 && memory === undefined) {
     return conflict(
       'memorySwap',
@@ -91,7 +95,7 @@ const memoryConflict = ({ memory, memorySwap, memoryReservation }: DecodedOption
   )
 }
 
-const namespaceConflict = ({ uts, ipc, hostname, domainname, shmSize }: DecodedOptions): Conflict => {
+const namespaceConflict = ({ uts, ipc, hostname, domainname, shmSize }: Options): Conflict => {
   const named = hostname ?? domainname
   if (uts === 'host' && named !== undefined) {
     const option = hostname === undefined ? 'domainname' : 'hostname'
@@ -106,7 +110,7 @@ const namespaceConflict = ({ uts, ipc, hostname, domainname, shmSize }: DecodedO
 }
 
 /** The host's namespaces belong to its own user namespace: rights in another one count for nothing there. */
-const usernsConflict = ({ security, network, pid, ipc }: DecodedOptions): Conflict => {
+const usernsConflict = ({ security, network, pid, ipc }: Options): Conflict => {
   if (security?.userns === undefined) return undefined
   if (security.privileged === true) {
     return conflict('security.privileged', true, 'cannot be had inside a user namespace of its own')
@@ -115,7 +119,7 @@ const usernsConflict = ({ security, network, pid, ipc }: DecodedOptions): Confli
   return shared && conflict(shared[0], 'host', 'cannot be shared with a user namespace of its own')
 }
 
-const sysctlConflict = (options: DecodedOptions): Conflict => {
+const sysctlConflict = (options: Options): Conflict => {
   const own = ownNamespaces(options)
   for (const name of Object.keys(options.sysctls ?? {})) {
     const why = sysctlProblem(name, own)
@@ -124,7 +128,7 @@ const sysctlConflict = (options: DecodedOptions): Conflict => {
   return undefined
 }
 
-const ownNamespaces = ({ network, ipc, uts }: DecodedOptions): ReadonlySet<NamespaceType> => {
+const ownNamespaces = ({ network, ipc, uts }: Options): ReadonlySet<NamespaceType> => {
   const modes = { network, ipc, uts }
   return new Set((['network', 'ipc', 'uts'] as const).filter((type) => modes[type] !== 'host'))
 }

@@ -21,7 +21,7 @@ import {
 import type { EngineError, InvalidOption } from './errors.ts'
 import type { ContainerOptions, ImageSource, RunOptions, StartOptions } from './options.ts'
 import { collectConflict, conflictOf, type OptionLimits } from './options-decode-conflicts.ts'
-import { mounts } from './options-decode-mounts.ts'
+import { mounts, volumesFrom } from './options-decode-mounts.ts'
 import { abortSignal, errorOutput, output, stdin } from './options-decode-streams.ts'
 import * as value from './options-decode-values.ts'
 import type { DecodedOptions, DecodedRunOptions, DecodedStartOptions } from './options-decoded.ts'
@@ -76,6 +76,7 @@ export const CONTAINER: Readonly<Record<keyof ContainerOptions, Decoder<unknown>
   hostname: value.hostname,
   domainname: value.hostname,
   mounts,
+  volumesFrom,
   readonly: value.flag,
   shmSize: value.size,
   memory: value.memory,

@@ -31,6 +31,20 @@ export type OutputOption =
 /** `'stdout'`: wherever standard output goes, like `2>&1`: the order of both is the payload's own. */
 export type ErrorOutputOption = OutputOption | 'stdout'
 
+/** Ids of the files of a mount, shown as others. */
+export interface MountIdMap {
+  /** First id as it is on disk. */
+  readonly from: number
+  /** First id it is shown as, as the host counts. */
+  readonly to: number
+  readonly size: number
+}
+
+/** `true`: by the maps of the container's own user namespace. mount_setattr(2), MOUNT_ATTR_IDMAP. */
+export type MountIdMaps =
+  | true
+  | { readonly uids: readonly MountIdMap[]; readonly gids: readonly MountIdMap[] }
+
 export type MountOption =
   | {
       readonly type: 'bind'
@@ -38,11 +52,33 @@ export type MountOption =
       readonly source: string
       readonly target: string
       readonly readonly?: boolean
-      /** Default true: mounts below the source come along (`rbind`). */
-      readonly recursive?: boolean
+      /**
+       * Default true: mounts below the source come along (`rbind`), and are read-only too where the kernel can do that. `'writable'`:
+       * they stay writable. `'readonly'`: a kernel that cannot make them read-only is an error.
+       */
+      readonly recursive?: boolean | 'writable' | 'readonly'
       readonly propagation?: 'private' | 'rprivate' | 'slave' | 'rslave' | 'shared' | 'rshared'
       /** Create the source as a directory when it does not exist (`docker run -v`). Default false. */
       readonly createSource?: boolean
+      readonly idmap?: MountIdMaps
+    }
+  | {
+      readonly type: 'volume'
+      /** Name of the volume, made when there is none. Default: one of the container's own, which goes with it. */
+      readonly source?: string
+      readonly target: string
+      readonly readonly?: boolean
+      /** Leave an empty volume empty. Default false: it begins with what the image has at the target. */
+      readonly nocopy?: boolean
+      /** Path below the volume's root that is mounted in its place; it must exist. */
+      readonly subpath?: string
+      readonly idmap?: MountIdMaps
+      /** Of the local driver, for a volume that is made now: `type`, `o`, `device`. */
+      readonly driverOptions?: Readonly<Record<string, string>>
+      /** Of a volume that is made now. */
+      readonly labels?: Readonly<Record<string, string>>
+      /** The volume is the container's own although it has a name: set by the engine when it draws one. */
+      readonly anonymous?: boolean
     }
   | {
       readonly type: 'tmpfs'
@@ -53,6 +89,14 @@ export type MountOption =
       readonly readonly?: boolean
       /** Further mount options as mount(8) spells them, e.g. `exec`, `uid=1000`. */
       readonly options?: readonly string[]
+    }
+  | {
+      readonly type: 'image'
+      /** A reference; the image must be here. Its files are shown read-only. */
+      readonly source: string
+      readonly target: string
+      /** Path below the image's root that is mounted in its place. */
+      readonly subpath?: string
     }
 
 export interface Ulimit {
@@ -105,6 +149,8 @@ export interface ContainerOptions {
   readonly hostname?: string
   readonly domainname?: string
   readonly mounts?: readonly MountOption[]
+  /** The bind mounts and volumes of other containers, which run or were kept: `'web'`, `'web:ro'`. */
+  readonly volumesFrom?: readonly string[]
   readonly readonly?: boolean
   readonly shmSize?: Size
   readonly memory?: Size

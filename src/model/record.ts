@@ -1,6 +1,7 @@
 // The runtime record of a container: one line of JSON, written before the container exists and removed after it is gone.
-import type { EngineError } from './errors.ts'
+import type { AmbiguousContainer, ContainerNotFound } from './errors.ts'
 import type { LinuxResources } from './oci-spec.ts'
+import type { DecodedMount, NamedMount } from './options-decoded.ts'
 
 export const RECORD_VERSION = 1
 
@@ -23,6 +24,8 @@ export interface ContainerRecord {
   readonly process?: { readonly pid: number; readonly startTime: string }
   /** Keep the writable layer and this record after the end. */
   readonly keep: boolean
+  /** What others may borrow, and what must stay meanwhile: binds, volumes, images. Absent where there is none. */
+  readonly mounts?: readonly NamedMount[]
   /** A sandbox that waits in a pool: no container yet. */
   readonly parked?: boolean
   /** Once it has ended. */
@@ -58,10 +61,10 @@ export const parseRecord = (text: string): ContainerRecord | undefined => {
 }
 
 /** Full id by name, id or unique beginning of an id. */
-export const findRecord = <A extends Pick<ContainerRecord, 'id' | 'name'>>(
-  records: readonly A[],
+export const findRecord = <Record extends Pick<ContainerRecord, 'id' | 'name'>>(
+  records: readonly Record[],
   wanted: string,
-): A | EngineError => {
+): Record | ContainerNotFound | AmbiguousContainer => {
   const named = records.find((record) => record.name === wanted || record.id === wanted)
   if (named !== undefined) return named
   const matching = wanted === '' ? [] : records.filter((record) => record.id.startsWith(wanted))
@@ -74,10 +77,21 @@ const SHORT_ID = 12
 const ambiguous = (
   wanted: string,
   matching: readonly Pick<ContainerRecord, 'id' | 'name'>[],
-): EngineError => ({
+): AmbiguousContainer => ({
   _tag: 'AmbiguousContainer',
   container: wanted,
   candidates: matching.map(({ id, name }) =>
     name === '' ? id.slice(0, SHORT_ID) : `${name} (${id.slice(0, SHORT_ID)})`,
   ),
 })
+/** Names of the volumes that nobody named for it. */
+export const ownVolumes = ({ mounts = [] }: Pick<ContainerRecord, 'mounts'>): readonly string[] =>
+  mounts.flatMap((mount) =>
+    mount.type === 'volume' && mount.anonymous === true && mount.source !== undefined ? [mount.source] : [],
+  )
+
+/** Its own image, and those it has mounted: all of them stay while it is there. */
+export const imagesOf = (own: string, mounts: readonly DecodedMount[] = []): readonly string[] => [
+  own,
+  ...mounts.flatMap((mount) => (mount.type === 'image' ? [mount.source] : [])),
+]

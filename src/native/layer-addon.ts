@@ -34,6 +34,8 @@ export interface LayerLimits {
   readonly maxBytes?: number
   /** False refuses layers with device nodes. Default true. */
   readonly devices?: boolean
+  /** Of no image: every name is a name, whiteouts and their notes too, and nothing is left for layers below. */
+  readonly plain?: boolean
   /** A descriptor: unpacked by root of that namespace, for overlay's option `userxattr`. */
   readonly userNamespace?: number
 }
@@ -106,6 +108,15 @@ export interface LayerAddon {
   /** Never follows a link, never enters a mount; nothing there is a success. */
   removeTree(
     path: string,
+    userNamespace?: number,
+  ): Promise<{ readonly ok: true; readonly entries: number } | LayerFailure>
+  /**
+   * All that is in a directory into another one on its file system, one rename(2) after another, with owner, mode, attributes and times
+   * of the directory itself; then it is removed. What is taken stays. It may be done again when it was cut short.
+   */
+  moveEntries(
+    from: string,
+    into: string,
     userNamespace?: number,
   ): Promise<{ readonly ok: true; readonly entries: number } | LayerFailure>
   /** Removes the staging directories below `folder` whose makers are dead. */

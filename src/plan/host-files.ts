@@ -91,3 +91,23 @@ const readAgain = (program: Program, fd: Slot, { target, limit, size, path }: Ta
   program.call('read file', 'pread64', [again, target, limit, 0], { into: size, path })
   program.call('close', 'close', [again])
 }
+
+/** Slot 0 afterwards: the directory `path` inside `root`, symlinks kept inside it, or -1 where there is none. */
+export const planOpenInRoot = (
+  arch: Arch,
+  root: string,
+  path: string,
+): { readonly bytes: Uint8Array; readonly infos: readonly OpInfo[] } => {
+  const slots = new SlotSpace()
+  const program = new Program(arch, slots)
+  const [found, top] = [slots.next(), slots.next()]
+  const flags = O_PATH | O_CLOEXEC | oDirectory(arch)
+  program.setSlot(found, -1)
+  program.call('open root', 'openat', [AT_FDCWD, program.text(root), flags, 0], { into: top, path: root })
+  const how = openHow(program, flags, 0, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
+  const name = program.text(path.replace(/^\/+/, '') || '.')
+  const tolerate = [ENOENT, ENOTDIR, ELOOP]
+  program.call('open directory', 'openat2', [top, name, how, OPEN_HOW_SIZE], { into: found, path, tolerate })
+  program.call('close', 'close', [top])
+  return { bytes: program.encode(), infos: program.infos }
+}

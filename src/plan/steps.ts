@@ -151,6 +151,7 @@ export const STEPS = [
   'open selinux label',
   'open socket',
   'open standard stream',
+  'open subpath',
   'open sysctl',
   'open terminal',
   'open time namespace',

@@ -10,7 +10,7 @@ import type {
   EngineForCli,
   RunningContainer,
 } from '../../src/cli/engine.ts'
-import type { ImageVerbs } from '../../src/fp.ts'
+import type { ImageVerbs, VolumeVerbs } from '../../src/fp.ts'
 import type { EngineError } from '../../src/model/errors.ts'
 import type { HostFacts } from '../../src/model/host-facts.ts'
 import type { ImageSource } from '../../src/model/options.ts'
@@ -132,6 +132,7 @@ export interface Answers {
   readonly facts?: EngineError | HostFacts
   readonly store?: EngineError
   readonly images?: Partial<ImageVerbs>
+  readonly volumes?: Partial<VolumeVerbs>
   readonly containers?: Partial<
     Pick<EngineForCli, 'commit' | 'diff' | 'export' | 'inspect' | 'usage' | 'containers' | 'events'>
   >
@@ -183,6 +184,17 @@ export const fakeContainers: EngineForCli['containers'] = {
   update: noContainer,
 }
 
+const noVolume = (volume: string) => TE.left<EngineError>({ _tag: 'VolumeNotFound', volume })
+const noVolumes: VolumeVerbs = {
+  create: () => TE.left({ _tag: 'Unsupported', feature: 'volume create', why: 'this is a fake' }),
+  list: () => TE.right([]),
+  inspect: noVolume,
+  remove: noVolume,
+  prune: () => TE.right({ removed: [], reclaimedBytes: 0 }),
+  export: noVolume,
+  import: noVolume,
+}
+
 const isError = (value: object): value is EngineError => '_tag' in value
 
 export const fakeEngine = (answers: Answers = {}): FakeEngine => {
@@ -215,6 +227,7 @@ export const fakeEngine = (answers: Answers = {}): FakeEngine => {
     events: () => TE.left({ _tag: 'Unsupported', feature: 'events', why: 'this is a fake' }),
     ...answers.containers,
     images: { ...noImages, ...answers.images },
+    volumes: { ...noVolumes, ...answers.volumes },
     facts: () => answer(answers.facts ?? plainFacts),
     store: () =>
       answer(

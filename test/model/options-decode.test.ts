@@ -76,6 +76,29 @@ Options('mount targets are normalized', () => {
   assert.equal(decode(options).mounts, [{ type: 'bind', source: '/a/../b', target: '/x/z' }])
 })
 
+Options('volumes and images are accepted with all their fields, and decode to the same again', () => {
+  const idmap = { uids: [{ from: 1, to: 2, size: 3 }], gids: [{ from: 4, to: 5, size: 6 }] }
+  const mounts = [
+    { type: 'volume', target: '/a' },
+    {
+      type: 'volume',
+      source: 'Data_1.x-y',
+      target: '/b',
+      readonly: true,
+      nocopy: true,
+      subpath: 'a/b',
+      idmap,
+      driverOptions: { type: 'nfs', device: ':/x', o: 'addr=192.0.2.1' },
+      labels: { a: 'b' },
+      anonymous: true,
+    },
+    { type: 'image', source: 'debian', target: '/c', subpath: 'etc' },
+    { type: 'bind', source: '/d', target: '/d', readonly: true, recursive: 'writable', idmap: true },
+  ]
+  const options = { mounts, volumesFrom: ['web', 'db:ro', 'x:rw'] }
+  assert.equal(decode(options), options)
+})
+
 Options('a size of a tmpfs becomes bytes', () => {
   assert.equal(
     decode({ mounts: [{ type: 'tmpfs', target: '/t', size: '1m', mode: 0o700, options: ['exec'] }] }).mounts,
@@ -170,7 +193,59 @@ const refused: readonly (readonly [options: unknown, message: string])[] = [
   [{ entrypoint: [5] }, 'entrypoint[0]: "5": expected a string'],
   [{ mounts: {} }, 'mounts: "{}": expected an array'],
   [{ mounts: ['/a:/b'] }, 'mounts[0]: "/a:/b": expected a mount'],
-  [{ mounts: [{ type: 'volume', target: '/a' }] }, 'mounts[0].type: "volume": expected bind or tmpfs'],
+  [
+    { mounts: [{ type: 'nfs', target: '/a' }] },
+    'mounts[0].type: "nfs": expected bind, volume, tmpfs or image',
+  ],
+  [
+    { mounts: [{ type: 'volume', source: 'x', target: '/a', size: 1 }] },
+    'mounts[0]: "size": no such field of a volume mount',
+  ],
+  [
+    { mounts: [{ type: 'image', source: 'x', target: '/a', readonly: true }] },
+    'mounts[0]: "readonly": no such field of an image mount',
+  ],
+  [
+    { mounts: [{ type: 'volume', source: '/a', target: '/a' }] },
+    `mounts[0].source: "/a": a volume's name has letters and digits, and _.- after the first; a folder of the host is an absolute path`,
+  ],
+  [
+    { mounts: [{ type: 'volume', source: 'x', target: '/a', subpath: 'a/../../b' }] },
+    'mounts[0].subpath: "a/../../b": expected a path below the root, without .. and a leading slash',
+  ],
+  [
+    { mounts: [{ type: 'volume', target: '/a', subpath: 'b' }] },
+    'mounts[0].subpath: "b": a volume that is made for the container is empty',
+  ],
+  [
+    { mounts: [{ type: 'volume', source: 'x', target: '/a', driverOptions: { type: 'nfs' } }] },
+    'mounts[0].driverOptions: "{\\"type\\":\\"nfs\\"}": device is missing: what is to be mounted, e.g. tmpfs or /srv/data',
+  ],
+  [
+    { mounts: [{ type: 'bind', source: '/a', target: '/a', idmap: { uids: [], gids: [] } }] },
+    'mounts[0].idmap.uids: "[]": has no map',
+  ],
+  [
+    { mounts: [{ type: 'bind', source: '/a', target: '/a', recursive: 'readonly' }] },
+    'mounts[0].recursive: "readonly": needs readonly: true',
+  ],
+  [
+    {
+      mounts: [
+        {
+          type: 'bind',
+          source: '/a',
+          target: '/a',
+          readonly: true,
+          recursive: 'readonly',
+          propagation: 'rslave',
+        },
+      ],
+    },
+    `mounts[0].propagation: "rslave": recursive: 'readonly' needs rprivate`,
+  ],
+  [{ volumesFrom: 'web' }, 'volumesFrom: "web": expected an array'],
+  [{ volumesFrom: ['web:rx'] }, 'volumesFrom[0]: "web:rx": expected a container, and perhaps :ro or :rw'],
   [bind('b'), 'mounts[0].target: "b": must be an absolute path'],
   [bind('/'), 'mounts[0].target: "/": the root itself cannot be mounted over'],
   [bind('/x/..'), 'mounts[0].target: "/x/..": the root itself cannot be mounted over'],

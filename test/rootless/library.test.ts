@@ -329,4 +329,50 @@ test('what a container changed becomes an image, whoever owns it, and the store 
   output(['rmi', 'many:2'])
 })
 
+test('volumes begin with files of many ids, are kept, carried to another one, and removed', () => {
+  output(['load', '-i', archives.many])
+  const list = 'cd /v; stat -c "%n %u %g %a" . app app/mine last setuid closed closed/inside twice again fifo'
+  const seen = (name: string): string =>
+    output(['run', '--rm', '-v', `${name}:/v`, 'many:1', 'sh', '-c', list])
+  output(['run', '--rm', '-v', 'homes:/home', '-v', '/own', 'many:1', 'touch', '/own/x', '/home/app/new'])
+  output(['run', '--rm', '-v', 'closed:/home/closed', 'many:1', 'true'])
+  assert.is(
+    output(['run', '--rm', '-v', 'closed:/c', 'many:1', 'sh', '-c', 'stat -c "%u %a" /c; ls /c']),
+    '7 0\ninside\n',
+  )
+  const before = seen('homes')
+  assert.match(before, /\napp\/mine 1000 1000 600\nlast 65535 65534 640\nsetuid 33 34 6755\nclosed 7 7 0\n/)
+  const file = path.join(user.folder('tars'), 'homes.tar')
+  output(['volume', 'export', 'homes', '-o', file])
+  output(['volume', 'import', 'copy', file])
+  assert.is(seen('copy'), before)
+  assert.is(output(['volume', 'ls', '-q']), 'closed\ncopy\nhomes\n')
+  output(['volume', 'rm', 'closed', 'copy', 'homes'])
+  assert.is(output(['volume', 'ls', '-q']), '')
+})
+
+test('of driver options an ordinary user has tmpfs and bind', () => {
+  const made = (options: string) => [
+    'run',
+    '--rm',
+    '--mount',
+    `src=own,dst=/m,${options}`,
+    'host',
+    'stat',
+    '-f',
+    '-c',
+    '%T',
+    '/m',
+  ]
+  assert.is(output(made('volume-opt=type=tmpfs,volume-opt=device=tmpfs')), 'tmpfs\n')
+  output(['volume', 'rm', 'own'])
+  assert.match(
+    refusal(made('volume-opt=type=ext4,volume-opt=device=/dev/loop0')),
+    /a file system of type ext4 at \/m: not available on this host: only root can mount it/,
+  )
+  output(['volume', 'rm', 'own'])
+  const mapped = ['run', '--rm', '-v', `${user.home}:/m:idmap=uids=0-1-1;gids=0-1-1`, 'host', 'true']
+  assert.match(refusal(mapped), /\/m with other ids: not available on this host: only root can map/)
+})
+
 Rootless.run()

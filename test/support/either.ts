@@ -5,12 +5,13 @@ import * as E from '#fp/Either'
 import type { EngineError } from '../../src/model/errors.ts'
 import { message } from '../../src/model/errors.ts'
 
-export const expectRight = <A>(result: Either<EngineError, A>): A => {
+export const expectRight = <A>(result: Either<EngineError | string, A>): A => {
   if (E.isRight(result)) return result.right
-  throw new Error(`expected success, got: ${message(result.left)}`)
+  const { left } = result
+  throw new Error(`expected success, got: ${typeof left === 'string' ? left : message(left)}`)
 }
 
-export const expectLeft = <A>(result: Either<EngineError, A>): EngineError => {
+export const expectLeft = <Failure, A>(result: Either<Failure, A>): Failure => {
   if (E.isLeft(result)) return result.left
   throw new Error('expected a failure, got success')
 }

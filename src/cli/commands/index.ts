@@ -119,6 +119,26 @@ export const commandGroups: readonly CommandGroup[] = [
     ],
   },
   {
+    title: 'Volumes',
+    commands: [
+      { name: 'volume create', load: async () => (await import('./volume-create.ts')).volumeCreate },
+      {
+        name: 'volume ls',
+        aliases: ['volume list'],
+        load: async () => (await import('./volume-ls.ts')).volumeLs,
+      },
+      { name: 'volume inspect', load: async () => (await import('./volume-inspect.ts')).volumeInspect },
+      {
+        name: 'volume rm',
+        aliases: ['volume remove'],
+        load: async () => (await import('./volume-rm.ts')).volumeRm,
+      },
+      { name: 'volume prune', load: async () => (await import('./volume-prune.ts')).volumePrune },
+      { name: 'volume export', load: async () => (await import('./volume-export.ts')).volumeExport },
+      { name: 'volume import', load: async () => (await import('./volume-import.ts')).volumeImport },
+    ],
+  },
+  {
     title: 'Registries',
     commands: [
       { name: 'login', load: async () => (await import('./login.ts')).login },
@@ -133,6 +153,7 @@ export const commandGroups: readonly CommandGroup[] = [
     commands: [
       { name: 'events', aliases: ['system events'], load: async () => (await import('./events.ts')).events },
       { name: 'system df', load: async () => (await import('./system-df.ts')).systemDf },
+      { name: 'system prune', load: async () => (await import('./system-prune.ts')).systemPrune },
       { name: 'system check', load: async () => (await import('./system-check.ts')).systemCheck },
       {
         name: 'system start',

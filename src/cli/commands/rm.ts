@@ -16,19 +16,14 @@ export const rm = command({
       help: '',
       unsupported: { yet: false, why: 'links are superseded by networks' },
     },
-    volumes: {
-      kind: 'boolean',
-      short: 'v',
-      help: '',
-      unsupported: { yet: true, why: 'there are no volumes so far that a container could own' },
-    },
+    volumes: { kind: 'boolean', short: 'v', help: 'Also remove its volumes that nobody gave a name' },
   },
   run: async ({ args, stdout, stderr, engine }) => {
-    const { force } = args.flags
+    const { force, volumes } = args.flags
     const live = await engine()
     let code = 0
     for (const name of args.positionals) {
-      const removed = await live.remove(name, { force })()
+      const removed = await live.remove(name, { force, volumes })()
       if (E.isRight(removed)) stdout.write(`${name}\n`)
       else if (!(force && removed.left._tag === 'ContainerNotFound')) {
         reportError(stderr, removed.left)

@@ -1,4 +1,4 @@
-// slipway system df: what images and containers take on disk, as du counts it.
+// slipway system df: what images, containers and volumes take on disk, as du counts it.
 import * as E from '#fp/Either'
 import { hexOf } from '../../model/digest.ts'
 import type { DiskUsage, ImageUsage, UsageTotal } from '../../model/image-verbs.ts'
@@ -26,7 +26,7 @@ export const systemDf = command({
   summary: 'Show what is stored takes on disk',
   usage: '[OPTIONS]',
   flags: {
-    verbose: { kind: 'boolean', short: 'v', help: 'Each image and container, with what it shares' },
+    verbose: { kind: 'boolean', short: 'v', help: 'Each image, container and volume, with what it shares' },
     format: {
       kind: 'text',
       value: 'FORMAT',
@@ -52,9 +52,10 @@ export const systemDf = command({
 })
 
 /** Docker's rows, and one for the rest of the root: together they are what du says. */
-const records = ({ images, containers, otherBytes }: DiskUsage) => [
+const records = ({ images, containers, volumes, otherBytes }: DiskUsage) => [
   record('Images', images),
   record('Containers', containers),
+  record('Local Volumes', volumes),
   record('Other', { count: 0, active: 0, sizeBytes: otherBytes, reclaimableBytes: 0 }),
 ]
 
@@ -84,6 +85,15 @@ const details = (usage: DiskUsage, containers: readonly ContainerSummary[], nowM
         const { image = NONE, status = 'gone', name = NONE } = found ?? {}
         return [id.slice(0, SHORT_ID), image, status, humanBytes(sizeBytes), name]
       }),
+    ),
+    'Local Volumes space usage:\n',
+    table(
+      ['VOLUME NAME', 'LINKS', 'SIZE'],
+      usage.perVolume.map(({ name, containers: links, sizeBytes }) => [
+        name,
+        String(links),
+        humanBytes(sizeBytes),
+      ]),
     ),
   ].join('\n')
 

@@ -11,6 +11,7 @@ import type { ImageSource } from '../../model/options.ts'
 import type { PreparedImage } from '../../model/prepared-image.ts'
 import { containerName } from '../names.ts'
 import type { Ports } from '../ports.ts'
+import { dropVolumesOf, withNamedMounts, withVolumes } from './mounts.ts'
 import { planDetached } from './plan.ts'
 
 export interface CreateRequest extends DecodedDetached {
@@ -29,11 +30,15 @@ export const createContainer =
   (ports: Ports): TaskEither<EngineError, ContainerDocument> =>
     pipe(
       ports.host.prepareImage(request.image),
-      TE.flatMap((image) => planDetached(ports, { ...request, id: ports.host.randomId(), image })),
-      TE.flatMapEither(({ image, spec }) =>
+      TE.bindTo('image'),
+      TE.bind('options', ({ image }) => withNamedMounts(ports, request.options, image)),
+      TE.bind('plan', ({ image, options }) =>
+        planDetached(ports, { ...request, options, id: ports.host.randomId(), image }),
+      ),
+      TE.bind('document', ({ image, options, plan: { spec } }) =>
         pipe(
-          takeName(ports, request.options.name),
-          E.map(
+          TE.fromEither(takeName(ports, request.options.name)),
+          TE.map(
             ({ id, name }): ContainerDocument => ({
               version: DOCUMENT_VERSION,
               id,
@@ -42,7 +47,7 @@ export const createContainer =
               image: { reference: image.reference, id: image.id },
               argv: request.argv,
               command: spec.process?.args ?? [],
-              options: request.options,
+              options,
               policies: request.policies,
               stopSignal: request.options.stopSignal ?? image.config.StopSignal ?? 'SIGTERM',
               ...checkOf(request, image),
@@ -50,19 +55,19 @@ export const createContainer =
           ),
         ),
       ),
-      TE.flatMapEither((document) =>
+      TE.flatMap(({ image, document }) =>
         pipe(
-          ports.detached.create(document),
-          E.bimap(
-            (error) => {
-              ports.host.state.freeName(document.name, document.id)
-              return error
-            },
-            () => document,
-          ),
+          withVolumes(ports, document, image.rootfs, TE.fromEither(ports.detached.create(document))),
+          TE.map(() => document),
+          TE.tapError(() => TE.fromTask(() => undo(ports, document))),
         ),
       ),
     )
+
+const undo = async (ports: Ports, document: ContainerDocument): Promise<void> => {
+  ports.host.state.freeName(document.name, document.id)
+  await dropVolumesOf(ports, document, true)
+}
 
 const checkOf = ({ health }: CreateRequest, { config }: PreparedImage): Pick<ContainerDocument, 'health'> => {
   const check = healthCheck(health, config.Healthcheck)

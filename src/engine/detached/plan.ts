@@ -5,12 +5,14 @@ import type { TaskEither } from '#fp/TaskEither'
 import * as TE from '#fp/TaskEither'
 import type { DecodedDetached } from '../../model/detached-options.ts'
 import type { EngineError } from '../../model/errors.ts'
+import type { PlannedOptions } from '../../model/options-decoded.ts'
 import type { PreparedImage } from '../../model/prepared-image.ts'
 import type { ResolvedUser } from '../../model/user-db.ts'
 import { type LaunchInput, type LaunchPlan, planLaunch } from '../../plan/launch/index.ts'
 import type { Lasting } from '../../plan/launch/lasting.ts'
 import type { Ports } from '../ports.ts'
-import { decideTemplate, type StartRequest, type Template, userOf } from '../start.ts'
+import { decideTemplate, type Template, userOf } from '../start.ts'
+import { plannedOptions } from './mounts.ts'
 
 export interface DetachedRequest extends DecodedDetached {
   readonly id: string
@@ -22,6 +24,7 @@ export interface DetachedRequest extends DecodedDetached {
 
 export interface DetachedPlan extends Template {
   readonly image: PreparedImage
+  readonly options: PlannedOptions
 }
 
 /** It is its monitor's child, and nobody else's. */
@@ -42,15 +45,26 @@ export const planDetached = (
   { id, image, argv, options, policies, user }: DetachedRequest,
   planOf: (input: LaunchInput) => LaunchPlan = (input) => planLaunch({ ...input, lasting: LASTING }),
 ): TaskEither<EngineError, DetachedPlan> => {
-  const request: StartRequest = { image: image.reference, argv, options, keep: !policies.autoRemove }
   return pipe(
-    TE.Do,
-    TE.flatMap(
-      () => async () => (user === undefined ? userOf(ports, image, options, undefined) : E.right(user)),
+    plannedOptions(ports, options, image),
+    TE.bindTo('planned'),
+    TE.bind(
+      'found',
+      ({ planned }) =>
+        async () =>
+          user === undefined ? userOf(ports, image, planned, undefined) : E.right(user),
     ),
-    TE.flatMapEither((found) =>
-      decideTemplate(ports, request, image, found, planOf, { id, isParked: false }),
-    ),
-    TE.map((template) => ({ ...template, image })),
+    TE.flatMapEither(({ planned, found }) => {
+      const request = {
+        image: image.reference,
+        argv,
+        options: planned,
+        keep: !policies.autoRemove,
+        volumes: [],
+        remembered: {},
+      }
+      const template = decideTemplate(ports, request, image, found, planOf, { id, isParked: false })
+      return E.map((made: Template) => ({ ...made, image, options: planned }))(template)
+    }),
   )
 }

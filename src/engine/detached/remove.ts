@@ -7,12 +7,20 @@ import { allowed, runs, statusOf } from '../../model/container-status.ts'
 import type { EngineError } from '../../model/errors.ts'
 import type { DetachedContainer } from '../ports/detached.ts'
 import type { Ports } from '../ports.ts'
+import { dropVolumesOf } from './mounts.ts'
 import { connected } from './stop.ts'
 import { ended } from './wait.ts'
 
-/** `force`: one that runs is killed first. Fails: ContainerNotFound, WrongStatus. */
+export interface RemoveChoices {
+  /** One that runs is killed first. */
+  readonly force?: boolean
+  /** Also the volumes nobody gave a name. */
+  readonly volumes?: boolean
+}
+
+/** Fails: ContainerNotFound, WrongStatus. */
 export const removeContainer =
-  (id: string, force: boolean) =>
+  (id: string, { force = false, volumes = false }: RemoveChoices = {}) =>
   (ports: Ports): TaskEither<EngineError, void> =>
     ports.detached.locked(id, async (container) => {
       const isOver = !runs(statusOf(container))
@@ -20,6 +28,7 @@ export const removeContainer =
       const over = isOver ? E.right(undefined) : await end(ports, container)()
       if (E.isLeft(over)) return over
       await ports.detached.remove(container.document)
+      await dropVolumesOf(ports, container.document, volumes)
       return E.right(undefined)
     })
 

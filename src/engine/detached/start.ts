@@ -8,6 +8,7 @@ import { allowed, statusOf } from '../../model/container-status.ts'
 import type { EngineError } from '../../model/errors.ts'
 import type { MonitorConnection } from '../ports/detached.ts'
 import type { Ports } from '../ports.ts'
+import { withVolumes } from './mounts.ts'
 import { wholePlan } from './whole-plan.ts'
 
 export interface StartedContainer {
@@ -34,9 +35,16 @@ export const startContainer =
         TE.tap(() => TE.fromTask(() => ports.detached.clear(container))),
         // Groups of the run before: this one gets its own, by the limits of the document.
         TE.tapIO(() => () => ports.host.state.change(id, undefined)),
-        TE.tap(() => ports.host.makeBindSources(document.options, undefined)),
+        TE.tap(({ options }) => ports.host.makeBindSources(options, undefined)),
         TE.tap(() => TE.fromEither(ports.detached.want(id, true))),
-        TE.flatMap((plan) => ports.monitors.launch(document, plan, attach === undefined ? {} : { attach })),
+        TE.flatMap((plan) =>
+          withVolumes(
+            ports,
+            document,
+            plan.image.rootfs,
+            ports.monitors.launch(document, plan, attach === undefined ? {} : { attach }),
+          ),
+        ),
       )()
       return E.map((connection: MonitorConnection) => ({ document, connection }))(started)
     })

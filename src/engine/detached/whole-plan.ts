@@ -7,7 +7,7 @@ import type { EngineError } from '../../model/errors.ts'
 import type { DetachedStart } from '../ports/detached.ts'
 import type { Ports } from '../ports.ts'
 import { planJoining } from './joining.ts'
-import { planDetached } from './plan.ts'
+import { type DetachedPlan, planDetached } from './plan.ts'
 
 /** By its id: a container stays with the image it was made of. */
 export const imageOf = ({ image }: ContainerDocument): string | { readonly rootfs: string } =>
@@ -16,7 +16,7 @@ export const imageOf = ({ image }: ContainerDocument): string | { readonly rootf
 export const wholePlan = (
   ports: Ports,
   document: ContainerDocument,
-): TaskEither<EngineError, DetachedStart> =>
+): TaskEither<EngineError, DetachedPlan & DetachedStart> =>
   pipe(
     ports.host.prepareImage(imageOf(document)),
     TE.map((image) => ({ ...image, reference: document.image.reference })),

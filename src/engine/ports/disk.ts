@@ -11,8 +11,10 @@ export interface ImagePart {
 export interface RootUsage {
   readonly imagesBytes: number
   readonly containersBytes: number
+  readonly volumesBytes: number
   readonly otherBytes: number
   readonly perContainer: readonly { readonly id: string; readonly sizeBytes: number }[]
+  readonly perVolume: readonly { readonly name: string; readonly sizeBytes: number }[]
 }
 
 /** Bytes of allocated blocks. A file that several parts have counts for the first of them. Fail: SyscallFailed. */

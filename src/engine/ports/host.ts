@@ -6,7 +6,7 @@ import type { EngineError } from '../../model/errors.ts'
 import type { HostFacts } from '../../model/host-facts.ts'
 import type { LinuxResources } from '../../model/oci-spec.ts'
 import type { ImageSource } from '../../model/options.ts'
-import type { DecodedOptions } from '../../model/options-decoded.ts'
+import type { PlannedOptions } from '../../model/options-decoded.ts'
 import type { PreparedImage, Rootfs } from '../../model/prepared-image.ts'
 import type { ContainerRecord, RecordChanges } from '../../model/record.ts'
 import type { Cleanup } from '../../plan/cleanup.ts'
@@ -46,14 +46,14 @@ export interface HostPort {
   /** passwd and group of a container's root, as its image and mounts give them; absent where there is none. */
   readonly userFiles: (
     rootfs: Rootfs,
-    options: DecodedOptions,
+    options: PlannedOptions,
     signal: AbortSignal | undefined,
   ) => TaskEither<EngineError, { readonly passwd?: string; readonly group?: string }>
   /** The host's own hosts, resolv.conf and name. */
-  readonly hostFiles: (options: DecodedOptions) => HostFiles
+  readonly hostFiles: (options: PlannedOptions) => HostFiles
   /** Makes the missing sources of bind mounts that ask for it. */
   readonly makeBindSources: (
-    options: DecodedOptions,
+    options: PlannedOptions,
     signal: AbortSignal | undefined,
   ) => TaskEither<EngineError, void>
   /**
@@ -63,7 +63,7 @@ export interface HostPort {
     trees: readonly TreeSource[],
     signal: AbortSignal | undefined,
   ) => TaskEither<EngineError, { readonly fds: readonly number[]; readonly close: () => void }>
-  readonly devices: (options: DecodedOptions) => Either<EngineError, readonly HostDevice[]>
+  readonly devices: (options: PlannedOptions) => Either<EngineError, readonly HostDevice[]>
   /** Kills whoever is left in a group. The first round is over when this returns; resolves when a reading found nobody. */
   readonly killGroup: (group: string) => Promise<void>
   /**

@@ -60,6 +60,8 @@ export interface LaunchedProcess {
 /** What a sandbox without a root lacks besides its payload. Its descriptors are borrowed until the payload runs. */
 export interface Rest {
   readonly plan: RestPlan
+  /** What its plan's patches take from. */
+  readonly own: string
   readonly fds: StartFds
   /** In the order of the plan's. */
   readonly trees: readonly number[]

@@ -64,6 +64,8 @@ export interface LaunchInput {
   readonly record: string
   /** The time in the record: milliseconds since 1970. */
   readonly createdMs: number
+  /** Names of volumes that were drawn for this container, 64 lower-case hex digits each. */
+  readonly volumes?: readonly string[]
   readonly cgroups: readonly CgroupParent[]
   /** Those of the document's network devices that the host has, as they are now. */
   readonly netDevices?: readonly NetDevice[]

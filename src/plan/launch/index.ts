@@ -125,6 +125,8 @@ export const ENGINE_SLOTS = {
 export interface LaunchPlan {
   /** The container the bytes and infos speak of; another start of this shape writes its own text in their place. */
   readonly id: string
+  /** And the volumes that were drawn for it. */
+  readonly volumes: readonly string[]
   /** Where an own text goes, see own-text.ts. */
   readonly patches: Uint32Array
   readonly prepare: PlannedProgram
@@ -387,7 +389,8 @@ const halves = (build: LaunchBuild, engine: EngineHalf, { guardian, tasks, layer
     rest: {
       ...rest,
       id: input.id,
-      patches: patchesOf(rest, input.id, input.createdMs),
+      volumes: input.volumes ?? [],
+      patches: patchesOf(rest, input),
       cloneFlags: 0,
       slotCount: engine.layers.slots.count,
       usage: [],
@@ -443,9 +446,9 @@ const partsOf = (
     ...programs,
     ...(engine.network?.isPlain ? { networkSlot: engine.network.namespace.index } : {}),
     id: input.id,
+    volumes: input.volumes ?? [],
     // One that lasts is started once, and its id is anybody's word.
-    patches:
-      input.lasting === undefined ? patchesOf(programs, input.id, input.createdMs) : new Uint32Array(0),
+    patches: input.lasting === undefined ? patchesOf(programs, input) : new Uint32Array(0),
     cloneFlags:
       (join === undefined ? namespaceFlags(input) : 0) |
       (input.lasting?.leavesParent === true ? CLONE_PARENT : 0),

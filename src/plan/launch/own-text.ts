@@ -1,6 +1,6 @@
-// Starts that differ in nothing but the container's id and its time share one plan: both are written into its data each time.
+// Starts that differ in nothing but the container's id, its time and the names of volumes drawn for it share one plan: these are written into its data each time.
 import { PROGRAM } from '../program.ts'
-import type { LaunchPlan, PlannedProgram } from './index.ts'
+import type { LaunchInput, LaunchPlan, PlannedProgram } from './index.ts'
 
 /** Lower-case hex digits of an id; the first twelve are the default host name. */
 const ID_DIGITS = 64
@@ -9,26 +9,46 @@ const SHORT_DIGITS = 12
 const TIME_DIGITS = 13
 
 /** What a start writes into its plan's bytes, where the plan's `patches` say. */
-export const ownText = (id: string, timeMs: number): string => `${id}${timeMs}`
+export const ownText = (id: string, timeMs: number, volumes: readonly string[] = []): string =>
+  `${id}${timeMs}${volumes.join('')}`
 export const idOf = (own: string): string => own.slice(0, ID_DIGITS)
 
 /** What a plan says about its own container, said about another one. */
-export const renamed = (text: string, { id }: { readonly id: string }, own: string): string =>
-  own === ''
-    ? text
-    : text.replaceAll(id, idOf(own)).replaceAll(id.slice(0, SHORT_DIGITS), idOf(own).slice(0, SHORT_DIGITS))
+export const renamed = (
+  text: string,
+  { id, volumes }: Pick<LaunchPlan, 'id' | 'volumes'>,
+  own: string,
+): string => {
+  if (own === '') return text
+  const named = text
+    .replaceAll(id, idOf(own))
+    .replaceAll(id.slice(0, SHORT_DIGITS), idOf(own).slice(0, SHORT_DIGITS))
+  return volumes.reduce((all, name, index) => {
+    const at = volumeAt(index)
+    return all.replaceAll(name, own.slice(at, at + ID_DIGITS))
+  }, named)
+}
+
+/** Where the own text has a volume's name. */
+const volumeAt = (index: number): number => ID_DIGITS + TIME_DIGITS + index * ID_DIGITS
 
 /** Rows of four: which program, offset in it, offset in the own text, length. */
 const ROW = 4
 
 type Programs = Pick<LaunchPlan, 'prepare' | 'after' | 'inChild' | 'layers' | 'network' | 'stages'>
 
-/** Every place where `id` and `timeMs`, which must occur by no accident, stand in the plan's bytes. */
-export const patchesOf = (plan: Programs, id: string, timeMs: number): Uint32Array =>
+/** Every place where id, time and names, which must occur by no accident, stand in the plan's bytes. */
+export const patchesOf = (
+  plan: Programs,
+  { id, createdMs, volumes = [] }: Pick<LaunchInput, 'id' | 'createdMs' | 'volumes'>,
+): Uint32Array =>
   Uint32Array.from(
     programsOf(plan).flatMap(([index, { bytes }]) => [
       ...idPlaces(bytes, id).flatMap(({ at, length }) => [index, at, 0, length]),
-      ...offsetsOf(bytes, String(timeMs)).flatMap((at) => [index, at, ID_DIGITS, TIME_DIGITS]),
+      ...offsetsOf(bytes, String(createdMs)).flatMap((at) => [index, at, ID_DIGITS, TIME_DIGITS]),
+      ...volumes.flatMap((name, volume) =>
+        offsetsOf(bytes, name).flatMap((at) => [index, at, volumeAt(volume), ID_DIGITS]),
+      ),
     ]),
   )
 

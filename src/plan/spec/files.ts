@@ -1,5 +1,5 @@
 // The files an engine writes for each container: /etc/hosts, /etc/hostname and /etc/resolv.conf, as Docker words them.
-import type { DecodedOptions } from '../../model/options-decoded.ts'
+import type { PlannedOptions } from '../../model/options-decoded.ts'
 import { hostnameOf } from './input.ts'
 
 export interface EngineFile {
@@ -19,7 +19,7 @@ export interface HostFiles {
 
 /** A file that a mount of the options covers is left out. */
 export const buildEngineFiles = (
-  options: DecodedOptions,
+  options: PlannedOptions,
   id: string,
   host: HostFiles = {},
 ): readonly EngineFile[] => {
@@ -34,7 +34,7 @@ export const buildEngineFiles = (
 
 const file = (path: string, content: string): EngineFile => ({ path, content, mode: 0o644 })
 
-const hostnameText = (options: DecodedOptions, id: string, host: HostFiles): string => {
+const hostnameText = (options: PlannedOptions, id: string, host: HostFiles): string => {
   const own = host.hostname === undefined ? {} : { hostHostname: host.hostname }
   const name = hostnameOf({ options, id, ...own }) ?? ''
   return options.domainname === undefined || name === '' ? `${name}\n` : `${name}.${options.domainname}\n`
@@ -49,7 +49,7 @@ ff02::1\tip6-allnodes
 ff02::2\tip6-allrouters
 `
 
-const hostsText = (options: DecodedOptions, host: HostFiles): string => {
+const hostsText = (options: PlannedOptions, host: HostFiles): string => {
   const base = options.network === 'host' && host.hosts !== undefined ? ended(host.hosts) : LOCALHOST
   return base + (options.extraHosts ?? []).map(hostsLine).join('')
 }
@@ -61,7 +61,7 @@ const hostsLine = (entry: string): string => {
 }
 
 /** With the host's network its resolver goes on to be used, but for what the options replace. */
-const resolvText = (options: DecodedOptions, host: HostFiles): string => {
+const resolvText = (options: PlannedOptions, host: HostFiles): string => {
   const { dns, dnsSearch, dnsOptions } = options
   const shared = options.network === 'host' ? (host.resolvConf ?? '') : ''
   const replaced = new Set([
@@ -75,7 +75,7 @@ const resolvText = (options: DecodedOptions, host: HostFiles): string => {
 }
 
 /** A lone `.` means no search list at all (docker-run(1), --dns-search). */
-const resolvLines = ({ dns = [], dnsSearch = [], dnsOptions = [] }: DecodedOptions): string[] => {
+const resolvLines = ({ dns = [], dnsSearch = [], dnsOptions = [] }: PlannedOptions): string[] => {
   const search = dnsSearch.filter((domain) => domain !== '.')
   return [
     ...dns.map((address) => `nameserver ${address}`),

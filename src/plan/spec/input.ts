@@ -3,7 +3,7 @@
 import type { HostDevice } from '../../model/devices.ts'
 import type { HostFacts } from '../../model/host-facts.ts'
 import type { LinuxSeccomp } from '../../model/oci-spec.ts'
-import type { DecodedOptions } from '../../model/options-decoded.ts'
+import type { PlannedOptions } from '../../model/options-decoded.ts'
 import type { PreparedImage } from '../../model/prepared-image.ts'
 import type { ResolvedUser } from '../../model/user-db.ts'
 
@@ -11,7 +11,7 @@ export interface SpecInput {
   readonly image: PreparedImage
   /** What to run; empty: the image's own command. */
   readonly argv: readonly string[]
-  readonly options: DecodedOptions
+  readonly options: PlannedOptions
   readonly user: ResolvedUser
   /** 64 lower-case hex digits. */
   readonly id: string

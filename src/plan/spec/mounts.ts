@@ -1,8 +1,9 @@
 // The mounts of a container: Docker's own, then what was asked for, shallow paths first.
 
 import { isAtLeast } from '../../model/host-facts.ts'
-import type { Mount } from '../../model/oci-spec.ts'
-import type { BindMount, DecodedMount, TmpfsMount } from '../../model/options-decoded.ts'
+import type { IdMapping, Mount } from '../../model/oci-spec.ts'
+import type { MountIdMap } from '../../model/options.ts'
+import type { FilesystemMount, PlannedBind, PlannedMount, TmpfsMount } from '../../model/options-decoded.ts'
 import { isMapped } from '../../model/own-users.ts'
 import { isPrivileged, type SpecInput } from './input.ts'
 
@@ -44,7 +45,7 @@ export const specMounts = (input: SpecInput): readonly Mount[] => {
 
 /** Shallow paths first. */
 export const askedMounts = (
-  mounts: readonly DecodedMount[] | undefined,
+  mounts: readonly PlannedMount[] | undefined,
   input: Pick<SpecInput, 'facts'>,
 ): readonly Mount[] =>
   [...(mounts ?? [])]
@@ -116,21 +117,52 @@ const mapsGid = ({ options, facts }: SpecInput, gid: number): boolean => {
 const without = (options: readonly string[] | undefined, word: string): readonly string[] =>
   (options ?? []).filter((option) => option !== word)
 
-const userMount = (mount: DecodedMount, input: Pick<SpecInput, 'facts'>): Mount =>
-  mount.type === 'bind' ? bind(mount, input) : tmpfs(mount)
-
-/** Read-only reaches the mounts below the source too where the kernel can do that at once (mount_setattr(2), Linux 5.12). */
-const bind = (mount: BindMount, { facts }: Pick<SpecInput, 'facts'>): Mount => {
-  const recursive = mount.recursive !== false
-  const deep = recursive && isAtLeast(facts.kernel, 5, 12)
-  const readonly = mount.readonly === true ? [deep ? 'rro' : 'ro'] : []
-  return {
-    destination: mount.target,
-    type: 'bind',
-    source: mount.source,
-    options: [recursive ? 'rbind' : 'bind', ...readonly, mount.propagation ?? 'rprivate'],
+const userMount = (mount: PlannedMount, input: Pick<SpecInput, 'facts'>): Mount => {
+  switch (mount.type) {
+    case 'bind':
+      return bind(mount, input)
+    case 'tmpfs':
+      return tmpfs(mount)
+    case 'filesystem':
+      return filesystem(mount)
   }
 }
+
+const bind = (mount: PlannedBind, input: Pick<SpecInput, 'facts'>): Mount => ({
+  destination: mount.target,
+  type: 'bind',
+  source: mount.source,
+  options: [
+    mount.recursive === false ? 'bind' : 'rbind',
+    ...readonlyOf(mount, input),
+    mount.propagation ?? 'rprivate',
+    ...(mount.options ?? []),
+    ...(mount.idmap === undefined ? [] : ['idmap']),
+  ],
+  ...(mount.subpath === undefined ? {} : { subpath: mount.subpath }),
+  ...(typeof mount.idmap === 'object'
+    ? { uidMappings: mount.idmap.uids.map(idMapping), gidMappings: mount.idmap.gids.map(idMapping) }
+    : {}),
+})
+
+/**
+ * Read-only reaches the mounts below the source too where the kernel can do that at once (mount_setattr(2), Linux 5.12). Where it
+ * cannot and must, the start is refused before.
+ */
+const readonlyOf = ({ readonly, recursive }: PlannedBind, { facts }: Pick<SpecInput, 'facts'>): string[] => {
+  if (readonly !== true) return []
+  const deep = recursive !== false && recursive !== 'writable' && isAtLeast(facts.kernel, 5, 12)
+  return [deep ? 'rro' : 'ro']
+}
+
+const idMapping = ({ from, to, size }: MountIdMap): IdMapping => ({ containerID: from, hostID: to, size })
+
+const filesystem = (mount: FilesystemMount): Mount => ({
+  destination: mount.target,
+  type: mount.filesystem,
+  source: mount.device,
+  options: mount.options,
+})
 
 /** moby daemon/oci_linux.go: noexec, nosuid and nodev unless a later option takes them back. */
 const tmpfs = (mount: TmpfsMount): Mount => ({

@@ -7,7 +7,7 @@ import type { EngineError } from '../../model/errors.ts'
 import { filtersDevices, type HostFacts } from '../../model/host-facts.ts'
 import type { LinuxCapabilities, Process, Rlimit, Uint64, User } from '../../model/oci-spec.ts'
 import type { Ulimit } from '../../model/options.ts'
-import type { DecodedOptions } from '../../model/options-decoded.ts'
+import type { PlannedOptions } from '../../model/options-decoded.ts'
 import { givesGroup } from '../../model/own-users.ts'
 import { RLIM_INFINITY, rlimitType } from '../../model/rlimits.ts'
 import { specEnv } from './env.ts'
@@ -97,13 +97,13 @@ const specCapabilities = ({ options, user, facts }: SpecInput): Either<EngineErr
 }
 
 /** Only root without a user namespace passes its own on; whoever makes a user namespace has them all inside. */
-const givableCapabilities = (options: DecodedOptions, facts: HostFacts): { readonly available?: bigint } =>
+const givableCapabilities = (options: PlannedOptions, facts: HostFacts): { readonly available?: bigint } =>
   facts.euid === 0 && options.security?.userns === undefined
     ? { available: mayMakeNodes(options, facts) ? facts.effectiveCaps : facts.effectiveCaps & ~CAP_MKNOD }
     : {}
 
 /** Whoever can make a node can use it, unless a devices cgroup is in the way. A privileged container may use them all. */
-const mayMakeNodes = ({ security }: DecodedOptions, { cgroup }: HostFacts): boolean =>
+const mayMakeNodes = ({ security }: PlannedOptions, { cgroup }: HostFacts): boolean =>
   filtersDevices(cgroup) || security?.privileged === true
 const CAP_MKNOD = 1n << 27n
 

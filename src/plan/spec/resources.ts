@@ -1,6 +1,6 @@
 // Limits asked for → the cgroup resources of the spec.
 import type { CpuResources, LinuxResources, MemoryResources } from '../../model/oci-spec.ts'
-import type { DecodedOptions } from '../../model/options-decoded.ts'
+import type { PlannedOptions } from '../../model/options-decoded.ts'
 import { deviceRules } from './devices.ts'
 import type { SpecInput } from './input.ts'
 
@@ -20,7 +20,7 @@ export const specResources = (input: SpecInput): LinuxResources => {
 }
 
 /** Without a word about swap a container may swap as much again as it may use (docker-run(1), --memory-swap). */
-const specMemory = (options: DecodedOptions): MemoryResources | undefined => {
+const specMemory = (options: PlannedOptions): MemoryResources | undefined => {
   const { memory, memorySwap, memoryReservation } = options
   if (memory === undefined && memoryReservation === undefined) return undefined
   return {
@@ -29,7 +29,7 @@ const specMemory = (options: DecodedOptions): MemoryResources | undefined => {
   }
 }
 
-const specCpu = ({ cpus, cpuShares, cpusetCpus, cpusetMems }: DecodedOptions): CpuResources | undefined => {
+const specCpu = ({ cpus, cpuShares, cpusetCpus, cpusetMems }: PlannedOptions): CpuResources | undefined => {
   const cpu: CpuResources = {
     ...(cpus === undefined ? {} : { period: CPU_PERIOD_US, quota: Math.round(cpus * CPU_PERIOD_US) }),
     ...(cpuShares === undefined || cpuShares === 0 ? {} : { shares: cpuShares }),

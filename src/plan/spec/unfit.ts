@@ -1,7 +1,7 @@
 // What cannot be promised on a host without a cgroup tree that can be written to, and so is refused when it is asked for.
 import { normalizeCapability } from '../../model/capabilities.ts'
 import type { EngineError } from '../../model/errors.ts'
-import { filtersDevices } from '../../model/host-facts.ts'
+import { filtersDevices, isAtLeast } from '../../model/host-facts.ts'
 import { countOf, givesGroup, isMapped, type OwnUsers } from '../../model/own-users.ts'
 import { isPrivileged, type SpecInput } from './input.ts'
 
@@ -10,11 +10,47 @@ export const refuseUnfit = (input: SpecInput): EngineError | undefined => {
   const { cgroup } = input.facts
   const ofUser = refuseOfUser(input)
   if (ofUser !== undefined) return ofUser
+  const ofMounts = refuseMounts(input)
+  if (ofMounts !== undefined) return ofMounts
   if (input.options.pid === 'host' && (!cgroup.writable || cgroup.mode === 'none'))
     return unfit("the host's pid namespace", 'without a group nothing finds the processes a container leaves')
   const rule = filtersDevices(cgroup) || isPrivileged(input) ? undefined : finerThanNodes(input)
   return rule === undefined ? undefined : unfit(rule, 'nothing here holds a container to its device rules')
 }
+
+/** Attributes of a mount that need a newer kernel, or the rights of the host's root. */
+const refuseMounts = ({ options, facts }: SpecInput): EngineError | undefined => {
+  const { mounts = [] } = options
+  const binds = mounts.filter((mount) => mount.type === 'bind')
+  const deep = binds.find(({ recursive }) => recursive === 'readonly')
+  if (deep !== undefined && !isAtLeast(facts.kernel, 5, 12))
+    return newer(`${deep.target} read-only to its depth`, facts.kernelRelease)
+  const mapped = binds.find(({ idmap }) => idmap !== undefined)
+  if (mapped !== undefined) {
+    if (facts.users !== undefined)
+      return asRoot(`${mapped.target} with other ids`, 'only root can map the ids of a mount')
+    if (!isAtLeast(facts.kernel, 5, 12)) return newer(`${mapped.target} with other ids`, facts.kernelRelease)
+    if (mapped.idmap === true && options.security?.userns === undefined)
+      return {
+        _tag: 'InvalidOption',
+        option: 'mounts',
+        value: mapped.target,
+        why: 'idmap: true needs security.userns, whose maps it takes: give maps of its own otherwise',
+      }
+  }
+  const own = mounts.find((mount) => mount.type === 'filesystem')
+  return own === undefined || facts.users === undefined
+    ? undefined
+    : own.filesystem === 'tmpfs'
+      ? undefined
+      : asRoot(`a file system of type ${own.filesystem} at ${own.target}`, 'only root can mount it')
+}
+
+const newer = (need: string, release: string): EngineError => ({
+  _tag: 'HostUnfit',
+  need,
+  why: `Linux ${release} cannot do that, and 5.12 can`,
+})
 
 /** What an ordinary user cannot give. */
 const refuseOfUser = ({ options, user, facts: { users } }: SpecInput): EngineError | undefined => {

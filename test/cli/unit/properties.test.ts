@@ -61,8 +61,8 @@ const mountText = fc.oneof(
   fc
     .array(
       fc.tuple(
-        fc.constantFrom('type', 'src', 'dst', 'ro', 'tmpfs-mode', 'x'),
-        fc.constantFrom('bind', 'tmpfs', '/a', 'true', '7', '"'),
+        fc.constantFrom('type', 'src', 'dst', 'ro', 'tmpfs-mode', 'volume-opt', 'idmap', 'x'),
+        fc.constantFrom('bind', 'tmpfs', 'volume', 'image', '/a', 'true', '7', '"'),
       ),
     )
     .map((pairs) => pairs.map(([key, value]) => `${key}=${value}`).join(',')),
@@ -71,7 +71,7 @@ const mountText = fc.oneof(
 test('any text of a mount is a mount with an absolute target, or an error with a message', () => {
   fc.assert(
     fc.property(mountText, (text) => {
-      for (const got of [parseMount(text), parseTmpfs(text), parseVolume(text, '/here')]) {
+      for (const got of [parseMount(text, '/here'), parseTmpfs(text), parseVolume(text, '/here')]) {
         if (E.isLeft(got)) assert.ok(message(got.left).startsWith('--'))
         else assert.ok(got.right.target.startsWith('/'))
       }

@@ -101,6 +101,65 @@ const OPTIONS: readonly (readonly [words: string, options: object])[] = [
   ],
   ['--mount type=bind,"source=/a,b",target=/c', { mounts: [{ type: 'bind', source: '/a,b', target: '/c' }] }],
   ['--tmpfs /t', { mounts: [{ type: 'tmpfs', target: '/t' }] }],
+  ['-v /b', { mounts: [{ type: 'volume', target: '/b' }] }],
+  ['-v data:/b', { mounts: [{ type: 'volume', source: 'data', target: '/b' }] }],
+  [
+    '-v data:/b:ro,nocopy,z',
+    { mounts: [{ type: 'volume', source: 'data', target: '/b', readonly: true, nocopy: true }] },
+  ],
+  ['-v /a:/b:Z', bind('/a', '/b')],
+  [
+    '-v /a:/b:idmap=uids=1000-0-1#0-1-1;gids=5-6-7',
+    bind('/a', '/b', {
+      idmap: {
+        uids: [
+          { from: 1000, to: 0, size: 1 },
+          { from: 0, to: 1, size: 1 },
+        ],
+        gids: [{ from: 5, to: 6, size: 7 }],
+      },
+    }),
+  ],
+  ['-v data:/b:idmap', { mounts: [{ type: 'volume', source: 'data', target: '/b', idmap: true }] }],
+  ['--mount dst=/b', { mounts: [{ type: 'volume', target: '/b' }] }],
+  [
+    '--mount src=data,dst=/b,ro,volume-nocopy,volume-subpath=c/d,volume-label=x=y,volume-opt=type=tmpfs,volume-opt=device=tmpfs,"volume-opt=o=size=1m,uid=5",idmap=true',
+    {
+      mounts: [
+        {
+          type: 'volume',
+          source: 'data',
+          target: '/b',
+          readonly: true,
+          nocopy: true,
+          subpath: 'c/d',
+          driverOptions: { type: 'tmpfs', device: 'tmpfs', o: 'size=1m,uid=5' },
+          labels: { x: 'y' },
+          idmap: true,
+        },
+      ],
+    },
+  ],
+  [
+    '--mount type=image,src=debian,dst=/b,image-subpath=etc',
+    { mounts: [{ type: 'image', source: 'debian', target: '/b', subpath: 'etc' }] },
+  ],
+  [
+    '--mount type=bind,src=./a,dst=/b,ro,bind-recursive=readonly,bind-create-src',
+    {
+      mounts: [
+        {
+          type: 'bind',
+          source: '/here/./a',
+          target: '/b',
+          readonly: true,
+          recursive: 'readonly',
+          createSource: true,
+        },
+      ],
+    },
+  ],
+  ['--volumes-from a --volumes-from b:ro --volume-driver local', { volumesFrom: ['a', 'b:ro'] }],
   [
     '--tmpfs /t:rw,size=64m,mode=1777,noexec,uid=5',
     { mounts: [{ type: 'tmpfs', target: '/t', size: '64m', mode: 0o1777, options: ['noexec', 'uid=5'] }] },
@@ -214,23 +273,51 @@ const REFUSED: readonly (readonly [words: string, text: string])[] = [
   ['--env-file bad.env i', '--env-file: "bad.env": "A B=1" is not NAME=VALUE'],
   ['--label-file nameless.env i', '--label-file: "nameless.env": "=1" is not NAME=VALUE'],
   ['--pull often i', '--pull: "often": must be missing, always or never'],
-  ['-v /b i', '--volume /b: not supported: there are no anonymous volumes so far; write HOST:PATH'],
-  [
-    '-v data:/b i',
-    '--volume data:/b: not supported: data names a volume, and there are none so far; a path works',
-  ],
-  ['-v :/b i', '--volume: ":/b": the path on the host is empty'],
+  ['-v b i', '--volume: "b": a volume without a name is written as an absolute path inside'],
+  ['-v a/b:/c i', '--volume: "a/b:/c": "a/b" is no name of a volume; a path begins with / or ./'],
+  ['-v :/b i', '--volume: ":/b": the path on the host, or the name of a volume, is empty'],
   ['-v /a:b i', '--volume: "/a:b": the path inside must be absolute'],
-  ['-v /a:/b:ro:x i', '--volume: "/a:/b:ro:x": too many colons; the form is HOST:PATH[:OPTIONS]'],
-  ['-v /a:/b:Z i', '--volume /a:/b:Z: not supported: files get no SELinux labels; leave z and Z out'],
+  ['-v /a:/b:ro:x i', '--volume: "/a:/b:ro:x": too many colons; the form is [HOST|NAME:]PATH[:OPTIONS]'],
+  ['-v /a:/b:nocopy i', '--volume: "/a:/b:nocopy": "nocopy" is not an option of a bind mount'],
+  ['-v a:/b:shared i', '--volume: "a:/b:shared": "shared" is not an option of a volume'],
+  [
+    '-v a:/b:idmap=uids=1-2 i',
+    '--volume: "a:/b:idmap=uids=1-2": the form is idmap=uids=FROM-TO-SIZE;gids=FROM-TO-SIZE, several separated by #',
+  ],
   ['-v /a:/b:fast i', '--volume: "/a:/b:fast": "fast" is not an option of a bind mount'],
   ['--tmpfs t i', '--tmpfs: "t": the path inside must be absolute'],
   ['--tmpfs /t:mode=9 i', '--tmpfs: "/t:mode=9": mode must be octal, e.g. 1777'],
-  ['--mount dst=/b i', '--mount type=volume: not supported: only bind and tmpfs mounts work so far'],
   [
-    '--mount type=volume,volume-nocopy=1 i',
-    '--mount volume-nocopy: not supported: only bind and tmpfs mounts work so far',
+    '--mount type=nfs,dst=/b i',
+    '--mount: "type=nfs,dst=/b": "nfs" is no type of a mount; there are bind, volume, tmpfs, image',
   ],
+  ['--mount type=cluster,dst=/b i', '--mount type=cluster: not supported: it concerns Windows, or swarms'],
+  [
+    '--mount src=/a,dst=/b i',
+    '--mount: "src=/a,dst=/b": "/a" is no name of a volume; type=bind takes a path',
+  ],
+  [
+    '--mount src=a,dst=/b,volume-nocopy=no i',
+    '--mount: "src=a,dst=/b,volume-nocopy=no": volume-nocopy must be true or false',
+  ],
+  [
+    '--mount src=a,dst=/b,volume-driver=nfs i',
+    '--mount volume-driver=nfs: not supported: volumes have the driver local alone',
+  ],
+  ['--mount type=image,dst=/b i', '--mount: "type=image,dst=/b": source must name an image'],
+  [
+    '--mount type=image,src=a,dst=/b,ro=false i',
+    '--mount: "type=image,src=a,dst=/b,ro=false": the files of an image are shown read-only',
+  ],
+  [
+    '--mount type=image,src=a,dst=/b,volume-subpath=x i',
+    '--mount: "type=image,src=a,dst=/b,volume-subpath=x": volume-subpath does not go with type=image',
+  ],
+  [
+    '--mount type=tmpfs,dst=/b,idmap i',
+    '--mount: "type=tmpfs,dst=/b,idmap": idmap does not go with type=tmpfs',
+  ],
+  ['--volume-driver nfs i', '--volume-driver nfs: not supported: volumes have the driver local alone'],
   ['--mount type=bind,src=/a i', '--mount: "type=bind,src=/a": target must be an absolute path'],
   ['--mount type=bind,dst=/a i', '--mount: "type=bind,dst=/a": source must be an absolute path'],
   ['--mount type=bind,src=a,dst=/a i', '--mount: "type=bind,src=a,dst=/a": source must be an absolute path'],
@@ -248,8 +335,8 @@ const REFUSED: readonly (readonly [words: string, text: string])[] = [
     '--mount: "type=bind,src=/a,dst=/b,ro=maybe": readonly must be true or false',
   ],
   [
-    '--mount type=bind,src=/a,dst=/b,bind-recursive=writable i',
-    '--mount bind-recursive=writable: not supported: only enabled and disabled work so far',
+    '--mount type=bind,src=/a,dst=/b,bind-recursive=deep i',
+    '--mount: "type=bind,src=/a,dst=/b,bind-recursive=deep": bind-recursive is one of enabled, disabled, writable, readonly',
   ],
   [
     '--mount type=bind,src=/a,dst=/b,bind-propagation=x i',

@@ -180,6 +180,7 @@ test('image prune reads its conditions', async () => {
 const usage: DiskUsage = {
   images: { count: 2, active: 1, sizeBytes: 4_000_000, reclaimableBytes: 1_000_000 },
   containers: { count: 1, active: 1, sizeBytes: 0, reclaimableBytes: 0 },
+  volumes: { count: 2, active: 1, sizeBytes: 5000, reclaimableBytes: 4000 },
   otherBytes: 4096,
   perImage: [
     {
@@ -193,6 +194,7 @@ const usage: DiskUsage = {
     { sizeBytes: 1, sharedBytes: 0, uniqueBytes: 1, containers: 0 },
   ],
   perContainer: [{ id: 'f'.repeat(64), sizeBytes: 10 }],
+  perVolume: [{ name: 'data', sizeBytes: 4000, containers: 0 }],
 }
 const ended = (name: string, more: Partial<ContainerSummary> = {}): ContainerSummary => ({
   id: name.repeat(64).slice(0, 64),
@@ -290,15 +292,16 @@ test('system prune and container prune ask before', async () => {
 const measured: Answers = { containers: { usage: TE.right(usage) } }
 test('system df has Docker columns, a template, and a page with everything', async () => {
   assert.equal((await said(['system', 'df'], measured)).stdout.split('\n'), [
-    'TYPE         TOTAL     ACTIVE    SIZE      RECLAIMABLE',
-    'Images       2         1         4MB       1MB (25%)',
-    'Containers   1         1         0B        0B',
-    'Other        0         0         4.1kB     0B (0%)',
+    'TYPE            TOTAL     ACTIVE    SIZE      RECLAIMABLE',
+    'Images          2         1         4MB       1MB (25%)',
+    'Containers      1         1         0B        0B',
+    'Local Volumes   2         1         5kB       4kB (80%)',
+    'Other           0         0         4.1kB     0B (0%)',
     '',
   ])
   assert.is(
     (await said(['system', 'df', '--format', '{{.Type}}={{.Size}}'], measured)).stdout,
-    'Images=4MB\nContainers=0B\nOther=4.1kB\n',
+    'Images=4MB\nContainers=0B\nLocal Volumes=5kB\nOther=4.1kB\n',
   )
   const page = (await said(['system', 'df', '-v'], measured)).stdout
   assert.match(
@@ -306,6 +309,7 @@ test('system df has Docker columns, a template, and a page with everything', asy
     /\napp +1 +[0-9a-f]{12} +N\/A +3MB +2MB +1MB +1\n<none> +<none> +<none> +N\/A +1B +0B +1B +0\n/,
   )
   assert.match(page, /ffffffffffff +<none> +gone +10B/)
+  assert.match(page, /\ndata +0 +4kB\n/)
   for (const words of [
     ['-v', '--format', 'json'],
     ['--format', '{{.Nope}}'],

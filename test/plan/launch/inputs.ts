@@ -2,7 +2,7 @@
 
 import type { HostFacts } from '../../../src/model/host-facts.ts'
 import type { Linux, Process, Spec } from '../../../src/model/oci-spec.ts'
-import type { DecodedOptions } from '../../../src/model/options-decoded.ts'
+import type { PlannedOptions } from '../../../src/model/options-decoded.ts'
 import type { PreparedImage } from '../../../src/model/prepared-image.ts'
 import { resolveUser } from '../../../src/model/user-db.ts'
 import type { CgroupParent, LaunchInput } from '../../../src/plan/launch/index.ts'
@@ -66,7 +66,7 @@ const image: PreparedImage = {
 }
 
 export interface Change {
-  readonly options?: DecodedOptions
+  readonly options?: PlannedOptions
   readonly image?: Partial<PreparedImage>
   readonly facts?: Partial<HostFacts>
   readonly cgroups?: readonly CgroupParent[]

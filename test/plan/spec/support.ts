@@ -1,9 +1,10 @@
 // Inputs of the spec builder for tests: a plain host, a plain image, options as a caller writes them.
 import type { HostFacts } from '../../../src/model/host-facts.ts'
+import { isPlanned } from '../../../src/model/named-mounts.ts'
 import type { LinuxSeccomp, Spec } from '../../../src/model/oci-spec.ts'
 import type { ContainerOptions } from '../../../src/model/options.ts'
 import { decodeContainerOptions } from '../../../src/model/options-decode.ts'
-import type { DecodedOptions } from '../../../src/model/options-decoded.ts'
+import type { PlannedOptions } from '../../../src/model/options-decoded.ts'
 import type { ImageRuntimeConfig, PreparedImage } from '../../../src/model/prepared-image.ts'
 import type { ResolvedUser } from '../../../src/model/user-db.ts'
 import { buildSpec, type SpecInput } from '../../../src/plan/spec/index.ts'
@@ -47,8 +48,12 @@ export const image = (config: ImageRuntimeConfig = { Cmd: ['/bin/sh'] }): Prepar
   rootfs: { kind: 'layers', lowers: ['/layers/1'] },
 })
 
-export const decoded = (options: ContainerOptions): DecodedOptions =>
-  expectRight(decodeContainerOptions(options, facts))
+/** Without volumes, which are looked up before. */
+export const decoded = (options: ContainerOptions): PlannedOptions => {
+  const found = expectRight(decodeContainerOptions(options, facts))
+  if (isPlanned(found, image())) return found
+  throw new Error('the options have mounts that must be looked up')
+}
 
 /** Options are written as a caller writes them; the rest may be replaced. */
 export const input = (options: ContainerOptions = {}, more: Partial<SpecInput> = {}): SpecInput => ({

@@ -1,0 +1,104 @@
+// Volumes on disk: where each file is, and what a crash may have left of one.
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  fsyncSync,
+  opendirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import path from 'node:path'
+import * as E from '#fp/Either'
+import type { Volume } from '../engine/ports/volumes.ts'
+import type { EngineError } from '../model/errors.ts'
+import { decodeVolumeDocument, isVolumeName } from '../model/volume.ts'
+import { engineErrorOf } from './attempt.ts'
+
+/** `filling`: a copy that is being made. `fill`: one that is whole, and on its way into `_data`. */
+export const volumePaths = (root: string) => {
+  const folder = path.join(root, 'volumes')
+  const of = (name: string): string => path.join(folder, name)
+  return {
+    folder,
+    of,
+    document: (name: string): string => path.join(of(name), 'volume.json'),
+    data: (name: string): string => path.join(of(name), '_data'),
+    filling: (name: string): string => path.join(of(name), 'filling'),
+    fill: (name: string): string => path.join(of(name), 'fill'),
+    staging: path.join(root, 'staging'),
+    trash: path.join(root, 'trash'),
+  }
+}
+export type VolumePaths = ReturnType<typeof volumePaths>
+
+export const guarded = <A>(what: string, body: () => A): E.Either<EngineError, A> =>
+  E.tryCatch(body, (error) => engineErrorOf(what, error))
+
+const MISSING: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR'])
+/** Undefined for what is not there. */
+export const unlessMissing = <A>(body: () => A): A | undefined => {
+  try {
+    return body()
+  } catch (error) {
+    if (MISSING.has((error as NodeJS.ErrnoException).code ?? '')) return undefined
+    throw error
+  }
+}
+
+export const readVolume = (paths: VolumePaths, name: string): E.Either<EngineError, Volume | undefined> => {
+  const file = paths.document(name)
+  const text = guarded('read volume', () => unlessMissing(() => readFileSync(file, 'utf8')))
+  if (E.isLeft(text)) return text
+  if (text.right === undefined) return E.right(undefined)
+  return E.map((document: Volume['document']): Volume => ({ document, data: paths.data(name) }))(
+    decodeVolumeDocument(text.right, file),
+  )
+}
+
+export const volumeNames = (paths: VolumePaths): readonly string[] =>
+  (unlessMissing(() => readdirSync(paths.folder)) ?? []).filter(isVolumeName)
+
+/** True only where that can be seen: a folder that is closed to its engine was closed by somebody who uses it. */
+export const isEmptyFolder = (folder: string): boolean => {
+  try {
+    const entries = opendirSync(folder)
+    try {
+      return entries.readSync() === null
+    } finally {
+      entries.closeSync()
+    }
+  } catch {
+    return false
+  }
+}
+
+/** Owner and mode, as far as they can be seen. */
+export const lookOf = (folder: string): string => {
+  const { uid, gid, mode } = statSync(folder)
+  return `${uid}:${gid} ${mode}`
+}
+
+/** Whether a name still leads to what was opened by it. */
+export const isSame = (fd: number, folder: string): boolean => {
+  const now = unlessMissing(() => statSync(folder))
+  const opened = fstatSync(fd)
+  return now !== undefined && now.ino === opened.ino && now.dev === opened.dev
+}
+
+/** On disk when this returns: data that is put into a volume must not lose the volume by a power cut. */
+export const writeSynced = (file: string, text: string): void => {
+  writeFileSync(file, text, { flag: 'wx', mode: 0o600, flush: true })
+}
+
+export const syncFolder = (folder: string): void => {
+  const fd = openSync(folder, constants.O_RDONLY | constants.O_DIRECTORY)
+  try {
+    fsyncSync(fd)
+  } finally {
+    closeSync(fd)
+  }
+}

@@ -1,0 +1,68 @@
+// Volumes in Docker's words: records for templates, and the conditions of a list.
+import type * as E from '#fp/Either'
+import type { VolumeInfo } from '../fp.ts'
+import type { UsageError } from './args.ts'
+import { filterItems, type Maker } from './filters.ts'
+import { split } from './mount-flags.ts'
+
+/** Names of the fields of a template, and the headings of their columns. */
+export const VOLUME_HEADERS = {
+  Driver: 'DRIVER',
+  Name: 'VOLUME NAME',
+  Scope: 'SCOPE',
+  Mountpoint: 'MOUNTPOINT',
+  Labels: 'LABELS',
+  Links: 'LINKS',
+  CreatedAt: 'CREATED AT',
+} as const
+
+export const volumeRecord = (volume: VolumeInfo) => ({
+  Driver: volume.driver,
+  Name: volume.name,
+  Scope: 'local',
+  Mountpoint: volume.mountpoint,
+  Labels: Object.entries(volume.labels)
+    .map(([key, value]) => `${key}=${value}`)
+    .join(','),
+  Links: String(volume.usedBy.length),
+  CreatedAt: new Date(volume.createdMs).toISOString(),
+})
+
+/** As `docker volume inspect` has it, and by whom it is used. */
+export const inspectedVolume = (volume: VolumeInfo) => ({
+  CreatedAt: new Date(volume.createdMs).toISOString(),
+  Driver: volume.driver,
+  Labels: volume.labels,
+  Mountpoint: volume.mountpoint,
+  Name: volume.name,
+  Options: volume.driverOptions,
+  Scope: 'local',
+  Anonymous: volume.anonymous,
+  Containers: volume.usedBy,
+})
+
+const TRUTHS: Readonly<Record<string, boolean>> = { true: true, '1': true, false: false, '0': false }
+
+const dangling: Maker<VolumeInfo> = (value) => {
+  const wanted = Object.hasOwn(TRUTHS, value) ? TRUTHS[value] : undefined
+  return wanted === undefined
+    ? `${JSON.stringify(value)} is neither true nor false`
+    : ({ usedBy }) => (usedBy.length === 0) === wanted
+}
+
+const label: Maker<VolumeInfo> = (value) => {
+  const [key, wanted] = split(value)
+  return ({ labels }) => Object.hasOwn(labels, key) && (wanted === undefined || labels[key] === wanted)
+}
+
+const MAKERS: Readonly<Record<string, Maker<VolumeInfo>>> = {
+  dangling,
+  driver: (value) => (volume) => volume.driver === value,
+  label,
+  name: (value) => (volume) => volume.name.includes(value),
+}
+
+export const filterVolumes = (
+  filters: readonly string[],
+  volumes: readonly VolumeInfo[],
+): E.Either<UsageError, readonly VolumeInfo[]> => filterItems(MAKERS, filters, volumes)
