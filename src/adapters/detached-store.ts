@@ -35,12 +35,11 @@ import type { LayerAddon } from '../native/layer-addon.ts'
 import { MONITOR_PROCESS } from '../plan/monitor-table.ts'
 import { engineErrorOf } from './attempt.ts'
 import { replaceFileNow } from './replace-file.ts'
-import { randomHex, type StateDir } from './state-dir.ts'
+import { DETACHED_DOCUMENT as DOCUMENT, randomHex, type StateDir } from './state-dir.ts'
 
 const LOCK_SH = 1
 const LOCK_EX = 2
 const EAGAIN = 11
-const DOCUMENT = 'container.json'
 const EXIT = 'exit.json'
 /** Its being there says it: that survives any crash as it is. */
 const WANTED = 'wanted'

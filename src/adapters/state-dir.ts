@@ -26,6 +26,8 @@ const LOCK_EX = 2
 /** A millisecond apart. */
 const MAX_TRIES = 1000
 const OWN_MODE = 0o700
+/** In the directory of a container that outlives its engine: all that is known of it. */
+export const DETACHED_DOCUMENT = 'container.json'
 const STRAY_MS = 60_000
 
 export interface StateRoots {
@@ -118,14 +120,16 @@ export class StateDir {
 
   /**
    * Directories without a record: a start makes both side by side, so a kill may come between them. Those of an earlier boot stay: of
-   * containers that were kept the record may be lost with a runtime folder in memory.
+   * containers that were kept the record may be lost with a runtime folder in memory. Those of detached containers have a document in the
+   * record's place.
    */
   strayContainers(dead: ReadonlySet<string>): readonly string[] {
     const [before, bootMs] = [this.#strayBefore(dead), Date.now() - uptime() * 1000]
     const known = new Set(readdirSync(this.records))
     return readdirSync(this.containers).filter((id) => {
       const madeMs = modifiedMs(path.join(this.containers, id))
-      return !known.has(id) && madeMs < before && madeMs > bootMs
+      const isDetached = existsSync(path.join(this.containers, id, DETACHED_DOCUMENT))
+      return !known.has(id) && !isDetached && madeMs < before && madeMs > bootMs
     })
   }
 
@@ -145,7 +149,7 @@ export class StateDir {
 
   /** Of a container that outlives its engine. */
   hasDocument(id: string): boolean {
-    return id !== '' && existsSync(path.join(this.containers, id, 'container.json'))
+    return id !== '' && existsSync(path.join(this.containers, id, DETACHED_DOCUMENT))
   }
 
   /** Replaces a record whole. */

@@ -47,6 +47,13 @@ State('beside a dead engine it is alone, beside a living one only what is a minu
   assert.equal(strays(state), ['old'])
   assert.equal(strays(state, other.engine), ['old', 'young'])
 })
+State('a container that outlives its engine has a document in place of a record, and stays', () => {
+  container('detached', 1000)
+  writeFileSync(path.join(root, 'containers/detached/container.json'), '{}')
+  const time = new Date(Date.now() - 70_000)
+  utimesSync(path.join(root, 'containers/detached'), time, time)
+  assert.equal(strays(open()), [])
+})
 State('what an earlier boot left stays: its record may have been in memory', () => {
   container('kept', uptime() * 1000 + 60_000)
   assert.equal(strays(open()), [])
