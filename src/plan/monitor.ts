@@ -21,7 +21,7 @@ import {
 } from './kernel.ts'
 import type { CgroupParent } from './launch/index.ts'
 import { MONITOR_SLOTS } from './monitor-table.ts'
-import { type Arch, type Data, type OpInfo, Program, Slot, SlotSpace } from './program.ts'
+import { type OpInfo, Program, Slot, SlotSpace } from './program.ts'
 
 export interface MonitorPlace {
   /** Absolute, e.g. `/run/slipway/monitors/<id>`; it and its parent are made where they are not there. */
@@ -77,16 +77,6 @@ export const planMonitor = (
   program.call('close on exec', 'close_range', [3, 0xffffffff, CLOSE_RANGE_CLOEXEC])
   program.monitor(program.bytes(table), table.length, fds.listen)
   return { bytes: program.encode(), infos: program.infos, base: MONITOR_SLOTS.client }
-}
-
-/** Makes what the first client speaks on: both ends as two 32-bit numbers at `pair`. One goes along with the stage. */
-export const planClientPair = (
-  arch: Arch,
-): { readonly bytes: Uint8Array; readonly infos: readonly OpInfo[]; readonly pair: Data } => {
-  const program = new Program(arch, new SlotSpace())
-  const pair = program.bytes(new Uint8Array(8))
-  program.call('make client socket', 'socketpair', [AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair])
-  return { bytes: program.encode(), infos: program.infos, pair }
 }
 
 /** In the order of MonitorFd, native/init/monitor.h. */

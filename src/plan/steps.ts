@@ -85,7 +85,6 @@ export const STEPS = [
   'make bind source',
   'make capabilities inheritable',
   'make cgroup',
-  'make client socket',
   'make console',
   'make container directory',
   'make device target',

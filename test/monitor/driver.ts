@@ -15,6 +15,7 @@ import { connect, Socket } from 'node:net'
 import path from 'node:path'
 import * as E from '#fp/Either'
 import { type LiveEngine, openEngine } from '../../src/adapters/live.ts'
+import { LASTING } from '../../src/engine/detached/plan.ts'
 import { type EngineError, message } from '../../src/model/errors.ts'
 import {
   encodeRequest,
@@ -39,7 +40,7 @@ import { killFile } from '../../src/plan/launch/cgroup.ts'
 import { planDocument } from '../../src/plan/launch/checked.ts'
 import type { LaunchInput, LaunchPlan } from '../../src/plan/launch/index.ts'
 import { PROC_NAMES } from '../../src/plan/launch/joined.ts'
-import { planClientPair, planMonitor } from '../../src/plan/monitor.ts'
+import { planMonitor } from '../../src/plan/monitor.ts'
 import {
   encodeMonitorTable,
   type HealthOptions,
@@ -47,20 +48,10 @@ import {
   type MonitorOptions,
   RESTART_PAUSES,
 } from '../../src/plan/monitor-table.ts'
-import { type OpInfo, Program, SlotSpace } from '../../src/plan/program.ts'
+import type { OpInfo } from '../../src/plan/program.ts'
+import { planOpenPidfd, planStreamPair } from '../../src/plan/sockets.ts'
 import { makeRootfs } from '../support/engine.ts'
 import { documentOf, type SpecChange } from '../support/spec-launcher.ts'
-
-const LASTING = {
-  leavesParent: false,
-  waitsForStart: false,
-  extraFds: 0,
-  copiesUp: false,
-  pausesBeforeRoot: false,
-  createContainer: [],
-  startContainer: [],
-  keepsKeyring: false,
-}
 
 /** All that a test may change. */
 export type Wanted = Partial<Omit<MonitorOptions, 'id' | 'launch' | 'groups' | 'cleanup' | 'health'>> & {
@@ -464,20 +455,17 @@ const decoded = <A>(result: E.Either<unknown, A>): A => {
 }
 
 const pairOf = ({ addon, ports }: LiveEngine): readonly [number, number] => {
-  const plan = planClientPair(ports.host.facts.arch)
+  const plan = planStreamPair(ports.host.facts.arch)
   const { ok, data, errno } = addon.execute(plan.bytes, new Int32Array(0))
   if (!ok) throw new Error(`socketpair: ${errno}`)
   return [data.readInt32LE(plan.pair.offset), data.readInt32LE(plan.pair.offset + 4)]
 }
 
 const pidfdOf = ({ addon, ports }: LiveEngine, pid: number): number => {
-  const slots = new SlotSpace()
-  const fd = slots.next()
-  const program = new Program(ports.host.facts.arch, slots)
-  program.call('open process', 'pidfd_open', [pid, 0], { into: fd })
-  const { ok, errno, slots: filled } = addon.execute(program.encode(), new Int32Array(0))
+  const plan = planOpenPidfd(ports.host.facts.arch, pid)
+  const { ok, errno, slots } = addon.execute(plan.bytes, new Int32Array(0))
   if (!ok) throw new Error(`pidfd_open ${pid}: ${errno}`)
-  return filled[fd.index] ?? -1
+  return slots[0] ?? -1
 }
 
 /** By the directory's descriptor: a path may be longer than an address of unix(7). */

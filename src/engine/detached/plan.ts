@@ -28,7 +28,7 @@ export interface DetachedPlan extends Template {
 }
 
 /** It is its monitor's child, and nobody else's. */
-const LASTING: Lasting = {
+export const LASTING: Lasting = {
   leavesParent: false,
   waitsForStart: false,
   extraFds: 0,
