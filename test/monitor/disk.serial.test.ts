@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import type { LogRecord } from '../../src/model/monitor-log.ts'
+import type { LogRecord } from '../../src/model/log.ts'
 import { assert, suite } from '../support/suite.ts'
 import { type Driver, type Monitor, openDriver } from './driver.ts'
 import { COMPACT, holds, JSON_FILE, linesOf, recordsOf } from './logs.ts'
@@ -46,7 +46,7 @@ const empty = (): void => {
 }
 
 const lostIn = (records: readonly LogRecord[]): number =>
-  records.reduce((sum, { lostBytes = 0 }) => sum + lostBytes, 0)
+  records.reduce((sum, { lostBytes = 0n }) => sum + Number(lostBytes), 0)
 const keptIn = (records: readonly LogRecord[]): number =>
   records.reduce((sum, { bytes }) => sum + bytes.length, 0)
 

@@ -1,8 +1,9 @@
 // Reads what a monitor has written, and insists on its form.
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
+import type { LogRecord } from '../../src/model/log.ts'
+import { COMPACT_MAGIC, decodeCompact } from '../../src/model/log-compact.ts'
 import type { StreamName } from '../../src/model/monitor-frames.ts'
-import { decodeCompact, type LogRecord } from '../../src/model/monitor-log.ts'
 import { assert } from '../support/suite.ts'
 
 export const COMPACT = { kind: 'compact', maxBytes: 10_000_000, maxFiles: 3, blocking: false } as const
@@ -21,10 +22,14 @@ const segments = (log: string): readonly Buffer[] =>
 
 export const recordsOf = (log: string): readonly LogRecord[] =>
   segments(log).flatMap((bytes) => {
-    const { records, done, malformed } = decodeCompact(bytes, true)
-    assert.is(malformed, undefined)
-    assert.is(done, bytes.length, 'a record that is not whole')
-    return records
+    const start = COMPACT_MAGIC.length
+    assert.equal([...bytes.subarray(0, start)], [...COMPACT_MAGIC])
+    const { found, used } = decodeCompact(bytes.subarray(start), start)
+    assert.is(start + used, bytes.length, 'a record that is not whole')
+    return found.map((each) => {
+      if ('why' in each) throw new Error(each.why)
+      return each.record
+    })
   })
 
 export const bytesOf = (log: string, stream: StreamName): Buffer =>
