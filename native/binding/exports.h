@@ -6,6 +6,7 @@ namespace slipway::binding {
 
 void register_launch(Napi::Env env, Napi::Object exports);
 void register_layer(Napi::Env env, Napi::Object exports);
+void register_decompressor(Napi::Env env, Napi::Object exports);
 void register_channel(Napi::Env env, Napi::Object exports);
 void register_file_lock(Napi::Env env, Napi::Object exports);
 void register_user_namespace(Napi::Env env, Napi::Object exports);

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "binding/completions.h"
+#include "binding/deliveries.h"
 #include "binding/exports.h"
 #include "binding/values.h"
 #include "layer/apply_thread.h"
@@ -27,34 +27,11 @@ using layer::Failure;
 
 class LayerApplier;
 
-// False in a worker thread that is being terminated: its loop still turns, but nothing may be
-// called any more.
-bool runs_javascript(napi_env env) {
-  napi_value global;
-  bool found;
-  return napi_get_global(env, &global) == napi_ok &&
-         napi_has_named_property(env, global, "Object", &found) == napi_ok;
-}
-
 // Everything that belongs to one JavaScript environment.
 struct Layers {
-  // Shared with a thread whose job may outlast this.
-  std::shared_ptr<Completions> completions = std::make_shared<Completions>();
+  Deliveries deliveries;
   std::set<LayerApplier*> live;
   sys::Workers tasks;  // long jobs, side by side; nobody waits for a thread's end on the loop
-  // None where a thread watches: what it calls runs in a scope of its host's, and Deno cannot
-  // destroy one of ours at its end.
-  std::unique_ptr<Napi::AsyncContext> context;
-
-  // A thread's answer, back on the JavaScript thread: promises settle, and what waits for them
-  // runs.
-  template <typename Body>
-  void deliver(Napi::Env env, Body body) {
-    if (!runs_javascript(env)) return;
-    if (!context) return body();
-    const Napi::CallbackScope scope(env, *context);
-    body();
-  }
 
   static void end_of_environment(void* data);
 };
@@ -74,12 +51,8 @@ Napi::Object failure_object(Napi::Env env, const Failure& failure) {
   return result;
 }
 
-bool open_completions(Napi::Env env, Layers* layers) {
-  if (!layers->context && !watches_by_thread())
-    layers->context = std::make_unique<Napi::AsyncContext>(env, "slipway.layer");
-  if (layers->completions->open(env)) return true;
-  Napi::Error::New(env, kNoLoop).ThrowAsJavaScriptException();
-  return false;
+bool open_deliveries(Napi::Env env, Layers* layers) {
+  return layers->deliveries.open(env, "slipway.layer");
 }
 
 std::vector<std::string> read_texts(const Napi::Value& value) {
@@ -128,18 +101,21 @@ class LayerApplier : public Napi::ObjectWrap<LayerApplier> {
           .ThrowAsJavaScriptException();
       return;
     }
-    if (!open_completions(info.Env(), layers_)) return;
+    if (!open_deliveries(info.Env(), layers_)) return;
     this->Ref();  // until it has finished
     layers_->live.insert(this);
-    layers_->completions->expect();
-    Completions* completions = layers_->completions.get();
+    Deliveries* deliveries = &layers_->deliveries;
+    Completions* completions = deliveries->completions().get();
+    completions->expect();
     thread_ = std::make_unique<layer::ApplyThread>(
         info[0].As<Napi::String>(), read_limits(info[1]),
-        [this, completions] {
-          completions->post([this] { layers_->deliver(Env(), [this] { drained(); }); });
+        [this, deliveries, completions] {
+          completions->post(
+              [this, deliveries] { deliveries->deliver(Env(), [this] { drained(); }); });
         },
-        [this, completions] {
-          completions->post([this] { layers_->deliver(Env(), [this] { finished(); }); });
+        [this, deliveries, completions] {
+          completions->post(
+              [this, deliveries] { deliveries->deliver(Env(), [this] { finished(); }); });
         });
   }
 
@@ -169,7 +145,7 @@ class LayerApplier : public Napi::ObjectWrap<LayerApplier> {
     chunks_.push_back(Napi::Persistent(info[0].As<Napi::Object>()));
     Napi::Promise::Deferred answer(env);
     const layer::Answer next = thread_->write(bytes.Data(), bytes.ByteLength());
-    if (next == layer::Answer::kWait) layers_->completions->expect();
+    if (next == layer::Answer::kWait) layers_->deliveries.completions()->expect();
     if (next == layer::Answer::kGoOn) {
       answer.Resolve(Napi::Boolean::New(env, !thread_->failed()));
     } else {
@@ -251,8 +227,7 @@ void Layers::end_of_environment(void* data) {
   const std::unique_ptr<Layers> layers(static_cast<Layers*>(data));
   for (LayerApplier* applier : layers->live) applier->stop();
   layers->tasks.stop();
-  layers->completions->close_watch();
-  layers->context.reset();
+  layers->deliveries.close();
 }
 
 // Runs `work` on a thread of its own, as root of a user namespace where one is given, then resolves
@@ -261,20 +236,22 @@ template <typename Job>
 Napi::Value run(const Napi::CallbackInfo& info, std::shared_ptr<Job> job, int user_namespace = -1) {
   const Napi::Env env = info.Env();
   auto* layers = static_cast<Layers*>(info.Data());
-  if (!open_completions(env, layers)) return env.Undefined();
+  if (!open_deliveries(env, layers)) return env.Undefined();
   auto answer = std::make_shared<Napi::Promise::Deferred>(env);
-  layers->completions->expect();
-  layers->tasks.post([layers, job, answer, env, user_namespace, answers = layers->completions] {
-    layer::work_inside(user_namespace, &job->failure, [&job] { job->work(); });
-    answers->post([layers, job, answer, env] {
-      layers->deliver(env, [&] {
-        const bool failed = job->failure.set();
-        Napi::Object result = failed ? failure_object(env, job->failure) : job->show(env);
-        if (failed) job->explain(&result);
-        answer->Resolve(result);
+  Deliveries* deliveries = &layers->deliveries;
+  deliveries->completions()->expect();
+  layers->tasks.post(
+      [deliveries, job, answer, env, user_namespace, answers = deliveries->completions()] {
+        layer::work_inside(user_namespace, &job->failure, [&job] { job->work(); });
+        answers->post([deliveries, job, answer, env] {
+          deliveries->deliver(env, [&] {
+            const bool failed = job->failure.set();
+            Napi::Object result = failed ? failure_object(env, job->failure) : job->show(env);
+            if (failed) job->explain(&result);
+            answer->Resolve(result);
+          });
+        });
       });
-    });
-  });
   return answer->Promise();
 }
 
@@ -287,11 +264,14 @@ Napi::Object ok_object(Napi::Env env) {
 struct FlattenJob {
   std::vector<std::string> layers;
   std::string target, scratch;
+  bool over = false;
   layer::FlattenStats stats;
   size_t failed_layer = 0;
   Failure failure;
 
-  void work() { (void)layer::flatten(layers, target, scratch, &stats, &failure, &failed_layer); }
+  void work() {
+    (void)layer::flatten(layers, target, scratch, over, &stats, &failure, &failed_layer);
+  }
   void explain(Napi::Object* result) const { put(*result, "layer", as_number(failed_layer)); }
   [[nodiscard]] Napi::Object show(Napi::Env env) const {
     Napi::Object result = ok_object(env);
@@ -302,14 +282,15 @@ struct FlattenJob {
   }
 };
 
-// flattenLayers(directories, target, scratch, userNamespace?): bottom layer first. Resolves with
-// counts or with why not.
+// flattenLayers(directories, target, scratch, over?, userNamespace?): bottom layer first. Resolves
+// with counts or with why not.
 Napi::Value flatten_layers(const Napi::CallbackInfo& info) {
   auto job = std::make_shared<FlattenJob>();
   job->layers = read_texts(info[0]);
   job->target = info[1].As<Napi::String>();
   job->scratch = info[2].As<Napi::String>();
-  return run(info, job, read_namespace(info[3]));
+  job->over = info[3].ToBoolean();
+  return run(info, job, read_namespace(info[4]));
 }
 
 struct RemoveJob {

@@ -22,8 +22,8 @@ namespace {
 
 class Flattener {
  public:
-  Flattener(int target, int scratch, FlattenStats* stats, Failure* failure)
-      : target_(target), scratch_(scratch), stats_(stats), failure_(failure) {}
+  Flattener(int target, int scratch, bool over, FlattenStats* stats, Failure* failure)
+      : target_(target), scratch_(scratch), stats_(stats), failure_(failure), first_(!over) {}
 
   bool lay(int layer) {
     held_.clear();
@@ -196,7 +196,7 @@ class Flattener {
   int target_, scratch_;
   FlattenStats* stats_;
   Failure* failure_;
-  bool first_ = true;
+  bool first_;
   std::string path_;
   uint64_t made_ = 0;
   std::unordered_map<uint64_t, std::string>
@@ -213,9 +213,9 @@ sys::UniqueFd open_root(const std::string& path) {
   return sys::UniqueFd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
 }
 
-bool lay_all(const std::vector<std::string>& layers, int target, int scratch, FlattenStats* stats,
-             Failure* failure, size_t* failed_layer) {
-  Flattener flattener(target, scratch, stats, failure);
+bool lay_all(const std::vector<std::string>& layers, int target, int scratch, bool over,
+             FlattenStats* stats, Failure* failure, size_t* failed_layer) {
+  Flattener flattener(target, scratch, over, stats, failure);
   for (size_t i = 0; i < layers.size(); i++) {
     *failed_layer = i;
     const sys::UniqueFd layer = open_root(layers[i]);
@@ -228,15 +228,15 @@ bool lay_all(const std::vector<std::string>& layers, int target, int scratch, Fl
 }  // namespace
 
 bool flatten(const std::vector<std::string>& layers, const std::string& target,
-             const std::string& scratch, FlattenStats* stats, Failure* failure,
+             const std::string& scratch, bool over, FlattenStats* stats, Failure* failure,
              size_t* failed_layer) {
   const sys::UniqueFd root = open_root(target);
   if (!root) return open_failed(target, "stack_open_target", failure);
-  drop_inherited_acl(root.get());
+  if (!over) drop_inherited_acl(root.get());
   if (mkdir(scratch.c_str(), 0700) != 0) return open_failed(scratch, "stack_mkdir", failure);
   const sys::UniqueFd held = open_root(scratch);
   if (!held) return open_failed(scratch, "stack_open_target", failure);
-  if (!lay_all(layers, root.get(), held.get(), stats, failure, failed_layer)) return false;
+  if (!lay_all(layers, root.get(), held.get(), over, stats, failure, failed_layer)) return false;
   uint64_t removed = 0;
   return remove_path(scratch, &removed, failure);
 }

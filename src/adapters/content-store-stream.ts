@@ -4,6 +4,7 @@ import * as E from '#fp/Either'
 import type { Consumer, Expected, Stored } from '../engine/ports/content-store.ts'
 import { algorithmOf, type Digest, hasher } from '../model/digest.ts'
 import type { EngineError } from '../model/errors.ts'
+import type { Decompressors } from '../native/layer-addon.ts'
 import { located, thrown } from './attempt.ts'
 import { checkSize, openIngest } from './content-store-ingest.ts'
 import type { StorePaths } from './content-store-paths.ts'
@@ -31,13 +32,14 @@ export const storeStream = async (
 /** Stores a stream and feeds a consumer with it. The consumer's success counts only when the blob was right, too. */
 export const storeThrough = async <A>(
   paths: StorePaths,
+  native: Decompressors | undefined,
   expected: Expected,
   source: AsyncIterable<Uint8Array>,
   consumer: Consumer<A>,
 ): Promise<E.Either<EngineError, A>> => {
   const ingest = await openIngest(paths, expected)
   try {
-    const { result, complete } = await feed(expected.what, source, consumer, ingest.write)
+    const { result, complete } = await feed(openTapOf(expected.what, consumer, native), source, ingest.write)
     if (E.isRight(result)) await ingest.commit()
     else if (complete) ingest.check()
     return result
@@ -49,6 +51,7 @@ export const storeThrough = async <A>(
 /** Reads a stored blob through a consumer, verifying it on the way; stops early when the consumer needs no more. */
 export const readThrough = async <A>(
   paths: StorePaths,
+  native: Decompressors | undefined,
   blob: Stored,
   consumer: Consumer<A>,
   onBytes?: (read: number) => void,
@@ -62,7 +65,7 @@ export const readThrough = async <A>(
     read += chunk.byteLength
     onBytes?.(read)
   }
-  const { result, complete } = await feed(what, source, consumer, keep, true)
+  const { result, complete } = await feed(openTapOf(what, consumer, native), source, keep, true)
   if (complete) check.end()
   return result
 }
@@ -107,6 +110,11 @@ export const verifier = (
   }
 }
 
+const openTapOf =
+  <A>(what: string, consumer: Consumer<A>, native: Decompressors | undefined) =>
+  (start: Uint8Array): Tap<A> =>
+    openTap(what, start, consumer, native)
+
 interface Fed<A> {
   readonly result: E.Either<EngineError, A>
   /** The source was read to its end. */
@@ -117,9 +125,8 @@ interface Fed<A> {
  * a damaged blob is reported as such; any other refusal ends it at once.
  */
 const feed = async <A>(
-  what: string,
+  open: (start: Uint8Array) => Tap<A>,
   source: AsyncIterable<Uint8Array>,
-  consumer: Consumer<A>,
   keep: (chunk: Uint8Array) => Promise<void>,
   stopWhenSatisfied = false,
 ): Promise<Fed<A>> => {
@@ -134,7 +141,7 @@ const feed = async <A>(
         await kept
         start = Buffer.concat([start, chunk])
         if (start.length < SNIFF_BYTES) continue
-        tap = openTap(what, start, consumer)
+        tap = open(start)
         await tap.write(start)
       }
       const state = tap.state()
@@ -146,7 +153,7 @@ const feed = async <A>(
     throw error
   }
   if (tap !== undefined) return { result: await tap.end(), complete: true }
-  const short = openTap(what, start, consumer)
+  const short = open(start)
   await short.write(start)
   return { result: await short.end(), complete: true }
 }

@@ -9,6 +9,7 @@ import { type Digest, parseDigest } from '../model/digest.ts'
 import { message } from '../model/errors.ts'
 import { type Descriptor, decodeIndex, encodeIndex, OCI_LAYOUT_FILE } from '../model/image.ts'
 import { decodeRecord, type PreparedRecord } from '../model/image-record.ts'
+import type { Decompressors } from '../native/layer-addon.ts'
 import { attempt, attemptEither, located, orThrow, thrown } from './attempt.ts'
 import { namesIn, replaceFile, UNFINISHED } from './content-store-files.ts'
 import { type Flock, lockFile, tryLockFile } from './content-store-lock.ts'
@@ -20,7 +21,8 @@ import { readThrough, storeStream, storeThrough, verifiedChunks, verifier } from
 /** Manifests and configs are read whole; none is anywhere near this size in bytes. */
 const MAX_DOCUMENT = 8 * 1024 * 1024
 
-export const openContentStore = (root: string, flock: Flock): ContentStore => {
+/** `native`: what decompresses beside this thread; without it Node's zlib does. */
+export const openContentStore = (root: string, flock: Flock, native?: Decompressors): ContentStore => {
   const paths = storePaths(root)
   const prepare = once(() => prepareStore(paths, flock))
   const locked = async <A>(
@@ -42,11 +44,11 @@ export const openContentStore = (root: string, flock: Flock): ContentStore => {
     writeThrough: (expected, source, consumer) =>
       attemptEither(`store ${expected.what}`, async () => {
         await prepare()
-        return storeThrough(paths, expected, source, consumer)
+        return storeThrough(paths, native, expected, source, consumer)
       }),
     readThrough: (blob, consumer, onBytes) =>
       attemptEither(`read blob ${blob.digest}`, () =>
-        whenMissing(blob.digest, readThrough(paths, blob, consumer, onBytes)),
+        whenMissing(blob.digest, readThrough(paths, native, blob, consumer, onBytes)),
       ),
     stream: (blob) => verifiedStream(paths, blob),
     read: (blob) =>

@@ -30,7 +30,7 @@ export interface ImagesConfig {
 
 /** Touches nothing before it is asked to. */
 export const imagePorts = (config: ImagesConfig): ImagePorts => ({
-  store: openContentStore(config.root, config.flock),
+  store: openContentStore(config.root, config.flock, nativeOf(config)),
   snapshotter: config.snapshotter,
   registry: openRegistry(config.registry),
   archives: imageArchives,

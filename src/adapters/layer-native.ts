@@ -11,7 +11,8 @@ export const layersInside = (addon: LayerAddon, userNamespace: number): LayerAdd
       return new addon.LayerApplier(directory, { ...limits, userNamespace })
     }
   } as unknown as LayerAddon['LayerApplier'],
-  flattenLayers: (layers, target, scratch) => addon.flattenLayers(layers, target, scratch, userNamespace),
+  flattenLayers: (layers, target, scratch, over) =>
+    addon.flattenLayers(layers, target, scratch, over, userNamespace),
   archiveTree: (trees, changes, fd) => addon.archiveTree(trees, changes, fd, userNamespace),
   listChanges: (trees) => addon.listChanges(trees, userNamespace),
   compareTrees: (before, after) => addon.compareTrees(before, after, userNamespace),
@@ -19,6 +20,8 @@ export const layersInside = (addon: LayerAddon, userNamespace: number): LayerAdd
   removeTree: (path) => addon.removeTree(path, userNamespace),
   moveEntries: (from, into) => addon.moveEntries(from, into, userNamespace),
   sweepStaging: (folder) => addon.sweepStaging(folder, userNamespace),
+  canDecompress: (compression) => addon.canDecompress(compression),
+  Decompressor: addon.Decompressor,
   closeFds: (fds) => addon.closeFds(fds),
   openStaging: (folder) => addon.openStaging(folder),
   syncStaging: (lockFd, path) => addon.syncStaging(lockFd, path),

@@ -80,8 +80,9 @@ async function* chunksFrom(
     signal,
     notFound: missing(reference, blob),
   })
-  // A server may ignore the range and start over: then what we have is skipped.
+  // A server may ignore the range and start over: then what we have is skipped. No If-Range is needed: what a digest names never changes.
   let position = answer.status === 206 ? from : 0
+  checkRange(answer, blob, position)
   checkLength(answer, blob, position)
   try {
     for await (const chunk of answer.response as AsyncIterable<Buffer>) {
@@ -109,6 +110,16 @@ const missing = (reference: ImageReference, { digest }: Blob): EngineError => ({
 })
 const longer = ({ digest, size }: Blob): string =>
   `blob ${digest} is longer than the ${size} bytes its manifest says`
+
+/** Bytes from elsewhere would show at the end, when all of them have come. RFC 9110 §14.4. */
+const checkRange = ({ response, url, status }: Answer, { digest }: Blob, position: number): void => {
+  const range = response.headers['content-range']
+  if (status !== 206 || range === undefined || range.startsWith(`bytes ${position}-`)) return
+  response.destroy()
+  throw failed(url, {
+    why: `asked for blob ${digest} from byte ${position}, it sends ${JSON.stringify(range.slice(0, 60))}`,
+  })
+}
 
 /** A wrong length shows before any byte is read. */
 const checkLength = ({ response, url }: Answer, blob: Blob, position: number): void => {

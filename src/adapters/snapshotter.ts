@@ -44,13 +44,22 @@ interface StackRecord {
   readonly diffIds: readonly string[]
 }
 
+/** Resolves when the layer is unpacked, as far as the caller knows; throws why it will not be. */
+type AwaitLayer = (diffId: string) => Promise<void>
+
 export const createSnapshotter = (options: SnapshotterOptions): Snapshotter => {
   const store = new Store(options)
   const effect = <A>(digest: string, body: () => Promise<A>): TE.TaskEither<EngineError, A> =>
     TE.tryCatch(body, engineError(digest))
   return {
     unpackLayer: (diffId, source, more = {}) => effect(diffId, () => store.unpackLayer(diffId, source, more)),
-    prepareStack: (diffIds) => effect(diffIds.at(-1) ?? 'none', () => store.prepareStack(diffIds)),
+    prepareStack: (diffIds, unpacked = () => TE.right(undefined)) =>
+      effect(diffIds.at(-1) ?? 'none', () =>
+        store.prepareStack(diffIds, async (diffId) => {
+          const come = await unpacked(diffId)()
+          if (come._tag === 'Left') throw thrown(come.left)
+        }),
+      ),
     find: (diffId) =>
       effect(diffId, async () => {
         const record = await store.record('layer', diffId).catch(() => undefined)
@@ -95,16 +104,15 @@ class Store {
     })
   }
 
-  async prepareStack(diffIds: readonly string[]): Promise<PreparedStack> {
+  async prepareStack(diffIds: readonly string[], unpacked: AwaitLayer): Promise<PreparedStack> {
     const chainId = chainIdOf(diffIds)
-    const [only] = diffIds
-    const plain = diffIds.length === 1 && only !== undefined && (await this.record('layer', only))?.plain
-    if (plain) return { chainId, path: this.#paths.tree('layer', chainId), reused: true }
+    if (await this.#isPlain(diffIds, unpacked))
+      return { chainId, path: this.#paths.tree('layer', chainId), reused: true }
     const path = this.#paths.tree('stack', chainId)
     return this.#once('stack', chainId, async () => {
       if ((await this.record('stack', chainId)) !== undefined) return { chainId, path, reused: true }
       return this.#stage(async (staging) => {
-        await this.#flattenInto(staging, chainId, diffIds)
+        await this.#flattenInto(staging, chainId, diffIds, unpacked)
         return { chainId, path, reused: !(await this.#place('stack', chainId, staging)) }
       })
     })
@@ -130,7 +138,7 @@ class Store {
     if (!(await isThere(this.#paths.directory('stack', chainId)))) return []
     return this.#once('stack', chainId, () =>
       this.#stage(async (staging) => {
-        await this.#flattenInto(staging, chainId, diffIds)
+        await this.#flattenInto(staging, chainId, diffIds, async () => {})
         const known = await this.record('stack', chainId).catch(() => undefined)
         const isSound =
           JSON.stringify((known as StackRecord | undefined)?.diffIds) === JSON.stringify(diffIds)
@@ -206,13 +214,29 @@ class Store {
     return record
   }
 
-  async #flattenInto(staging: Staging, chainId: string, diffIds: readonly string[]): Promise<void> {
+  /** One layer without whiteouts and pending links is its own tree. */
+  async #isPlain([only, ...more]: readonly string[], unpacked: AwaitLayer): Promise<boolean> {
+    if (only === undefined || more.length > 0) return false
+    await unpacked(only)
+    return (await this.record('layer', only))?.plain === true
+  }
+
+  /** Layer after layer, as they come. */
+  async #flattenInto(
+    staging: Staging,
+    chainId: string,
+    diffIds: readonly string[],
+    unpacked: AwaitLayer,
+  ): Promise<void> {
     const tree = `${staging.path}/fs`
-    for (const diffId of diffIds) await this.#require(diffId)
     await mkdir(tree, { mode: 0o755 })
-    const layers = diffIds.map((diffId) => this.#paths.tree('layer', diffId))
-    const result = await this.#native.flattenLayers(layers, tree, `${staging.path}/scratch`)
-    if (!result.ok) throw thrown(nativeError(result, diffIds[result.layer ?? 0] ?? chainId))
+    for (const [at, diffId] of diffIds.entries()) {
+      await unpacked(diffId)
+      await this.#require(diffId)
+      const layer = this.#paths.tree('layer', diffId)
+      const result = await this.#native.flattenLayers([layer], tree, `${staging.path}/scratch`, at > 0)
+      if (!result.ok) throw thrown(nativeError(result, diffId))
+    }
     const record: StackRecord = { version: 1, chainId, diffIds }
     await writeFile(`${staging.path}/stack.json`, JSON.stringify(record))
   }

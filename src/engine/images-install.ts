@@ -7,7 +7,7 @@ import type { PreparedRecord } from '../model/image-record.ts'
 import type { OnProgress } from '../model/image-verbs.ts'
 import { formatPlatform } from '../model/platform.ts'
 import type { ImageDocuments, Layer } from './images-documents.ts'
-import { parallel } from './images-parallel.ts'
+import { awaitArrivals, beside, parallel } from './images-parallel.ts'
 import type { Consumer } from './ports/content-store.ts'
 import type { ImagePorts } from './ports/images.ts'
 import type { UnpackedLayer } from './ports/snapshotter.ts'
@@ -30,10 +30,22 @@ export const install = (
   signal?: AbortSignal,
 ): TE.TaskEither<EngineError, PreparedRecord> => {
   const distinct = [...new Map(image.layers.map((layer) => [layer.diffId, layer])).values()]
-  const unpack = (layer: Layer, stop: AbortSignal) => acquire(layer, unpacking(ports, layer, stop), stop)
-  return pipe(
+  const arrivals = awaitArrivals<EngineError>()
+  const unpack = (layer: Layer, stop: AbortSignal) =>
+    pipe(
+      acquire(layer, unpacking(ports, layer, stop), stop),
+      TE.tapIO(() => () => arrivals.came(layer.diffId)),
+    )
+  const layers = pipe(
     parallel(LAYERS_AT_ONCE, distinct, signal, unpack),
-    TE.tap(() => ports.snapshotter.prepareStack(image.layers.map(({ diffId }) => diffId))),
+    TE.tapError((error) => TE.fromIO(() => arrivals.failed(error))),
+  )
+  const stack = ports.snapshotter.prepareStack(
+    image.layers.map(({ diffId }) => diffId),
+    arrivals.of,
+  )
+  return pipe(
+    beside(layers, stack),
     TE.map((unpacked) => unpackedRecord(image, sizesOf(unpacked))),
     TE.tap((record) => ports.store.saveRecord(record)),
   )

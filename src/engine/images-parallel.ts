@@ -35,3 +35,45 @@ export const parallel =
     signal?.removeEventListener('abort', onAbort)
     return failure ?? E.right(results)
   }
+
+/** Runs both; the first one's value, or its failure before the second one's. Ends when both have. */
+export const beside =
+  <A, L>(first: TaskEither<L, A>, second: TaskEither<L, unknown>): TaskEither<L, A> =>
+  async () => {
+    const [one, other] = await Promise.all([first(), second()])
+    return E.isRight(one) && E.isLeft(other) ? other : one
+  }
+
+export interface Arrivals<L> {
+  readonly came: (name: string) => void
+  /** What has not come never will. */
+  readonly failed: (error: L) => void
+  /** Waits until it has come. */
+  readonly of: (name: string) => TaskEither<L, void>
+}
+
+/** For work that can begin with some of what another program still gets. */
+export const awaitArrivals = <L>(): Arrivals<L> => {
+  const here = new Set<string>()
+  const waiting = new Map<string, (result: E.Either<L, void>) => void>()
+  let failure: E.Left<L> | undefined
+  const settle = (name: string, result: E.Either<L, void>): void => {
+    waiting.get(name)?.(result)
+    waiting.delete(name)
+  }
+  return {
+    came: (name) => {
+      here.add(name)
+      settle(name, E.right(undefined))
+    },
+    failed: (error) => {
+      failure = { _tag: 'Left', left: error }
+      for (const name of waiting.keys()) settle(name, failure)
+    },
+    of: (name) => () => {
+      if (here.has(name)) return Promise.resolve(E.right(undefined))
+      if (failure !== undefined) return Promise.resolve(failure)
+      return new Promise((resolve) => waiting.set(name, resolve))
+    },
+  }
+}

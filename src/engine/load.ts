@@ -174,14 +174,15 @@ const fetchDocument =
   (document) => {
     const { digest, size } = document
     const source = archive.source(document)
+    const kept = store.read(document)
+    // What is here and damaged, a crash of the machine perhaps, is got once more.
+    const brought =
+      source === undefined
+        ? kept
+        : TE.flatMap(() => kept)(store.write({ what: `document ${digest}`, digest, size }, source))
     return pipe(
       store.has(digest),
-      TE.flatMap((isHere) =>
-        isHere || source === undefined
-          ? TE.right(undefined)
-          : store.write({ what: `document ${digest}`, digest, size }, source),
-      ),
-      TE.flatMap(() => store.read(document)),
+      TE.flatMap((isHere) => (isHere ? TE.orElse(() => brought)(kept) : brought)),
       TE.mapLeft((error) => absent(archive, digest, error)),
     )
   }
@@ -195,13 +196,13 @@ const acquireLayer =
     const bytes = archive.source(blob)
     const source = bytes === undefined ? undefined : counted(bytes, tell)
     const stored = store.readThrough({ digest, size }, consumer, tell)
+    const brought =
+      source === undefined
+        ? stored
+        : store.writeThrough({ what: `layer ${digest}`, digest, size }, source, consumer)
     return pipe(
       store.has(digest),
-      TE.flatMap((isHere) =>
-        isHere || source === undefined
-          ? stored
-          : store.writeThrough({ what: `layer ${digest}`, digest, size }, source, consumer),
-      ),
+      TE.flatMap((isHere) => (isHere ? TE.orElse(() => brought)(stored) : brought)),
       TE.mapLeft((error) => absent(archive, digest, error)),
       TE.tapIO(
         () => () =>

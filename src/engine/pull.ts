@@ -61,7 +61,9 @@ const storeManifest = (
   { bytes, digest, mediaType }: FetchedManifest,
 ): TE.TaskEither<EngineError, Descriptor> =>
   pipe(
-    store.write({ what: `manifest of ${name}`, digest, size: bytes.length }, once(bytes)),
+    store.read({ digest, size: bytes.length }),
+    TE.map(({ length }) => ({ digest, size: length })),
+    TE.orElse(() => store.write({ what: `manifest of ${name}`, digest, size: bytes.length }, once(bytes))),
     TE.map(({ size }) => ({ mediaType, digest, size })),
   )
 

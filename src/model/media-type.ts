@@ -49,9 +49,12 @@ export const isNondistributable = (mediaType: string): boolean =>
   mediaType.startsWith('application/vnd.oci.image.layer.nondistributable.') ||
   mediaType === 'application/vnd.docker.image.rootfs.foreign.diff.tar.gzip'
 
-/** By the first bytes (RFC 1952 §2.3.1; RFC 8878 §3.1.1), whatever the label says: tools mislabel uncompressed layers. */
+/** By the first bytes (RFC 1952 §2.3.1; RFC 8878 §3.1), whatever the label says: tools mislabel uncompressed layers. */
 export const sniffCompression = (start: Uint8Array): Compression => {
-  if (start[0] === 0x1f && start[1] === 0x8b) return 'gzip'
-  const zstd = start[0] === 0x28 && start[1] === 0xb5 && start[2] === 0x2f && start[3] === 0xfd
-  return zstd ? 'zstd' : 'none'
+  const [first = 0, ...more] = start.subarray(0, 4)
+  if (first === 0x1f && more[0] === 0x8b) return 'gzip'
+  const isFrame = first === 0x28 && String(more) === '181,47,253'
+  // pzstd begins with a frame that is to be skipped.
+  const isSkippable = first >= 0x50 && first <= 0x5f && String(more) === '42,77,24'
+  return isFrame || isSkippable ? 'zstd' : 'none'
 }

@@ -48,6 +48,26 @@ export interface NativeLayerApplier {
   abort(): Promise<LayerStats | LayerFailure>
 }
 
+/** Decompresses one stream on a thread of its own. `end` or `abort` it once. */
+export interface NativeDecompressor {
+  /** Resolves when there is room for more. False: nothing more is needed. The chunk must stay as it is. */
+  write(chunk: Uint8Array): Promise<boolean>
+  end(): void
+  /**
+   * How many bytes are in `into` now: all of its size until the last one, then 0. A text says why the stream is not whole. Several may
+   * be asked for; they come in their order, and none is to be touched before.
+   */
+  read(into: Uint8Array): Promise<number | string>
+  /** What was asked for comes to its end, and nothing that was given is used any more then. Fine after the end. */
+  abort(): void
+}
+
+/** With the zlib of the process, and its zstd, else the system's. */
+export interface Decompressors {
+  canDecompress(compression: 'gzip' | 'zstd'): boolean
+  readonly Decompressor: new (compression: 'gzip' | 'zstd') => NativeDecompressor
+}
+
 export interface FlattenStats {
   readonly ok: true
   readonly directories: number
@@ -81,7 +101,7 @@ export interface TreeChanges {
   readonly changes: readonly string[]
 }
 
-export interface LayerAddon {
+export interface LayerAddon extends Decompressors {
   /** Writes a tar of both trees merged, or of what the upper one changes, into `fd`, which is closed at the end. */
   archiveTree(
     trees: TreePair,
@@ -98,11 +118,15 @@ export interface LayerAddon {
   /** Two whole trees without whiteouts. */
   compareTrees(before: string, after: string, userNamespace?: number): Promise<TreeChanges | LayerFailure>
   readonly LayerApplier: new (directory: string, limits?: LayerLimits) => NativeLayerApplier
-  /** Bottom layer first. `target` is an empty directory, `scratch` a free path beside it, removed at the end. */
+  /**
+   * Bottom layer first. `target` is an empty directory, or with `over` one that has the layers below already; `scratch` is a free path
+   * beside it, removed at the end.
+   */
   flattenLayers(
     layers: readonly string[],
     target: string,
     scratch: string,
+    over?: boolean,
     userNamespace?: number,
   ): Promise<FlattenStats | LayerFailure>
   /** Never follows a link, never enters a mount; nothing there is a success. */

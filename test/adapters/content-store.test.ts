@@ -12,6 +12,7 @@ import {
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import * as zlib from 'node:zlib'
 import { deflateRawSync, gzipSync } from 'node:zlib'
 import * as E from '#fp/Either'
 import * as O from '#fp/Option'
@@ -19,11 +20,13 @@ import type { TaskEither } from '#fp/TaskEither'
 import * as TE from '#fp/TaskEither'
 import { attempt } from '../../src/adapters/attempt.ts'
 import { openContentStore } from '../../src/adapters/content-store.ts'
+import { loadLayerAddon } from '../../src/adapters/layer-native.ts'
 import type { Consumer, ContentStore } from '../../src/engine/ports/content-store.ts'
 import { digestOf, hexOf } from '../../src/model/digest.ts'
 import type { EngineError } from '../../src/model/errors.ts'
 import type { Descriptor } from '../../src/model/image.ts'
 import { OCI_MANIFEST } from '../../src/model/media-type.ts'
+import type { Decompressors } from '../../src/native/layer-addon.ts'
 import { loadAddon } from '../../src/native/load.ts'
 import { left, right } from '../support/image-store.ts'
 import { assert, suite } from '../support/suite.ts'
@@ -106,92 +109,119 @@ Store('a root that cannot be made is a failed call with its path', async () => {
   assert.is(error.step, 'mkdir')
 })
 
-for (const [what, blob] of [
-  ['gzip', gzipSync('hello')],
-  ['gzip in two members', Buffer.concat([gzipSync('hel'), gzipSync('lo')])],
-  ['no compression', Buffer.from('hello')],
-] as const) {
-  Store(`a consumer gets the decompressed bytes of ${what}, stored or passing by`, async () => {
+/** Both ways a stream can go. */
+const WAYS: readonly (readonly [string, Decompressors | undefined])[] = [
+  ["Node's zlib", undefined],
+  ['a thread of the addon', loadLayerAddon()],
+]
+for (const [way, native] of WAYS) {
+  const test = (name: string, body: () => Promise<void>): void =>
+    Store(`${name} (${way})`, async () => {
+      store = openContentStore(root, flock, native)
+      await body()
+    })
+
+  for (const [what, blob] of [
+    ['gzip', gzipSync('hello')],
+    ['gzip in two members', Buffer.concat([gzipSync('hel'), gzipSync('lo')])],
+    ['no compression', Buffer.from('hello')],
+  ] as const) {
+    test(`a consumer gets the decompressed bytes of ${what}, stored or passing by`, async () => {
+      assert.is(await right(through(blob)), 'hello')
+      assert.is(
+        await right(store.readThrough({ digest: digestOf(blob), size: blob.length }, collect)),
+        'hello',
+      )
+    })
+  }
+  for (const blob of [Buffer.alloc(0), Buffer.from('ab'), gzipSync('')]) {
+    test(`a blob of ${blob.length} bytes reaches its consumer`, async () => {
+      assert.is(typeof (await right(through(blob))), 'string')
+    })
+  }
+  test('bytes after the end of a gzip stream are hashed and stored, too', async () => {
+    const blob = Buffer.concat([gzipSync('hello'), Buffer.alloc(300_000)])
     assert.is(await right(through(blob)), 'hello')
-    assert.is(await right(store.readThrough({ digest: digestOf(blob), size: blob.length }, collect)), 'hello')
+    assert.is(statSync(blobFile(digestOf(blob))).size, blob.length)
   })
-}
-for (const blob of [Buffer.alloc(0), Buffer.from('ab'), gzipSync('')]) {
-  Store(`a blob of ${blob.length} bytes reaches its consumer`, async () => {
-    assert.is(typeof (await right(through(blob))), 'string')
-  })
-}
-Store('bytes after the end of a gzip stream are hashed and stored, too', async () => {
-  const blob = Buffer.concat([gzipSync('hello'), Buffer.alloc(300_000)])
-  assert.is(await right(through(blob)), 'hello')
-  assert.is(statSync(blobFile(digestOf(blob))).size, blob.length)
-})
-for (const [what, blob] of [
-  ['cut short', gzipSync('hello'.repeat(1000)).subarray(0, -10)],
-  ['damaged', Buffer.concat([gzipSync('').subarray(0, 10), Buffer.alloc(100, 0xff)])],
-] as const) {
-  Store(`gzip that is ${what} is refused, though its digest is right`, async () => {
-    assert.match((await left('LayerRefused', through(blob))).why, /cannot be decompressed/)
-    assert.not.ok(await right(store.has(digestOf(blob))))
-  })
-}
-Store('damaged gzip with a wrong digest is called a wrong digest', async () => {
-  const good = gzipSync('hello'.repeat(100_000))
-  const bad = Buffer.from(good)
-  bad.fill(0xff, 20, 60)
-  const expected = { what: 'layer x', digest: digestOf(good), size: good.length }
-  assert.is(
-    (await left('DigestMismatch', store.writeThrough(expected, chunks(bad), collect))).actual,
-    digestOf(bad),
-  )
-})
-Store('a consumer that gives up ends the transfer with its own error', async () => {
-  const refusal: EngineError = { _tag: 'LayerRefused', digest: 'x', why: 'no' }
-  const endless = async function* (): AsyncGenerator<Uint8Array> {
-    for (;;) {
-      yield Buffer.alloc(65536)
-      await sleep(0)
-    }
+  for (const [what, blob] of [
+    ['cut short', gzipSync('hello'.repeat(1000)).subarray(0, -10)],
+    ['damaged', Buffer.concat([gzipSync('').subarray(0, 10), Buffer.alloc(100, 0xff)])],
+  ] as const) {
+    test(`gzip that is ${what} is refused, though its digest is right`, async () => {
+      assert.match((await left('LayerRefused', through(blob))).why, /cannot be decompressed/)
+      assert.not.ok(await right(store.has(digestOf(blob))))
+    })
   }
-  const result = store.writeThrough({ what: 'layer x', digest: DIGEST }, endless(), {
-    consume: () => TE.left(refusal),
+  test('damaged gzip with a wrong digest is called a wrong digest', async () => {
+    const good = gzipSync('hello'.repeat(100_000))
+    const bad = Buffer.from(good)
+    bad.fill(0xff, 20, 60)
+    const expected = { what: 'layer x', digest: digestOf(good), size: good.length }
+    assert.is(
+      (await left('DigestMismatch', store.writeThrough(expected, chunks(bad), collect))).actual,
+      digestOf(bad),
+    )
   })
-  assert.is((await left('LayerRefused', result)).why, 'no')
-  assert.equal(ingested(), [])
-})
-Store('a consumer that needs nothing does not hinder the blob', async () => {
-  const blob = gzipSync(Buffer.alloc(5_000_000, 1))
-  assert.is(await right(through(blob, { consume: () => TE.right('had it') })), 'had it')
-  assert.ok(await right(store.has(digestOf(blob))))
-})
-Store('a source that breaks stops the consumer, and is the error', async () => {
-  let stopped = false
-  const consumer: Consumer<void> = {
-    consume: (bytes) => async () => {
-      try {
-        for await (const _ of bytes);
-      } catch {
-        stopped = true
+  test('a consumer that gives up ends the transfer with its own error', async () => {
+    const refusal: EngineError = { _tag: 'LayerRefused', digest: 'x', why: 'no' }
+    const endless = async function* (): AsyncGenerator<Uint8Array> {
+      for (;;) {
+        yield Buffer.alloc(65536)
+        await sleep(0)
       }
-      return E.right(undefined)
+    }
+    const result = store.writeThrough({ what: 'layer x', digest: DIGEST }, endless(), {
+      consume: () => TE.left(refusal),
+    })
+    assert.is((await left('LayerRefused', result)).why, 'no')
+    assert.equal(ingested(), [])
+  })
+  test('a consumer that needs nothing does not hinder the blob', async () => {
+    const blob = gzipSync(Buffer.alloc(5_000_000, 1))
+    assert.is(await right(through(blob, { consume: () => TE.right('had it') })), 'had it')
+    assert.ok(await right(store.has(digestOf(blob))))
+  })
+  test('a source that breaks stops the consumer, and is the error', async () => {
+    let stopped = false
+    const consumer: Consumer<void> = {
+      consume: (bytes) => async () => {
+        try {
+          for await (const _ of bytes);
+        } catch {
+          stopped = true
+        }
+        return E.right(undefined)
+      },
+    }
+    const broken = Object.assign(new Error('x'), { errno: -104, syscall: 'read' })
+    await left(
+      'SyscallFailed',
+      store.writeThrough({ what: 'layer x', digest: DIGEST }, chunks('aaaaaaaa', broken), consumer),
+    )
+    assert.ok(stopped)
+  })
+}
+
+/** hello, in a frame of one raw block (RFC 8878 §3.1.1). */
+const ZSTD = Buffer.from('28b52ffd200529000068656c6c6f', 'hex')
+const hasZstd = 'createZstdDecompress' in zlib
+for (const [way, native] of WAYS) {
+  const able = native?.canDecompress('zstd') ?? hasZstd
+  Store(
+    `zstd is decompressed where something can, and refused by name where nothing does (${way})`,
+    async () => {
+      store = openContentStore(root, flock, native)
+      if (able) assert.is(await right(through(ZSTD)), 'hello')
+      else {
+        const refused = await left('Unsupported', through(ZSTD))
+        assert.match(refused.feature, /zstd/)
+        assert.match(refused.why, /libzstd1/)
+      }
+      assert.equal(ingested(), [])
     },
-  }
-  const broken = Object.assign(new Error('x'), { errno: -104, syscall: 'read' })
-  await left(
-    'SyscallFailed',
-    store.writeThrough({ what: 'layer x', digest: DIGEST }, chunks('aaaaaaaa', broken), consumer),
   )
-  assert.ok(stopped)
-})
-Store('zstd is decompressed where Node can, and refused by name where it cannot', async () => {
-  const zstd = Buffer.from('28b52ffd042029000068656c6c6f', 'hex')
-  const result = await through(Buffer.concat([zstd, Buffer.alloc(4)]))()
-  const error = E.isLeft(result) ? result.left : undefined
-  const { createZstdDecompress } = (await import('node:zlib')) as { createZstdDecompress?: unknown }
-  if (createZstdDecompress === undefined)
-    assert.match(error?._tag === 'Unsupported' ? error.feature : '', /zstd/)
-  else assert.is.not(error?._tag, 'Unsupported')
-})
+}
 Store('zstd with a window of 2 GiB is refused before memory is taken for it, and not stored', async () => {
   // RFC 8878, 3.1.1.1.2: exponent 21, mantissa 0; then one raw block of one byte.
   const blob = Buffer.from('28b52ffd00a809000078', 'hex')

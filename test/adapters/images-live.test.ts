@@ -1,6 +1,7 @@
 // Real images, a real registry, the real unpacker: what other people's tools made is what comes out.
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { randomBytes } from 'node:crypto'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -67,6 +68,44 @@ const treeOf = async (name: string): Promise<string> => {
 const isBusybox = async (name: string): Promise<void> =>
   assert.ok(readFileSync(path.join(await treeOf(name), 'bin/busybox')).equals(readFileSync('/bin/busybox')))
 
+interface Manifest {
+  readonly layers: readonly {
+    readonly mediaType: string
+    readonly digest: string
+  }[]
+}
+const manifestOf = (name: string): Manifest =>
+  JSON.parse(
+    execFileSync('skopeo', ['inspect', '--raw', '--tls-verify=false', `docker://${host()}/${name}`], {
+      encoding: 'utf8',
+    }),
+  )
+/** Of files that no registry has seen: skopeo takes what is there, however it is compressed. */
+const pushCompressed = (format: string, to: string): void => {
+  const own = path.join(folder, to.replace(':', '-'))
+  mkdirSync(own)
+  const layout = busyboxLayout(own)
+  writeFileSync(`${own}/unique`, randomBytes(100_000))
+  const image = layout.replace(/^oci:/, '')
+  execFileSync('umoci', ['insert', '--image', image, `${own}/unique`, '/unique'], { stdio: 'pipe' })
+  execFileSync('skopeo', ['copy', '-q', '--dest-decompress', layout, `dir:${own}/plain`])
+  const flags = ['--format', 'oci', '--dest-compress', '--dest-compress-format', format]
+  registry?.push(`dir:${own}/plain`, to, ...flags)
+}
+/** Calls in the order of their ends. */
+const finishedCalls = (trace: string): readonly string[] => {
+  const begun = new Map<string, string>()
+  return trace.split('\n').flatMap((line) => {
+    const [, pid = '', text = ''] = /^(\d+)\s+(.*)$/.exec(line) ?? []
+    if (text.endsWith('<unfinished ...>')) {
+      begun.set(pid, text)
+      return []
+    }
+    const resumed = text.startsWith('<... ') ? begun.get(pid) : text
+    return resumed === undefined || text.includes('= -1') ? [] : [resumed]
+  })
+}
+
 for (const tag of ['1', 'v2s2']) {
   test(`busybox:${tag} from a real registry is the busybox that was put in`, async () => {
     const pulled = await right(images.pull(`${host()}/busybox:${tag}`))
@@ -75,6 +114,56 @@ for (const tag of ['1', 'v2s2']) {
     assert.is((await right(images.pull(pulled.reference))).status, 'current')
   })
 }
+
+const zstdLacks = loadLayerAddon().canDecompress('zstd') ? why : 'needs libzstd.so.1, or a Node that has zstd'
+test(
+  'layers that skopeo compressed as zstd are what was put in',
+  async () => {
+    pushCompressed('zstd', 'zstd:1')
+    const pulled = await right(images.pull(`${host()}/zstd:1`))
+    const unique = readFileSync(path.join(folder, 'zstd-1/unique'))
+    assert.ok(readFileSync(path.join(await treeOf(pulled.reference), 'unique')).equals(unique))
+    await isBusybox(pulled.reference)
+    const [, layer] = manifestOf('zstd:1').layers
+    assert.match(layer?.mediaType ?? '', /\+zstd$/)
+    const stored = path.join(folder, 'root/oci/blobs', (layer?.digest ?? '').replace(':', '/'))
+    assert.is(readFileSync(stored).readUInt32LE(0), 0xfd2fb528)
+  },
+  zstdLacks,
+)
+
+test(
+  'no name is given before every blob it leads to is on the disk',
+  async () => {
+    const trace = path.join(folder, 'trace')
+    const root = path.join(folder, 'traced')
+    const words = [CLI, '--root', root, 'pull', '-q', `${host()}/busybox:1`]
+    const calls = ['-e', 'trace=fsync,fdatasync,rename']
+    execFileSync('strace', ['-f', '-y', '-s', '4096', '-o', trace, ...calls, process.execPath, ...words], {
+      stdio: ['ignore', 'ignore', 'inherit'],
+    })
+    const done = finishedCalls(readFileSync(trace, 'utf8'))
+    const named = done.findIndex((call) => call.startsWith('rename(') && call.includes('/oci/index.json"'))
+    assert.ok(named > 0, 'the image gets its name')
+    const before = done.slice(0, named)
+    const blobs = readdirSync(path.join(root, 'oci/blobs/sha256'))
+    assert.is(blobs.length, 3)
+    for (const blob of blobs) {
+      const renamed = before.find((call) => call.startsWith('rename(') && call.includes(`/${blob}"`))
+      const ingest = /rename\("([^"]+)"/.exec(renamed ?? '')?.[1] ?? 'nowhere'
+      const synced = before.some(
+        (call) => /^f(data)?sync/.test(call) && (call.includes(blob) || call.includes(ingest)),
+      )
+      assert.ok(synced, `${blob} was flushed`)
+    }
+    assert.ok(
+      before.some((call) => /^fsync\(\d+<[^>]*\/oci\/blobs\/sha256>/.test(call)),
+      'their names were flushed',
+    )
+    rmSync(root, { recursive: true, force: true })
+  },
+  why ?? lacking('program:strace'),
+)
 
 test('what umoci and skopeo write can be loaded: directory, OCI tar, docker tar, all of them as a stream', async () => {
   const layout = busybox.split(':')[1] ?? ''

@@ -1,7 +1,12 @@
 import { createHash } from 'node:crypto'
 import { existsSync, lstatSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import * as E from '#fp/Either'
+import * as TE from '#fp/TaskEither'
 import { chainIdOf } from '../../src/adapters/snapshotter-paths.ts'
+import type { EngineError } from '../../src/model/errors.ts'
 import { chunks, header, tar } from '../native/layer-tar.ts'
+import { expectRight } from '../support/either.ts'
 import { assert, suite } from '../support/suite.ts'
 import { digestOf, inStore, left, right, type Store, unpack } from './snapshotter-store.ts'
 
@@ -65,6 +70,40 @@ test('layers unpack in any order and become one tree: whiteouts, opaque folders 
   })
   const again = await right(store.snapshots.prepareStack(diffIds))
   assert.equal(again, { ...stack, reused: true })
+})
+
+test('a stack waits for each of its layers, and begins with those that are there', async (store) => {
+  const diffIds = [digestOf(base), digestOf(upper)]
+  await unpack(store, base)
+  const asked: string[] = []
+  let come = (): void => {}
+  const second = new Promise<void>((resolve) => {
+    come = resolve
+  })
+  const made = store.snapshots.prepareStack(diffIds, (diffId) => async () => {
+    asked.push(diffId)
+    if (diffId === digestOf(upper)) await second
+    return E.right(undefined)
+  })()
+  for (let tries = 0; asked.length < 2 && tries < 5000; tries++) await sleep(1)
+  assert.equal(asked, diffIds)
+  assert.is(readdirSync(`${store.root}/stacks`).length, 0)
+  await unpack(store, upper)
+  come()
+  const stack = expectRight(await made)
+  assert.equal(readdirSync(`${stack.path}/etc`).sort(), ['b', 'c'])
+})
+
+test('a layer that will not come ends the stack, and leaves nothing of it', async (store) => {
+  await unpack(store, base)
+  const why: EngineError = { _tag: 'Cancelled', what: 'the pull', why: 'aborted' }
+  for (const diffIds of [[digestOf(base), digestOf(upper)], [digestOf(upper)]]) {
+    const made = store.snapshots.prepareStack(diffIds, (diffId) =>
+      diffId === digestOf(upper) ? TE.left(why) : TE.right(undefined),
+    )
+    assert.equal(await made(), E.left(why))
+  }
+  for (const folder of ['staging', 'stacks']) assert.equal(readdirSync(`${store.root}/${folder}`), [])
 })
 
 test("the layer directory has overlay's form", async (store) => {

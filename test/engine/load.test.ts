@@ -1,5 +1,5 @@
 // load: every form an image can have in a file, and every way the file can be wrong.
-import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { gzipSync } from 'node:zlib'
@@ -387,4 +387,19 @@ Load('names that point out of the archive are only names', async () => {
     [],
   )
 })
+Load(
+  'blobs without a name that a crash of the machine damaged are taken from the archive again',
+  async () => {
+    const blobs = [...image.blobs.keys()]
+    for (const digest of blobs) {
+      const blob = path.join(store.root, 'oci/blobs/sha256', hexOf(digest))
+      mkdirSync(path.dirname(blob), { recursive: true })
+      writeFileSync(blob, '')
+    }
+    await right(store.images.load(directory(layoutFiles([[image, 'app:1']]))))
+    for (const digest of blobs)
+      assert.is(digestOf(readFileSync(path.join(store.root, 'oci/blobs/sha256', hexOf(digest)))), digest)
+  },
+)
+
 Load.run()

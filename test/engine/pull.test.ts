@@ -1,8 +1,8 @@
 // pull against a registry that misbehaves: which error, and what stays behind.
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import type { ServerResponse } from 'node:http'
 import path from 'node:path'
-import { digestOf, hexOf } from '../../src/model/digest.ts'
+import { type Digest, digestOf, hexOf } from '../../src/model/digest.ts'
 import { hint, message } from '../../src/model/errors.ts'
 import type { ImageProgress } from '../../src/model/image-verbs.ts'
 import { type Fault, type FaultRegistry, startFaultRegistry } from '../support/fault-registry.ts'
@@ -254,6 +254,31 @@ Pull('a blob without announced length that goes on too long is stopped', async (
   assert.match((await left('RegistryFailed', store.images.pull(name('1')))).why, /longer than the/)
 })
 
+Pull('blobs without a name that a crash of the machine damaged are got again', async () => {
+  await setUp()
+  const file = (digest: Digest) => path.join(store.root, 'oci/blobs/sha256', hexOf(digest))
+  for (const digest of image.blobs.keys()) {
+    mkdirSync(path.dirname(file(digest)), { recursive: true })
+    writeFileSync(file(digest), '')
+  }
+  await right(store.images.pull(name('1')))
+  for (const digest of image.blobs.keys()) assert.is(digestOf(readFileSync(file(digest))), digest)
+})
+
+Pull('a pull of what is there writes nothing', async () => {
+  await setUp()
+  await right(store.images.pull(name('1')))
+  const times = () =>
+    readdirSync(store.root, { recursive: true })
+      .map(String)
+      .filter((file) => !file.startsWith('locks'))
+      .map((file) => `${file} ${statSync(path.join(store.root, file), { bigint: true }).ctimeNs}`)
+      .sort()
+  const before = times()
+  assert.is((await right(store.images.pull(name('1')))).status, 'current')
+  assert.equal(times(), before)
+})
+
 Pull('a blob that breaks off is resumed where it broke', async () => {
   await setUp((request, response, seen) => {
     if (!isBigLayer(request.url) || seen > 0) return false
@@ -265,6 +290,57 @@ Pull('a blob that breaks off is resumed where it broke', async () => {
   const ranges = registry.requests.filter(({ url }) => isBigLayer(url)).map(({ headers }) => headers.range)
   assert.is(ranges.length, 2)
   assert.match(ranges[1] ?? '', /^bytes=[1-9]\d*-$/)
+})
+
+Pull('a blob that breaks off at any byte, many times, comes whole out of the pieces', async () => {
+  const bytes = image.blobs.get(bigLayer.digest) ?? Buffer.alloc(0)
+  for (const ignoresRange of [false, true]) {
+    const asked: number[] = []
+    await setUp((request, response) => {
+      if (!isBigLayer(request.url)) return false
+      const from = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0)
+      asked.push(from)
+      const start = ignoresRange ? 0 : from
+      response.writeHead(start > 0 ? 206 : 200, {
+        'content-length': bytes.length - start,
+        ...(start > 0 ? { 'content-range': `bytes ${start}-${bytes.length - 1}/${bytes.length}` } : {}),
+      })
+      // Each connection brings something, or gives up would be right.
+      const until = Math.min(bytes.length, from + 1 + Math.floor((Math.random() * bytes.length) / 4))
+      response.write(bytes.subarray(start, until), () =>
+        until < bytes.length ? response.destroy() : response.end(),
+      )
+      return true
+    })
+    const pulled = await right(store.images.pull(name('1')))
+    assert.is(pulled.status, 'downloaded')
+    assert.ok(asked.length > 4, 'more breaks than tries in a row')
+    assert.equal(
+      asked,
+      [...asked].sort((a, b) => a - b),
+    )
+    const stored = readFileSync(path.join(store.root, 'oci/blobs/sha256', hexOf(bigLayer.digest)))
+    assert.ok(stored.equals(bytes))
+  }
+})
+
+Pull('another range than the one that was asked for is refused', async () => {
+  await setUp((request, response, seen) => {
+    if (!isBigLayer(request.url)) return false
+    const bytes = image.blobs.get(bigLayer.digest) ?? Buffer.alloc(0)
+    if (seen === 0) {
+      response.writeHead(200, { 'content-length': bytes.length })
+      response.write(bytes.subarray(0, 100_000), () => response.destroy())
+    } else {
+      response.writeHead(206, { 'content-range': `bytes 5-${bytes.length - 1}/${bytes.length}` })
+      response.end(bytes.subarray(5))
+    }
+    return true
+  })
+  assert.match(
+    (await left('RegistryFailed', store.images.pull(name('1')))).why,
+    /from byte \d+, it sends "bytes 5-/,
+  )
 })
 
 Pull('a server that ignores the range is read from the start again', async () => {

@@ -3,7 +3,6 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import zlib from 'node:zlib'
 import { printFile, printSummary } from '../runner/report.mjs'
 import { childEnvironment } from '../runner/sanitize.mjs'
 import { killRunning, runFile } from '../runner/test-process.mjs'
@@ -21,9 +20,9 @@ const USAGE = `usage: npm run test:matrix -- [runtime...]
 const LIMIT_MS = 90_000
 const JOBS = 2
 
-/** Whatever this machine has; what an old one cannot do it shares with the oldest of the table. */
+/** Whatever this machine has. */
 const HOST = {
-  id: 'createZstdDecompress' in zlib ? 'node' : 'node-20',
+  id: 'node',
   name: 'host',
   title: "this machine's Node",
   version: process.versions.node,

@@ -7,4 +7,5 @@ export interface Exception {
 }
 
 export const CASES: readonly string[]
+export const EXCEPTIONS: readonly Exception[]
 export const exceptionFor: (id: string, name: string) => Exception | undefined

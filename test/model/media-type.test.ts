@@ -30,6 +30,10 @@ for (const [type, compression] of [
 MediaType('the first bytes tell the compression', () => {
   assert.is(M.sniffCompression(Buffer.from([0x1f, 0x8b, 8])), 'gzip')
   assert.is(M.sniffCompression(Buffer.from([0x28, 0xb5, 0x2f, 0xfd])), 'zstd')
+  assert.is(M.sniffCompression(Buffer.from([0x28, 0xb5, 0x2f, 0xfe])), 'none')
+  for (const first of [0x50, 0x5f])
+    assert.is(M.sniffCompression(Buffer.from([first, 0x2a, 0x4d, 0x18])), 'zstd')
+  assert.is(M.sniffCompression(Buffer.from([0x60, 0x2a, 0x4d, 0x18])), 'none')
   assert.is(M.sniffCompression(Buffer.from('etc/')), 'none')
   assert.is(M.sniffCompression(Buffer.alloc(0)), 'none')
 })

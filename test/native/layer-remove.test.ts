@@ -1,6 +1,7 @@
 // Deleting trees that hostile programs have made.
 import { execFileSync } from 'node:child_process'
 import {
+  chmodSync,
   closeSync,
   existsSync,
   linkSync,
@@ -168,6 +169,26 @@ else
       }
     }),
   )
+
+Remove('a stack that is made layer by layer is the one that is made at once', async () => {
+  await inFolder(async (folder) => {
+    for (const layer of ['one', 'two', 'three']) mkdirSync(`${folder}/${layer}/etc`, { recursive: true })
+    writeFileSync(`${folder}/one/etc/a`, 'one')
+    chmodSync(`${folder}/one`, 0o711)
+    writeFileSync(`${folder}/two/etc/a`, 'two')
+    writeFileSync(`${folder}/three/etc/b`, 'three')
+    chmodSync(`${folder}/three/etc`, 0o700)
+    const layers = ['one', 'two', 'three'].map((layer) => `${folder}/${layer}`)
+    for (const target of ['whole', 'grown']) mkdirSync(`${folder}/${target}`)
+    assert.ok((await native.flattenLayers(layers, `${folder}/whole`, `${folder}/scratch`)).ok)
+    for (const [at, layer] of layers.entries())
+      assert.ok((await native.flattenLayers([layer], `${folder}/grown`, `${folder}/scratch`, at > 0)).ok)
+    const compared = await native.compareTrees(`${folder}/whole`, `${folder}/grown`)
+    assert.equal(compared, { ok: true, changes: [] })
+    assert.is(readFileSync(`${folder}/grown/etc/a`, 'utf8'), 'two')
+    assert.is(statSync(`${folder}/grown`).mode & 0o777, statSync(`${folder}/three`).mode & 0o777)
+  })
+})
 
 Remove('flatten names what is missing', async () => {
   await inFolder(async (folder) => {

@@ -109,6 +109,7 @@ test('what overlayfs is told is told in user.* attributes, and stacks are made b
     [lower.directory, upper.directory],
     target,
     path.join(folder, 'scratch'),
+    false,
     namespace,
   )
   assert.ok(flat.ok)

@@ -49,7 +49,11 @@ export const memorySnapshotter = (): MemorySnapshotter => {
         layers.set(diffId, sizeBytes)
         return { diffId, sizeBytes, entries: 1, reused: false }
       }),
-    prepareStack: (diffIds) => async () => {
+    prepareStack: (diffIds, wait) => async () => {
+      for (const diffId of diffIds) {
+        const come = await wait?.(diffId)()
+        if (come?._tag === 'Left') return come
+      }
       const chainId = chainIds(diffIds as readonly Digest[]).at(-1) ?? 'none'
       const missing = diffIds.find((diffId) => !layers.has(diffId))
       if (!stacks.has(chainId) && missing !== undefined)

@@ -46,10 +46,14 @@ export interface Snapshotter {
     options?: { readonly signal?: AbortSignal; readonly onBytes?: (written: number) => void },
   ) => TaskEither<EngineError, UnpackedLayer>
   /**
-   * Makes the image's layers (bottom first, all unpacked) into one tree, once. Fails: StateDamaged for a layer that is
-   * not there, LayerRefused for a hard link to a file that no layer below has, SyscallFailed.
+   * Makes the image's layers (bottom first) into one tree, once. Each is waited for when its turn comes, by default not at all; a failed
+   * wait is the failure. Fails: StateDamaged for a layer that is not there, LayerRefused for a hard link to a file that no layer below has,
+   * SyscallFailed.
    */
-  readonly prepareStack: (diffIds: readonly string[]) => TaskEither<EngineError, PreparedStack>
+  readonly prepareStack: (
+    diffIds: readonly string[],
+    unpacked?: (diffId: string) => TaskEither<EngineError, unknown>,
+  ) => TaskEither<EngineError, PreparedStack>
   /** What is known of a layer that is unpacked. */
   readonly find: (diffId: string) => TaskEither<EngineError, UnpackedLayer | undefined>
   /**
