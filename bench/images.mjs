@@ -1,7 +1,7 @@
 // Images for the benchmarks of pulls: Debian in one layer, three times Debian in 24, and Debian in 40 small ones.
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdirSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 
 const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex')
@@ -47,7 +47,6 @@ const addLayer = (layout, rootfs, list, prefix) => {
 
 /** An OCI layout of Debian's files in `parts` layers, `copies` times over. Gives the layers' files, lowest first. */
 const makeLayout = (layout, rootfs, { parts, copies }) => {
-  mkdirSync(path.join(layout, 'blobs/sha256'), { recursive: true })
   const names = String(execFileSync('find', ['.', '-print0'], { cwd: rootfs, maxBuffer: 1 << 28 }))
     .split('\0')
     .filter((name) => name !== '' && name !== '.')
@@ -61,6 +60,14 @@ const makeLayout = (layout, rootfs, { parts, copies }) => {
     writeFileSync(list, chosen.map((name) => `${name}\0`).join(''))
     return addLayer(layout, rootfs, list, copy === 0 ? '' : `copy${copy}/`)
   })
+  writeDocuments(layout, layers)
+  return layers.map(({ descriptor }) =>
+    path.join(layout, 'blobs/sha256', descriptor.digest.slice('sha256:'.length)),
+  )
+}
+
+/** Config, manifest and index over layers that are in the layout. */
+const writeDocuments = (layout, layers) => {
   const config = addText(layout, CONFIG, {
     architecture: process.arch === 'x64' ? 'amd64' : process.arch,
     os: 'linux',
@@ -79,10 +86,16 @@ const makeLayout = (layout, rootfs, { parts, copies }) => {
     path.join(layout, 'index.json'),
     JSON.stringify({ schemaVersion: 2, manifests: [{ ...manifest, annotations }] }),
   )
-  return layers.map(({ descriptor }) =>
-    path.join(layout, 'blobs/sha256', descriptor.digest.slice('sha256:'.length)),
-  )
 }
+
+const copyTo = (layout, host, tag) =>
+  execFileSync('skopeo', [
+    'copy',
+    '-q',
+    '--dest-tls-verify=false',
+    `oci:${layout}:latest`,
+    `docker://${host}/bench:${tag}`,
+  ])
 
 export const IMAGES = [
   { name: 'debian, 1 layer', tag: 'one', parts: 1, copies: 1 },
@@ -97,14 +110,25 @@ export const pushImages = (folder, tar, host, images = IMAGES) => {
   execFileSync('tar', ['-C', rootfs, '-xf', tar, '--exclude=./dev/*'])
   return images.map((image) => {
     const layout = path.join(folder, image.tag)
+    mkdirSync(path.join(layout, 'blobs/sha256'), { recursive: true })
     const layers = makeLayout(layout, rootfs, image)
-    execFileSync('skopeo', [
-      'copy',
-      '-q',
-      '--dest-tls-verify=false',
-      `oci:${layout}:latest`,
-      `docker://${host}/bench:${image.tag}`,
-    ])
+    copyTo(layout, host, image.tag)
     return { ...image, layers, bytes: layers.reduce((sum, file) => sum + statSync(file).size, 0) }
   })
+}
+
+export const LARGE = { name: 'a layer of 2 GiB', tag: 'large' }
+const GIB = 1 << 30
+
+/** One layer of 1 GiB that no compressor makes smaller and 1 GiB that any does; of neither the layout stays. */
+export const pushLarge = (folder, host) => {
+  const [layout, rootfs] = ['large', 'large-files'].map((name) => path.join(folder, name))
+  for (const each of [path.join(layout, 'blobs/sha256'), rootfs]) mkdirSync(each, { recursive: true })
+  shell('head -c "$2" /dev/urandom >"$1/noise"; head -c "$2" <(yes slipway) >"$1/text"', rootfs, String(GIB))
+  const list = path.join(layout, 'list')
+  writeFileSync(list, './noise\0./text\0')
+  writeDocuments(layout, [addLayer(layout, rootfs, list, '')])
+  rmSync(rootfs, { recursive: true })
+  copyTo(layout, host, LARGE.tag)
+  rmSync(layout, { recursive: true })
 }

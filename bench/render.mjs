@@ -168,20 +168,27 @@ export const readmeTable = ({ trials, environment }) => {
   return `${conditions(environment)}\n\n${table(['whole start to exit', 'p50', 'p99', 'runs'], rows)}`
 }
 
-/** Samples are filed as `<image>|<engine>`. */
+/** Samples are filed as `<what>|<engine>`. What slipway alone was asked is in the bars. */
 const pulls = (samples, environment) => {
-  const images = [...new Set(Object.keys(samples).map((key) => key.split('|')[0]))]
-  const engines = [...new Set(Object.keys(samples).map((key) => key.split('|')[1]))]
-  const cell = (image, engine) => {
-    const found = samples[`${image}|${engine}`]
+  const parts = Object.keys(samples).map((key) => key.split('|'))
+  const engines = [...new Set(parts.map(([, engine]) => engine))]
+  const columns = [...new Set(parts.filter(([, engine]) => engine !== 'slipway').map(([what]) => what))]
+  const cell = (what, engine) => {
+    const found = samples[`${what}|${engine}`]
     if (found === undefined) return ''
     const { p50 } = summary(found.outside)
-    const { p50: base } = summary(samples[`${image}|slipway`].outside)
-    return `${(p50 / 1e9).toFixed(2)} (${ratio(p50, base)})`
+    const { p50: base } = summary(samples[`${what}|slipway`].outside)
+    return `${(p50 / 1e9).toFixed(p50 < 1e9 ? 3 : 2)} (${ratio(p50, base)})`
   }
-  const rows = engines.map((engine) => [engine, ...images.map((image) => cell(image, engine))])
-  const head = ['seconds at p50 (÷ slipway)', ...images]
-  return [conditions(environment), barsTable('pull', samples), table(head, rows)].join('\n\n')
+  const rows = engines.map((engine) => [
+    engine.replace(/ (images )?pull$/, ''),
+    ...columns.map((what) => cell(what, engine)),
+  ])
+  return [
+    conditions(environment),
+    barsTable('pull', samples),
+    table(['seconds at p50 (÷ slipway)', ...columns], rows),
+  ].join('\n\n')
 }
 
 export const renderers = {
