@@ -6,7 +6,7 @@ import type { HostFacts } from '../model/host-facts.ts'
 import type { LoadSource } from '../model/image-verbs.ts'
 import type { Rootfs } from '../model/prepared-image.ts'
 import type { Addon, Execution } from '../native/addon.ts'
-import type { LayerAddon } from '../native/layer-addon.ts'
+import type { Decompressors, LayerAddon } from '../native/layer-addon.ts'
 import { planOpenInRoot } from '../plan/host-files.ts'
 import { attempt, thrown } from './attempt.ts'
 import { openTap, type Tap } from './content-store-tap.ts'
@@ -91,6 +91,7 @@ const WHAT = 'the archive'
 
 /** Gives `consume` the plain tar of a source. Throws what `consume` throws, and a SlipwayError for a source that cannot be read. */
 export const fromArchive = async (
+  native: Decompressors,
   source: LoadSource,
   consume: (bytes: AsyncIterable<Uint8Array>) => Promise<void>,
 ): Promise<void> => {
@@ -106,7 +107,7 @@ export const fromArchive = async (
       if (tap === undefined) start = Buffer.concat([start, chunk])
       if (start.length < SNIFF_BYTES) continue
       const isFirst = tap === undefined
-      tap ??= openTap(WHAT, start, consumer)
+      tap ??= openTap(WHAT, start, consumer, native)
       await tap.write(isFirst ? start : chunk)
       if (tap.state() !== 'reading') break
     }

@@ -99,7 +99,7 @@ export const volumeStore = (parts: VolumeParts): VolumeStore => {
       attempt('import volume', async () => {
         const { name } = volume.document
         if (!isEmptyFolder(volume.data)) throw thrown(notEmpty(name))
-        await fromArchive(source, (bytes) => fill(parts, paths, name, bytes, signal))
+        await fromArchive(parts.addon, source, (bytes) => fill(parts, paths, name, bytes, signal))
       }),
     remove: (volume) =>
       pipe(
