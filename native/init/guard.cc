@@ -30,9 +30,20 @@ struct Entry {
   char path[kMaxPath];
 };
 
-// 18 MiB of address space; a page is touched for every 14 containers.
-Entry entries[kMaxEntries];
+// 18 MiB of address space; a page is touched for every 14 containers. Not among the program's own
+// memory: every other helper has that, and of so large a piece the kernel may hand out 2 MiB at
+// once (Documentation/admin-guide/mm/transhuge.rst).
+Entry* entries = nullptr;
 size_t used = 0;
+
+bool make_entries() noexcept {
+  const long made = sys::raw_syscall(nr::mmap, 0, sizeof(Entry) * kMaxEntries, 3 /* READ|WRITE */,
+                                     0x4022 /* PRIVATE|ANON|NORESERVE */, -1, 0);
+  if (sys::failed(made)) return false;
+  sys::raw_syscall(nr::madvise, made, sizeof(Entry) * kMaxEntries, 15 /* MADV_NOHUGEPAGE */);
+  entries = reinterpret_cast<Entry*>(made);
+  return true;
+}
 
 void close_fd(int fd) noexcept { sys::raw_syscall(nr::close, fd); }
 
@@ -153,7 +164,7 @@ void kill_everyone() noexcept {
   sys::raw_syscall(nr::prctl, 15 /* PR_SET_NAME */, sys::ptr("slipway-guard"));
   const int epoll =
       static_cast<int>(sys::raw_syscall(nr::epoll_create1, 02000000 /* EPOLL_CLOEXEC */));
-  if (epoll < 0) leave(1);
+  if (epoll < 0 || !make_entries()) leave(1);
   watch(epoll, socket, kSocketKey);
   watch(epoll, engine, kEngineKey);
   bool doomed = false;

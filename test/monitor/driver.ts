@@ -491,6 +491,13 @@ export const isReply = (each: MonitorMessage): each is Extract<MonitorMessage, {
 export const isMissed = (each: MonitorMessage): each is Extract<MonitorMessage, { _tag: 'Missed' }> =>
   each._tag === 'Missed'
 
+/** The last of them, for an error. */
+const shown = (messages: readonly (MonitorMessage | Malformed)[]): string =>
+  messages
+    .slice(-4)
+    .map((each) => (each._tag === 'Output' ? `${each.bytes.length} bytes` : JSON.stringify(each)))
+    .join(', ')
+
 /** Whatever a test waits for is there in a moment, or never. */
 const PATIENCE_MS = 30_000
 
@@ -528,9 +535,8 @@ export const clientOf = (socket: Socket): MonitorClient => {
     const limit = AbortSignal.timeout(PATIENCE_MS)
     const late = new Promise<void>((resolve) => limit.addEventListener('abort', () => resolve()))
     while (!isThere()) {
-      if (isClosed)
-        throw new Error(`the connection ended before ${what}: ${JSON.stringify(messages.slice(-4))}`)
-      if (limit.aborted) throw new Error(`no ${what}: ${JSON.stringify(messages.slice(-4))}`)
+      if (isClosed) throw new Error(`the connection ended before ${what}: ${shown(messages)}`)
+      if (limit.aborted) throw new Error(`no ${what}: ${shown(messages)}`)
       await Promise.race([next, late])
     }
   }
