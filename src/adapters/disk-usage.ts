@@ -11,7 +11,7 @@ import { nativeError } from './layer-errors.ts'
 import { snapshotPaths } from './snapshotter-paths.ts'
 
 /** Directories of the image store and of the snapshotter. Layers come before stacks, whose files are links to theirs. */
-const OF_IMAGES = ['oci', 'prepared', 'ingest', 'locks', 'layers', 'stacks', 'staging']
+const OF_IMAGES = ['oci', 'prepared', 'ingest', 'locks', 'layers', 'stacks', 'staging', 'unflushed']
 const CONTAINERS = 'containers'
 const VOLUMES = 'volumes'
 /** stat(2), st_blocks. */

@@ -66,7 +66,8 @@ export const monitorConnection = (socket: Socket): MonitorConnection => {
       const before = kept ?? []
       kept = undefined
       listener = next
-      for (const message of before) next(message)
+      // Who listens may give way to another one in the middle of it.
+      for (const message of before) listener(message)
     },
     unread: (messages) => {
       kept = [...messages, ...(isOver ? [undefined] : [])]

@@ -10,6 +10,8 @@ export interface SnapshotPaths {
   readonly record: (kind: SnapshotKind, digest: string) => string
   readonly tree: (kind: SnapshotKind, digest: string) => string
   readonly staging: string
+  /** See unflushed-trees.ts. */
+  readonly unflushed: string
 }
 
 export const snapshotPaths = (root: string): SnapshotPaths => {
@@ -21,6 +23,7 @@ export const snapshotPaths = (root: string): SnapshotPaths => {
     record: (kind, digest) => `${directory(kind, digest)}/${kind}.json`,
     tree: (kind, digest) => `${directory(kind, digest)}/fs`,
     staging: `${root}/staging`,
+    unflushed: `${root}/unflushed`,
   }
 }
 

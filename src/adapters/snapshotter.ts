@@ -11,16 +11,18 @@ import type {
 } from '../engine/ports/snapshotter.ts'
 import type { EngineError } from '../model/errors.ts'
 import type { LayerAddon, LayerFailure, LayerLimits } from '../native/layer-addon.ts'
-import { syncDirectory } from './content-store-files.ts'
 import { engineError, hasCode, nativeError, thrown } from './layer-errors.ts'
 import { keepError, type StreamOptions, streamLayer } from './layer-stream.ts'
 import { chainIdOf, hexOf, type SnapshotPaths, snapshotPaths } from './snapshotter-paths.ts'
+import { currentBoot, type UnflushedTrees, unflushedTrees } from './unflushed-trees.ts'
 
 export interface SnapshotterOptions {
   /** Absolute; made when missing, for root's eyes only: what is in it may be setuid. */
   readonly root: string
   readonly native: LayerAddon
   readonly limits?: LayerLimits
+  /** Of this boot: /proc/sys/kernel/random/boot_id. */
+  readonly bootId?: string
 }
 
 /** A directory of our own below `staging`, locked by `lockFd`. */
@@ -79,13 +81,15 @@ class Store {
   readonly #paths: SnapshotPaths
   readonly #native: LayerAddon
   readonly #limits: LayerLimits
+  readonly #unflushed: UnflushedTrees
   /** Snapshots being made by this engine: a second caller waits, then finds the first one's. */
   readonly #making = new Map<string, Promise<unknown>>()
 
-  constructor({ root, native, limits = {} }: SnapshotterOptions) {
+  constructor({ root, native, limits = {}, bootId = currentBoot() }: SnapshotterOptions) {
     this.#paths = snapshotPaths(root)
     this.#native = native
     this.#limits = limits
+    this.#unflushed = unflushedTrees(this.#paths.unflushed, bootId)
   }
 
   async unpackLayer(
@@ -174,6 +178,12 @@ class Store {
   async remove(kind: SnapshotKind, id: string): Promise<void> {
     const directory = this.#paths.directory(kind, id)
     await this.#stage((staging) => rename(directory, `${staging.path}/removed`).catch(unlessCode('ENOENT')))
+    await this.#unflushed.forget(kind, id)
+  }
+
+  /** A tree whose bytes a reboot may have kept from the disk: it is made again. The first of several processes does it. */
+  async #drop(kind: SnapshotKind, id: string): Promise<void> {
+    if (await this.#unflushed.claim(kind, id)) await this.remove(kind, id)
   }
 
   async list(): Promise<SnapshotList> {
@@ -190,6 +200,7 @@ class Store {
   record(kind: 'stack', digest: string): Promise<StackRecord | undefined>
   record(kind: SnapshotKind, digest: string): Promise<object | undefined>
   async record(kind: SnapshotKind, digest: string): Promise<object | undefined> {
+    if (await this.#unflushed.isSpoiled(kind, digest)) await this.#drop(kind, digest)
     const path = this.#paths.record(kind, digest)
     const text = await readFile(path, 'utf8').catch(unlessCode('ENOENT'))
     return text === undefined ? undefined : parseRecord(path, text)
@@ -248,14 +259,13 @@ class Store {
   }
 
   /**
-   * False when somebody else was faster; theirs is as good, since both are made of the same bytes. A tree is on the disk before it has its
-   * name: after a power cut what is in its place is whole.
+   * False when somebody else was faster; theirs is as good, since both are made of the same bytes. Nobody waits for the disk: until its bytes
+   * are there the tree is on the list of those that a power cut may spoil.
    */
   async #place(kind: SnapshotKind, digest: string, staging: Staging): Promise<boolean> {
-    succeed(await this.#native.syncStaging(staging.lockFd, staging.path))
+    await this.#unflushed.note(kind, digest)
     try {
       await rename(staging.path, this.#paths.directory(kind, digest))
-      await syncDirectory(this.#paths.folder(kind))
       return true
     } catch (cause) {
       if (hasCode(cause, 'EEXIST', 'ENOTEMPTY')) return false
@@ -271,6 +281,9 @@ class Store {
     succeed(await this.#native.sweepStaging(this.#paths.staging))
     const staging = succeed(await this.#native.openStaging(this.#paths.staging))
     try {
+      await this.#unflushed.settle(async () => {
+        succeed(await this.#native.syncStaging(staging.lockFd, staging.path))
+      })
       return await body(staging)
     } finally {
       // What cannot be removed now is the next sweep's; the result counts.

@@ -1,4 +1,5 @@
-// What a power cut would leave, read from the order of system calls: everything an image's name leads to is on the disk before the name is.
+// What a power cut would leave, read from the order of system calls: every file an image's name leads to is on the disk before the name is,
+// and every tree is either that or on the list of those that a power cut may spoil.
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -11,7 +12,7 @@ import { assert, suite } from '../support/suite.ts'
 
 const Power = suite('crash/power-cut')
 const why = realCliNeeds() ?? lacking('program:strace')
-const TRACED = 'fsync,fdatasync,syncfs,rename,renameat,renameat2,write,pwrite64,writev,pwritev'
+const TRACED = 'openat,fsync,fdatasync,syncfs,rename,renameat,renameat2,write,pwrite64,writev,pwritev'
 
 let cli: RealCli
 let folder = ''
@@ -45,6 +46,7 @@ interface Call {
 
 const BEGIN =
   /^(\d+)\s+(\w+)\((?:\d+<([^>]*)>|(?:AT_FDCWD(?:<[^>]*>)?, )?"([^"]*)", (?:AT_FDCWD(?:<[^>]*>)?, )?"([^"]*)")/
+const OPENED = /^(\d+)\s+(openat)\(AT_FDCWD(?:<[^>]*>)?, "([^"]*)", \S*O_CREAT/
 const RESUMED = /^(\d+)\s+<\.\.\. \w+ resumed>/
 
 /** Calls that succeeded, in the order they began. */
@@ -53,13 +55,13 @@ const callsOf = (trace: string): readonly Call[] => {
   const open = new Map<string, (typeof calls)[number]>()
   trace.split('\n').forEach((line, index) => {
     const thread = /^\d+/.exec(line)?.[0] ?? ''
-    const isOver = / = \d+$/.test(line)
+    const isOver = / = \d+(<[^>]*>)?$/.test(line)
     if (RESUMED.test(line)) {
       const call = open.get(thread)
       if (call !== undefined) call.ends = isOver ? index : Number.POSITIVE_INFINITY
       return
     }
-    const [, , name, file, from, target] = BEGIN.exec(line) ?? []
+    const [, , name, file, from, target] = BEGIN.exec(line) ?? OPENED.exec(line) ?? []
     if (name === undefined) return
     const ends = isOver ? index : Number.POSITIVE_INFINITY
     const call = { name, path: file ?? from ?? '', target: target ?? '', begins: index, ends }
@@ -105,6 +107,15 @@ const judge = (calls: readonly Call[]) => {
     const place = inRoot(holder)
     if (!/^(oci|oci\/blobs\/sha256|prepared|layers|stacks)$/.test(place)) continue
     given[place] = (given[place] ?? 0) + 1
+    const kind = { layers: 'layer', stacks: 'stack' }[place]
+    if (kind !== undefined) {
+      const entry = path.join(cli.root, 'unflushed', `${kind}-${path.basename(target)}.`)
+      const isNoted = calls.some(
+        (call) => call.name === 'openat' && call.path.startsWith(entry) && call.ends < begins,
+      )
+      if (!isNoted) wrong.push(`${inRoot(target)} gets its name before it is on the list`)
+      continue
+    }
     const written = calls.filter(
       (call) => isWrite(call) && call.path.startsWith(source) && call.begins < begins,
     )
@@ -127,7 +138,7 @@ const judge = (calls: readonly Call[]) => {
 const test = (name: string, body: () => Promise<void>): void =>
   why === undefined ? Power(name, body) : Power.skip(name, why)
 
-test('a pull: blobs, layers, the tree of them and the record, each flushed before the name', async () => {
+test('a pull: blobs and the record are flushed before their names, trees noted before theirs', async () => {
   const { wrong, given } = judge(await traced('pull', '-q', `${cli.registry.host}/two:1`))
   assert.equal(wrong, [])
   assert.equal(given, { 'oci/blobs/sha256': 4, layers: 2, stacks: 1, prepared: 1, oci: 1 })
@@ -162,6 +173,12 @@ test('the judge sees a name that comes too early', async () => {
   assert.is(found(flushed, renamed, held), 0)
   assert.is(found(renamed, flushed, held), 1)
   assert.is(found(flushed, held, renamed), 1)
+  const tree = path.join(cli.root, 'layers/ab')
+  const named = line(`rename("${path.join(cli.root, 'staging/1')}", "${tree}")`)
+  const noted = `1 openat(AT_FDCWD, "${path.join(cli.root, 'unflushed/layer-ab.boot')}", O_WRONLY|O_CREAT|O_APPEND, 0600) = 3</x>`
+  assert.is(found(noted, named), 0)
+  assert.is(found(named, noted), 1)
+  assert.is(found(named), 1)
   assert.is(found(flushed, '1 write(3</'.concat(`${ingest.slice(1)}>, ""..., 1) = 1`), renamed, held), 1)
 })
 Power.run()

@@ -189,6 +189,7 @@ test('a monitor that is killed loses no container: the next command adopts it', 
 test('what a monitor and its container left behind is no hindrance to the next start', () =>
   withContainer('[ -e /left ] && exit 5; touch /left; sleep 100', {}, async (id) => {
     await containers().start(id)
+    await until('it was here', () => existsSync(path.join(box().rootfs, 'left')))
     const { state } = await containers().inspect(id)
     for (const pid of [state?.monitorPid ?? 0, state?.pid ?? 0]) process.kill(pid, 'SIGKILL')
     await until('both are gone', () => !isAlive(state?.monitorPid ?? 0) && !isAlive(state?.pid ?? 0))

@@ -346,7 +346,7 @@ for (const [what, spoiled] of [
     const patient = store.other({
       registry: {
         ...OWN_REGISTRY,
-        idleMs: 150,
+        idleMs: 1000,
         registries: { [proxy.host]: { chunkSize: MiB } },
       },
     })
@@ -358,7 +358,7 @@ for (const [what, spoiled] of [
   })
   Push(`a whole layer that ${what} comes through`, async () => {
     await loadInto(image, name('app:1'))
-    const patient = store.other({ registry: { ...OWN_REGISTRY, idleMs: 150 } })
+    const patient = store.other({ registry: { ...OWN_REGISTRY, idleMs: 1000 } })
     first(2, (passing) => passing.method === 'PUT' && isBig(passing), spoiled)
     await right(patient.push(name('app:1')))
     arrived('app', image)

@@ -112,7 +112,8 @@ test('a container whose guardian cannot start is not started, and the next one i
   )
   for (const start of starts)
     if (start.status === 'rejected')
-      assert.is(String(start.reason.message), 'register with guardian: EPIPE (broken pipe)')
+      // unix(7): the other end was closed; ECONNRESET where it had messages that nobody will read.
+      assert.match(String(start.reason.message), /^register with guardian: (EPIPE|ECONNRESET)\b/)
   assert.is((await box.engine.run({ rootfs: box.rootfs }, ['true'])).exitCode, 0)
   for (const deadline = Date.now() + 5000; Date.now() < deadline; await pause())
     if (JSON.stringify(censusCounts(box.census())) === JSON.stringify(before)) break

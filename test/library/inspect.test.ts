@@ -145,6 +145,8 @@ test('a container that outlives its command also has what was asked of it', asyn
     [
       ['bind', folder, '/outside', false],
       ['tmpfs', '', '/scratch', true],
+      // The image asks for it.
+      ['volume', '', '/data', true],
     ],
   )
   await box.engine.containers.start('kept')
