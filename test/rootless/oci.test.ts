@@ -116,7 +116,7 @@ test('create, start, exec, ps, kill and delete, without a group', async () => {
   await until('all of it has ended', () => !pids.some(isAlive))
   output(['delete', 'life'])
   assert.equal(containers(), [])
-  assert.equal(readdirSync(path.join(user.runtime, 'slipway-oci')), ['facts.json'])
+  assert.equal(readdirSync(path.join(user.runtime, 'slipway-oci')), ['facts.json', '~root'])
 })
 
 test('maps of more than one id are written by newuidmap and newgidmap', () => {
