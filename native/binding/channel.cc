@@ -12,6 +12,7 @@
 #include "binding/completions.h"
 #include "binding/exports.h"
 #include "binding/poller.h"
+#include "binding/values.h"
 
 namespace slipway::binding {
 namespace {
@@ -79,7 +80,7 @@ class Channel : public Napi::ObjectWrap<Channel> {
   // wait(events): ready(readable, writable) is called once, when what is waited for can go on.
   // Keeps the event loop alive until then. Returns 0 or a positive errno.
   Napi::Value wait(const Napi::CallbackInfo& info) {
-    wanted_ |= info[0].ToBoolean() ? EPOLLOUT : EPOLLIN;
+    wanted_ |= is_true(info[0]) ? EPOLLOUT : EPOLLIN;
     if (!poller_) return Napi::Number::New(info.Env(), EBADF);
     if (!poller_->arm(id_, wanted_)) return Napi::Number::New(info.Env(), errno);
     if (!std::exchange(waiting_, true)) {

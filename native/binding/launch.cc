@@ -102,10 +102,10 @@ std::vector<uint8_t> bytes_of(const Napi::Value& value) {
 
 launch::Stage read_stage(const Napi::Object& from) {
   launch::Stage stage;
-  stage.bytes = bytes_of(from.Get("plan"));
-  stage.fds = slot_list(from.Get("fds"));
-  stage.base = from.Get("base").As<Napi::Number>().Uint32Value();
-  const std::string when = from.Get("when").As<Napi::String>();
+  stage.bytes = bytes_of(get(from, "plan"));
+  stage.fds = slot_list(get(from, "fds"));
+  stage.base = get(from, "base").As<Napi::Number>().Uint32Value();
+  const std::string when = get(from, "when").As<Napi::String>();
   stage.when = when == "early"   ? launch::When::kEarly
                : when == "last"  ? launch::When::kLast
                : when == "later" ? launch::When::kLater
@@ -124,27 +124,27 @@ std::vector<launch::Patch> read_patches(const Napi::Value& value) {
 
 launch::Script read_script(const Napi::Object& from) {
   launch::Script script;
-  script.prepare = bytes_of(from.Get("prepare"));
-  script.in_child = bytes_of(from.Get("inChild"));
-  script.after = bytes_of(from.Get("after"));
-  script.layers = bytes_of(from.Get("layers"));
-  script.network = bytes_of(from.Get("network"));
-  script.patches = read_patches(from.Get("patches"));
-  script.slot_count = from.Get("slotCount").As<Napi::Number>().Uint32Value();
+  script.prepare = bytes_of(get(from, "prepare"));
+  script.in_child = bytes_of(get(from, "inChild"));
+  script.after = bytes_of(get(from, "after"));
+  script.layers = bytes_of(get(from, "layers"));
+  script.network = bytes_of(get(from, "network"));
+  script.patches = read_patches(get(from, "patches"));
+  script.slot_count = get(from, "slotCount").As<Napi::Number>().Uint32Value();
   script.clone_flags =
-      static_cast<uint64_t>(from.Get("cloneFlags").As<Napi::Number>().Int64Value());
-  const Napi::Value cgroup = from.Get("cgroupSlot");
+      static_cast<uint64_t>(get(from, "cloneFlags").As<Napi::Number>().Int64Value());
+  const Napi::Value cgroup = get(from, "cgroupSlot");
   if (cgroup.IsNumber()) script.cgroup_slot = cgroup.As<Napi::Number>().Uint32Value();
-  const Napi::Value network = from.Get("networkSlot");
+  const Napi::Value network = get(from, "networkSlot");
   if (network.IsNumber()) script.network_slot = network.As<Napi::Number>().Uint32Value();
-  const Napi::Value join = from.Get("join");
+  const Napi::Value join = get(from, "join");
   if (join.IsObject()) script.join = read_stage(join.As<Napi::Object>());
-  script.eager = from.Get("eager").ToBoolean();
-  script.keep = slot_list(from.Get("keep"));
-  script.close = slot_list(from.Get("close"));
-  const auto stages = from.Get("stages").As<Napi::Array>();
+  script.eager = is_true(get(from, "eager"));
+  script.keep = slot_list(get(from, "keep"));
+  script.close = slot_list(get(from, "close"));
+  const auto stages = get(from, "stages").As<Napi::Array>();
   for (uint32_t i = 0; i < stages.Length(); i++)
-    script.stages.push_back(read_stage(stages.Get(i).As<Napi::Object>()));
+    script.stages.push_back(read_stage(get_at(stages, i).As<Napi::Object>()));
   return script;
 }
 
@@ -263,7 +263,7 @@ class Launch : public Napi::ObjectWrap<Launch> {
     if (info[5].IsNumber() && job->script->network_slot != launch::kNoSlot)
       job->network_fd = info[5].As<Napi::Number>().Int32Value();
     const bool beside = launch::expect_beside(job.get());
-    background_ = info[4].ToBoolean();
+    background_ = is_true(info[4]);
     sys::Worker& launcher = background_ ? owner.later_launcher : owner.launcher;
     launcher.post([this, job, &owner] {
       launch::launch(job.get());
@@ -873,7 +873,7 @@ std::vector<std::string> words_of(const Napi::Value& value) {
   std::vector<std::string> words;
   const auto array = value.As<Napi::Array>();
   for (uint32_t i = 0; i < array.Length(); i++)
-    words.push_back(array.Get(i).As<Napi::String>().Utf8Value());
+    words.push_back(get_at(array, i).As<Napi::String>().Utf8Value());
   return words;
 }
 
@@ -900,7 +900,7 @@ Napi::Value time_command(const Napi::CallbackInfo& info) {
 Napi::Value pipe(const Napi::CallbackInfo& info) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return Napi::Number::New(info.Env(), -errno);
-  const int mine = info[0].ToBoolean() ? 0 : 1;
+  const int mine = is_true(info[0]) ? 0 : 1;
   const uint32_t owner = info[1].IsNumber() ? info[1].As<Napi::Number>().Uint32Value() : 0;
   if (owner != 0 && fchown(ends[1 - mine], owner, static_cast<gid_t>(-1)) != 0) {
     const int error = errno;
@@ -918,7 +918,7 @@ Napi::Value pipe(const Napi::CallbackInfo& info) {
 // watchDescriptors(byThread): how everything of this process is watched from now on. False when
 // this host has not got it.
 Napi::Value watch_descriptors(const Napi::CallbackInfo& info) {
-  return Napi::Boolean::New(info.Env(), choose_watch(info.Env(), info[0].ToBoolean()));
+  return Napi::Boolean::New(info.Env(), choose_watch(info.Env(), is_true(info[0])));
 }
 
 Napi::Value close_fds(const Napi::CallbackInfo& info) {

@@ -58,7 +58,8 @@ bool open_deliveries(Napi::Env env, Layers* layers) {
 std::vector<std::string> read_texts(const Napi::Value& value) {
   std::vector<std::string> texts;
   const auto array = value.As<Napi::Array>();
-  for (uint32_t i = 0; i < array.Length(); i++) texts.push_back(array.Get(i).As<Napi::String>());
+  for (uint32_t i = 0; i < array.Length(); i++)
+    texts.push_back(get_at(array, i).As<Napi::String>());
   return texts;
 }
 
@@ -71,15 +72,15 @@ layer::Limits read_limits(const Napi::Value& value) {
   layer::Limits limits;
   if (!value.IsObject()) return limits;
   const auto object = value.As<Napi::Object>();
-  const Napi::Value entries = object.Get("maxEntries"), bytes = object.Get("maxBytes"),
-                    devices = object.Get("devices"), plain = object.Get("plain");
+  const Napi::Value entries = get(object, "maxEntries"), bytes = get(object, "maxBytes"),
+                    devices = get(object, "devices"), plain = get(object, "plain");
   if (entries.IsNumber())
     limits.max_entries = static_cast<uint64_t>(entries.As<Napi::Number>().Int64Value());
   if (bytes.IsNumber())
     limits.max_bytes = static_cast<uint64_t>(bytes.As<Napi::Number>().Int64Value());
   if (devices.IsBoolean()) limits.allow_devices = devices.As<Napi::Boolean>();
   if (plain.IsBoolean()) limits.plain = plain.As<Napi::Boolean>();
-  limits.user_namespace = read_namespace(object.Get("userNamespace"));
+  limits.user_namespace = read_namespace(get(object, "userNamespace"));
   return limits;
 }
 
@@ -289,7 +290,7 @@ Napi::Value flatten_layers(const Napi::CallbackInfo& info) {
   job->layers = read_texts(info[0]);
   job->target = info[1].As<Napi::String>();
   job->scratch = info[2].As<Napi::String>();
-  job->over = info[3].ToBoolean();
+  job->over = is_true(info[3]);
   return run(info, job, read_namespace(info[4]));
 }
 
@@ -394,8 +395,8 @@ Napi::Value sync_staging(const Napi::CallbackInfo& info) {
 
 layer::Trees read_trees(const Napi::Object& object) {
   layer::Trees trees;
-  const Napi::Value lower = object.Get("lower"), upper = object.Get("upper"),
-                    hidden = object.Get("hidden");
+  const Napi::Value lower = get(object, "lower"), upper = get(object, "upper"),
+                    hidden = get(object, "hidden");
   if (lower.IsString()) trees.lower = lower.As<Napi::String>();
   if (upper.IsString()) trees.upper = upper.As<Napi::String>();
   if (hidden.IsArray()) trees.hidden = read_texts(hidden);

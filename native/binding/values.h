@@ -1,6 +1,6 @@
-// Objects for JavaScript. A worker that is being terminated runs no JavaScript any more, from one
-// call to the next: node-addon-api ends the process for a property that cannot be set then, and
-// nobody would see it anyway.
+// Objects for JavaScript, and from it. A worker that is being terminated runs no JavaScript any
+// more, from one call to the next: node-addon-api ends the process for a property that cannot be
+// set or read then, and nobody would see it anyway.
 #pragma once
 #include <napi.h>
 #include <stdint.h>
@@ -20,6 +20,27 @@ inline void put(const Napi::Object& object, const char* name, napi_value value) 
 
 inline void put_at(const Napi::Array& array, uint32_t index, napi_value value) {
   (void)napi_set_element(array.Env(), array, index, value);
+}
+
+inline Napi::Value get(const Napi::Object& object, const char* name) {
+  napi_value value = nullptr;
+  const bool is_read =
+      napi_get_named_property(object.Env(), object, name, &value) == napi_ok && value != nullptr;
+  return is_read ? Napi::Value(object.Env(), value) : object.Env().Undefined();
+}
+
+// False for anything but `true`. Coercing is running JavaScript.
+inline bool is_true(const Napi::Value& value) {
+  bool result = false;
+  (void)napi_get_value_bool(value.Env(), value, &result);
+  return result;
+}
+
+inline Napi::Value get_at(const Napi::Array& array, uint32_t index) {
+  napi_value value = nullptr;
+  const bool is_read =
+      napi_get_element(array.Env(), array, index, &value) == napi_ok && value != nullptr;
+  return is_read ? Napi::Value(array.Env(), value) : array.Env().Undefined();
 }
 
 // A copy, as a Buffer.
