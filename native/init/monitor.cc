@@ -364,9 +364,8 @@ int take(const int64_t* slots, uint32_t first, MonitorFd which) noexcept {
   return static_cast<int>(slots[first + static_cast<uint32_t>(which)]);
 }
 
-void adopt(int pidfd) noexcept {
+void adopt() noexcept {
   is_adopted = true;
-  child = {given.table->pid, pidfd, -1};
   began = now_ms();
   state.status = Status::kRunning;
   state.pid = child.pid;
@@ -464,9 +463,11 @@ long monitor(int ctl, const uint8_t* table, uint32_t size, const int64_t* slots,
   close_it(&ctl);
   open_log();
   watch(listening, Source::kListen, 0, EPOLLIN);
+  // The first client may be so quick that its requests are about what is adopted already.
+  if (given.has(kAdopts)) child = {given.table->pid, take(slots, first, MonitorFd::kAdopted), -1};
   hear_first_client(take(slots, first, MonitorFd::kFirstClient));
   if (given.has(kAdopts))
-    adopt(take(slots, first, MonitorFd::kAdopted));
+    adopt();
   else
     start();
   live();

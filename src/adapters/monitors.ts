@@ -119,7 +119,6 @@ const connectedTo = (
     const plan = planConnect(facts.arch, `/proc/self/fd/${opened.right}/socket`)
     const { ok, op, errno, slots } = addon.execute(plan.bytes, new Int32Array(0))
     if (ok) return E.right(slots[0])
-    if (slots[0] !== undefined && slots[0] >= 0) addon.closeFds(Int32Array.of(slots[0]))
     if (errno === ENOENT || errno === ECONNREFUSED) return E.right(undefined)
     return E.left({
       _tag: 'SyscallFailed',
