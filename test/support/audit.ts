@@ -5,7 +5,7 @@ echo '# status'; grep -E '^(Uid|Gid|Groups|Cap...|NoNewPrivs|Seccomp|Seccomp_fil
 echo '# limits'; cat /proc/self/limits
 echo '# fds'; ls /proc/self/fd
 echo '# env'; env | sed 's/^HOSTNAME=.*/HOSTNAME/' | sort
-echo '# devices'; ls -la /dev | awk '{print $1, $3, $4, $5, $6, $10, $11, $12}' | sort; ls -l /dev/pts /dev/shm
+echo '# devices'; ls -la /dev | awk '{print $1, $3, $4, $5, $6, $10, $11, $12}' | sort; ls -l /dev/pts /dev/shm | sed 's/[A-Z][a-z][a-z]  *[0-9][0-9]*  *[0-9:][0-9:]*  *//'
 echo '# mounts'; awk '{print $2, $3, $4}' /proc/self/mounts | sed 's/upperdir=[^,]*,workdir=[^,]*//'
 echo '# groups'; sed 's/[0-9a-f]\\{64\\}/ID/' /proc/self/cgroup
 echo '# place'; pwd; cut -d' ' -f5-7 /proc/1/stat; cat /proc/self/oom_score_adj
