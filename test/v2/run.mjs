@@ -8,7 +8,7 @@ import { chooseFiles } from '../runner/files.mjs'
 import { packInitramfs } from './initramfs.mjs'
 import { fetchKernel, imageOf, modulesOf } from './kernel.mjs'
 
-const LIMIT_MS = Number(process.env.SLIPWAY_V2_SECONDS ?? 1200) * 1000
+const LIMIT_MS = Number(process.env.SLIPWAY_V2_SECONDS ?? 2100) * 1000
 const MEMORY_MIB = 2048
 const DISK_BYTES = 4 * 1024 ** 3
 const MODULES = [
