@@ -25,6 +25,7 @@ const sanitizerVariables = () => {
     LD_PRELOAD: preload,
     // For tests that start another Node with the addon; suite.ts takes LD_PRELOAD itself away from other programs.
     SLIPWAY_TEST_PRELOAD: preload,
+    LSAN_OPTIONS: `suppressions=${path.resolve('test/runner/leaks.supp')}:print_suppressions=0`,
     UBSAN_OPTIONS: 'halt_on_error=1:print_stacktrace=1',
   }
 }
