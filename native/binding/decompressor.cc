@@ -5,10 +5,10 @@
 #include <set>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "binding/deliveries.h"
 #include "binding/exports.h"
+#include "binding/writers.h"
 #include "layer/decode_thread.h"
 
 namespace slipway::binding {
@@ -93,20 +93,13 @@ class Decompressor : public Napi::ObjectWrap<Decompressor> {
       answer.Resolve(Napi::Boolean::New(env, false));
       return answer.Promise();
     }
-    const auto bytes = info[0].As<Napi::Uint8Array>();
-    release_consumed();
-    chunks_.push_back(Napi::Persistent(info[0].As<Napi::Object>()));
-    const layer::Answer next = thread_->write(bytes.Data(), bytes.ByteLength());
-    if (next == layer::Answer::kGoOn) {
+    if (writers_.write(info[0], thread_->chunks(), answer) == layer::Answer::kGoOn)
       answer.Resolve(Napi::Boolean::New(env, true));
-    } else {
-      writers_.push_back(answer);
-    }
     return answer.Promise();
   }
 
   void end(const Napi::CallbackInfo&) {
-    if (thread_) thread_->end();
+    if (thread_) thread_->chunks()->end();
   }
 
   void abort(const Napi::CallbackInfo&) {
@@ -133,15 +126,7 @@ class Decompressor : public Napi::ObjectWrap<Decompressor> {
     return Napi::String::New(Env(), why_);
   }
 
-  void release_consumed() {
-    const uint64_t consumed = thread_->consumed();
-    for (; released_ < consumed; released_++) chunks_.pop_front();
-  }
-
-  void drained() {
-    release_consumed();
-    settle_writers(true);
-  }
+  void drained() { writers_.drained(Env(), thread_->chunks(), true); }
 
   void filled(size_t bytes) {
     const Reader reader = std::move(readers_.front());
@@ -152,25 +137,17 @@ class Decompressor : public Napi::ObjectWrap<Decompressor> {
   void finished() {
     why_ = thread_->why();
     thread_.reset();
-    chunks_.clear();
-    settle_writers(false);
+    writers_.finished(Env());
     for (const Reader& reader : std::exchange(readers_, {})) reader.answer.Resolve(outcome());
     streams_->live.erase(this);
     this->Unref();
   }
 
-  void settle_writers(bool more) {
-    for (const Napi::Promise::Deferred& writer : std::exchange(writers_, {}))
-      writer.Resolve(Napi::Boolean::New(Env(), more));
-  }
-
   Streams* streams_;
   const std::shared_ptr<bool> unawaited_ = std::make_shared<bool>(false);
   std::string why_;
-  std::vector<Napi::Promise::Deferred> writers_;
+  Writers writers_;
   std::deque<Reader> readers_;
-  std::deque<Napi::ObjectReference> chunks_;
-  uint64_t released_ = 0;
   std::unique_ptr<layer::DecodeThread> thread_;
 };
 

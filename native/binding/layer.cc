@@ -1,6 +1,5 @@
 // Layers for JavaScript: an applier fed with chunks, and the long jobs around it. Nothing here
 // blocks the caller's thread. See src/adapters/layer-native.ts for the shapes.
-#include <deque>
 #include <memory>
 #include <set>
 #include <string>
@@ -10,6 +9,7 @@
 #include "binding/deliveries.h"
 #include "binding/exports.h"
 #include "binding/values.h"
+#include "binding/writers.h"
 #include "layer/apply_thread.h"
 #include "layer/archive.h"
 #include "layer/flatten.h"
@@ -141,29 +141,22 @@ class LayerApplier : public Napi::ObjectWrap<LayerApplier> {
           .ThrowAsJavaScriptException();
       return env.Undefined();
     }
-    const auto bytes = info[0].As<Napi::Uint8Array>();
-    release_consumed();
-    chunks_.push_back(Napi::Persistent(info[0].As<Napi::Object>()));
     Napi::Promise::Deferred answer(env);
-    const layer::Answer next = thread_->write(bytes.Data(), bytes.ByteLength());
+    const layer::Answer next = writers_.write(info[0], thread_->chunks(), answer);
     if (next == layer::Answer::kWait) layers_->deliveries.completions()->expect();
-    if (next == layer::Answer::kGoOn) {
-      answer.Resolve(Napi::Boolean::New(env, !thread_->failed()));
-    } else {
-      writers_.push_back(answer);
-    }
+    if (next == layer::Answer::kGoOn) answer.Resolve(Napi::Boolean::New(env, may_go_on()));
     return answer.Promise();
   }
 
   // end(): resolves with what was made, or with why not; never rejects.
   Napi::Value end(const Napi::CallbackInfo& info) {
-    if (thread_) thread_->end();
+    if (thread_) thread_->chunks()->end();
     return result(info.Env());
   }
 
   // abort(): stops early; resolves like end() once nothing is written any more.
   Napi::Value abort(const Napi::CallbackInfo& info) {
-    if (thread_) thread_->abort();
+    if (thread_) thread_->chunks()->abort();
     return result(info.Env());
   }
 
@@ -177,16 +170,9 @@ class LayerApplier : public Napi::ObjectWrap<LayerApplier> {
     return answer.Promise();
   }
 
-  void release_consumed() {
-    const uint64_t consumed = thread_->consumed();
-    for (; released_ < consumed; released_++) chunks_.pop_front();
-  }
+  bool may_go_on() { return !thread_->chunks()->closed(); }
 
-  void drained() {
-    release_consumed();
-    const Napi::Boolean more = Napi::Boolean::New(Env(), !thread_->failed());
-    for (const Napi::Promise::Deferred& writer : std::exchange(writers_, {})) writer.Resolve(more);
-  }
+  void drained() { writers_.drained(Env(), thread_->chunks(), may_go_on()); }
 
   void finished() {
     const layer::Applied& applied = thread_->applied();
@@ -195,10 +181,8 @@ class LayerApplier : public Napi::ObjectWrap<LayerApplier> {
     result_ = Napi::Persistent(result);
     for (const Napi::Promise::Deferred& answer : std::exchange(waiting_, {}))
       answer.Resolve(result);
-    for (const Napi::Promise::Deferred& writer : std::exchange(writers_, {}))
-      writer.Resolve(Napi::Boolean::New(Env(), false));
     thread_.reset();
-    chunks_.clear();
+    writers_.finished(Env());
     layers_->live.erase(this);
     this->Unref();
   }
@@ -218,9 +202,8 @@ class LayerApplier : public Napi::ObjectWrap<LayerApplier> {
 
   Layers* layers_;
   Napi::ObjectReference result_;
-  std::vector<Napi::Promise::Deferred> waiting_, writers_;
-  std::deque<Napi::ObjectReference> chunks_;
-  uint64_t released_ = 0;
+  std::vector<Napi::Promise::Deferred> waiting_;
+  Writers writers_;
   std::unique_ptr<layer::ApplyThread> thread_;
 };
 

@@ -1,4 +1,4 @@
-// The queue between the JavaScript thread and the applier.
+// The thread between the queue and the applier.
 #include "layer/apply_thread.h"
 
 #include <sched.h>
@@ -15,98 +15,26 @@ ApplyThread::ApplyThread(std::string directory, const Limits& limits, std::funct
                          std::function<void()> finished)
     : directory_(std::move(directory)),
       limits_(limits),
-      drained_(std::move(drained)),
-      finished_(std::move(finished)) {
+      finished_(std::move(finished)),
+      chunks_(kHighWater, std::move(drained)) {
   worker_.post([this] { run(); });
 }
 
 ApplyThread::~ApplyThread() {
-  abort();
+  chunks_.abort();
   worker_.stop();
-}
-
-Answer ApplyThread::write(const uint8_t* bytes, size_t size) {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  if (failed_ || aborted_) {
-    consumed_++;
-    return Answer::kGoOn;
-  }
-  chunks_.push_back({bytes, size});
-  waiting_ += size;
-  wake_.notify_one();
-  if (writer_waits_) return Answer::kStillWait;
-  writer_waits_ = waiting_ > kHighWater;
-  return writer_waits_ ? Answer::kWait : Answer::kGoOn;
-}
-
-void ApplyThread::end() {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  ended_ = true;
-  wake_.notify_one();
-}
-
-void ApplyThread::abort() {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  aborted_ = true;
-  wake_.notify_one();
-}
-
-uint64_t ApplyThread::consumed() {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  return consumed_;
-}
-
-bool ApplyThread::failed() {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  return failed_;
-}
-
-// False at the end of the stream.
-bool ApplyThread::next(Chunk* chunk) {
-  std::unique_lock<std::mutex> lock(mutex_);
-  wake_.wait(lock, [this] { return aborted_ || ended_ || !chunks_.empty(); });
-  if (aborted_ || chunks_.empty()) return false;
-  *chunk = chunks_.front();
-  chunks_.pop_front();
-  return true;
-}
-
-void ApplyThread::consumed_one(size_t size) {
-  bool wake_writer;
-  {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    consumed_++;
-    waiting_ -= size;
-    wake_writer = writer_waits_ && waiting_ <= kHighWater / 2;
-    if (wake_writer) writer_waits_ = false;
-  }
-  if (wake_writer) drained_();
-}
-
-// Nothing more will be used: whoever waits to write goes on, and learns from the result.
-void ApplyThread::drain() {
-  bool wake_writer;
-  {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    failed_ = true;
-    consumed_ += chunks_.size();
-    chunks_.clear();
-    waiting_ = 0;
-    wake_writer = std::exchange(writer_waits_, false);
-  }
-  if (wake_writer) drained_();
 }
 
 bool ApplyThread::apply_all(TarReader* reader) {
   Chunk chunk;
-  while (next(&chunk)) {
+  while (chunks_.next(&chunk)) {
     const bool ok = reader->feed(chunk.bytes, chunk.size);
-    consumed_one(chunk.size);
+    chunks_.release(chunk.size);
     if (!ok) return false;
   }
-  const std::lock_guard<std::mutex> lock(mutex_);
-  if (aborted_) applied_.failure.why = "it was stopped";
-  return !aborted_;
+  const bool aborted = chunks_.aborted();
+  if (aborted) applied_.failure.why = "it was stopped";
+  return !aborted;
 }
 
 void work_inside(int user_namespace, Failure* failure, const std::function<void()>& work) {
@@ -132,13 +60,9 @@ void ApplyThread::apply() {
 
 void ApplyThread::run() {
   work_inside(limits_.user_namespace, &applied_.failure, [this] { apply(); });
-  if (applied_.failure.set()) drain();
+  if (applied_.failure.set()) chunks_.close();
   // A failed layer's stream may still be going on: the result waits for its end.
-  std::unique_lock<std::mutex> lock(mutex_);
-  wake_.wait(lock, [this] { return aborted_ || ended_; });
-  consumed_ += chunks_.size();
-  chunks_.clear();
-  lock.unlock();
+  chunks_.wait_for_end();
   finished_();
 }
 

@@ -6,33 +6,15 @@
 namespace slipway::layer {
 
 DecodeThread::DecodeThread(std::unique_ptr<Decoder> decoder, Events events)
-    : decoder_(std::move(decoder)), events_(std::move(events)) {
+    : decoder_(std::move(decoder)),
+      events_(std::move(events)),
+      chunks_(kHighWater, events_.drained) {
   worker_.post([this] { run(); });
 }
 
 DecodeThread::~DecodeThread() {
   abort();
   worker_.stop();
-}
-
-Answer DecodeThread::write(const uint8_t* bytes, size_t size) {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  if (over_ || aborted_) {
-    consumed_++;
-    return Answer::kGoOn;
-  }
-  chunks_.push_back({bytes, size});
-  waiting_ += size;
-  wake_.notify_one();
-  if (writer_waits_) return Answer::kStillWait;
-  writer_waits_ = waiting_ > kHighWater;
-  return writer_waits_ ? Answer::kWait : Answer::kGoOn;
-}
-
-void DecodeThread::end() {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  ended_ = true;
-  wake_.notify_one();
 }
 
 void DecodeThread::read(uint8_t* bytes, size_t size) {
@@ -42,48 +24,31 @@ void DecodeThread::read(uint8_t* bytes, size_t size) {
 }
 
 void DecodeThread::abort() {
+  chunks_.abort();
   const std::lock_guard<std::mutex> lock(mutex_);
-  aborted_ = true;
   wake_.notify_one();
-}
-
-uint64_t DecodeThread::consumed() {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  return consumed_;
 }
 
 bool DecodeThread::next(Output* buffer) {
   std::unique_lock<std::mutex> lock(mutex_);
-  wake_.wait(lock, [this] { return aborted_ || !buffers_.empty(); });
-  if (aborted_) return false;
+  wake_.wait(lock, [this] { return chunks_.aborted() || !buffers_.empty(); });
+  if (chunks_.aborted()) return false;
   *buffer = buffers_.front();
   buffers_.pop_front();
   return true;
 }
 
 // The chunk in hand is used up: on with the next one. False when there will be none.
-bool DecodeThread::feed(Input* input) {
-  std::unique_lock<std::mutex> lock(mutex_);
-  wake_.wait(lock, [this] { return aborted_ || ended_ || !chunks_.empty(); });
-  if (aborted_ || chunks_.empty()) return false;
-  *input = chunks_.front();
-  in_hand_ = input->size;
-  has_chunk_ = true;
-  chunks_.pop_front();
+bool DecodeThread::feed() {
+  Chunk chunk;
+  if (!chunks_.next(&chunk)) return false;
+  rest_ = {chunk.bytes, chunk.size};
+  in_hand_ = chunk.size;
   return true;
 }
 
 void DecodeThread::let_go() {
-  if (!std::exchange(has_chunk_, false)) return;
-  bool wake_writer;
-  {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    consumed_++;
-    waiting_ -= in_hand_;
-    wake_writer = writer_waits_ && waiting_ <= kHighWater / 2;
-    if (wake_writer) writer_waits_ = false;
-  }
-  if (wake_writer) events_.drained();
+  if (in_hand_) chunks_.release(*std::exchange(in_hand_, std::nullopt));
 }
 
 // False at the end of the stream, good or bad.
@@ -95,7 +60,7 @@ bool DecodeThread::fill(Output buffer) {
       more = false;
     } else if (buffer.size > 0) {  // the chunk in hand has given all it has
       let_go();
-      more = feed(&rest_);
+      more = feed();
       if (!more && !decoder_->complete()) why_ = "unexpected end of file";
     }
   }
@@ -107,15 +72,9 @@ void DecodeThread::run() {
   Output buffer;
   while (next(&buffer) && fill(buffer)) {
   }
-  std::unique_lock<std::mutex> lock(mutex_);
-  if (aborted_) why_ = "it was stopped";
-  over_ = true;
-  consumed_ += chunks_.size() + (has_chunk_ ? 1 : 0);
-  chunks_.clear();
-  buffers_.clear();
-  const bool wake_writer = std::exchange(writer_waits_, false);
-  lock.unlock();
-  if (wake_writer) events_.drained();
+  if (chunks_.aborted()) why_ = "it was stopped";
+  let_go();
+  chunks_.close();
   events_.finished();
 }
 

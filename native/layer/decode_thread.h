@@ -6,9 +6,10 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 
-#include "layer/apply_thread.h"
+#include "layer/chunk_queue.h"
 #include "layer/decoder.h"
 #include "sys/worker.h"
 
@@ -19,8 +20,9 @@ class DecodeThread {
   // Compressed bytes that may wait before the writer is asked to pause.
   static constexpr size_t kHighWater = 2 << 20;
 
-  // Called on the thread. `filled`: the oldest buffer that was given has so many bytes now, and
-  // none less than its size but the last. `finished`: nothing that was given is used any more.
+  // Called on the thread. `drained`: as the queue has it. `filled`: the oldest buffer that was
+  // given has so many bytes now, and none less than its size but the last. `finished`: nothing that
+  // was given is used any more.
   struct Events {
     std::function<void()> drained;
     std::function<void(size_t bytes)> filled;
@@ -30,14 +32,11 @@ class DecodeThread {
   DecodeThread(std::unique_ptr<Decoder> decoder, Events events);
   ~DecodeThread();
 
-  // The bytes stay the caller's and must live until consumed() has counted them.
-  Answer write(const uint8_t* bytes, size_t size);
-  void end();
+  // Where the compressed stream goes in.
+  [[nodiscard]] ChunkQueue* chunks() { return &chunks_; }
   // A buffer to fill: it must live until `filled` or `finished`.
   void read(uint8_t* bytes, size_t size);
   void abort();
-  // Chunks that are no longer needed, in the order of their writing.
-  [[nodiscard]] uint64_t consumed();
   // After `finished`: why the stream is not whole; empty when it is.
   [[nodiscard]] const std::string& why() const { return why_; }
 
@@ -45,23 +44,19 @@ class DecodeThread {
   void run();
   bool fill(Output buffer);
   bool next(Output* buffer);
-  bool feed(Input* input);
+  bool feed();
   void let_go();
 
   std::unique_ptr<Decoder> decoder_;
   Events events_;
   std::string why_;
-  Input rest_;              // of the chunk in hand
-  size_t in_hand_ = 0;      // its whole size
-  bool has_chunk_ = false;  // in hand
+  Input rest_;                     // of the chunk in hand
+  std::optional<size_t> in_hand_;  // its whole size
 
+  ChunkQueue chunks_;
   std::mutex mutex_;
   std::condition_variable wake_;
-  std::deque<Input> chunks_;
   std::deque<Output> buffers_;
-  size_t waiting_ = 0;  // bytes
-  uint64_t consumed_ = 0;
-  bool ended_ = false, aborted_ = false, over_ = false, writer_waits_ = false;
   sys::Worker worker_;  // last: its thread uses all of the above
 };
 
