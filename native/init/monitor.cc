@@ -53,16 +53,20 @@ void kill_child() noexcept {
   kill_everyone_in(given.text(given.table->kill_file));
 }
 
-void begin_running() noexcept {
-  close_it(&child.ctl);
+void show_running(int64_t begun_ms) noexcept {
   began = now_ms();
   state.status = Status::kRunning;
   state.pid = child.pid;
   state.start_time = start_time_of(child.pid);
-  state.begun_ms = wall_ns() / 1000000;
+  state.begun_ms = begun_ms;
   point_to_process(child.pid);
   begin_health();
   publish_state();
+}
+
+void begin_running() noexcept {
+  close_it(&child.ctl);
+  show_running(wall_ms());
 }
 
 void forget_child() noexcept {
@@ -113,12 +117,12 @@ void decide(const End& end) noexcept {
   failures_in_row++;
   restart_at = now_ms() + pause;
   state.status = Status::kRestarting;
-  state.next_ms = wall_ns() / 1000000 + pause;
+  state.next_ms = wall_ms() + pause;
   publish_state();
 }
 
 void finish(End end) noexcept {
-  end.ended_ms = wall_ns() / 1000000;
+  end.ended_ms = wall_ms();
   end_health();
   forget_child();
   clear_away();
@@ -135,7 +139,7 @@ void fail_start(const Failure& failure) noexcept {
   End end;
   end.has_failed = true;
   end.failure = failure;
-  end.ended_ms = wall_ns() / 1000000;
+  end.ended_ms = wall_ms();
   forget_child();
   clear_away();
   run_apart(given.table->cleanup);
@@ -366,14 +370,7 @@ int take(const int64_t* slots, uint32_t first, MonitorFd which) noexcept {
 
 void adopt() noexcept {
   is_adopted = true;
-  began = now_ms();
-  state.status = Status::kRunning;
-  state.pid = child.pid;
-  state.start_time = start_time_of(child.pid);
-  state.begun_ms = given.table->begun_ms;
-  point_to_process(child.pid);
-  begin_health();
-  publish_state();
+  show_running(given.table->begun_ms);
   watch(child.pidfd, Source::kChild, 0, EPOLLIN);
   // What was written while nobody was here: no edge tells of it.
   pump_output(0);

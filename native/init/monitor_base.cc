@@ -41,7 +41,7 @@ bool write_all(int fd, const Text& text) noexcept {
 
 }  // namespace
 
-uint8_t buffer[kBufferSize];
+alignas(8) uint8_t buffer[kBufferSize];
 Given given;
 
 int64_t now_ms() noexcept {

@@ -37,6 +37,37 @@ inline void close_it(int* fd) noexcept {
 
 int64_t now_ms() noexcept;   // CLOCK_MONOTONIC
 int64_t wall_ns() noexcept;  // since 1970
+inline int64_t wall_ms() noexcept { return wall_ns() / 1000000; }
+
+// Memory of its own for as long as it lives.
+class Pages {
+ public:
+  explicit Pages(size_t size) noexcept : size_(size) {
+    const long made = call(sys::nr::mmap, 0, static_cast<long>(size), 3 /* READ|WRITE */,
+                           0x22 /* PRIVATE|ANON */, -1, 0);
+    begin_ = sys::failed(made) ? nullptr : reinterpret_cast<uint8_t*>(made);
+  }
+  ~Pages() {
+    if (begin_ != nullptr) call(sys::nr::munmap, sys::ptr(begin_), static_cast<long>(size_));
+  }
+  Pages(const Pages&) = delete;
+  Pages& operator=(const Pages&) = delete;
+  // nullptr where there was none to be had.
+  [[nodiscard]] uint8_t* begin() const noexcept { return begin_; }
+
+ private:
+  uint8_t* begin_;
+  size_t size_;
+};
+
+// linux_dirent64 of getdents64(2).
+struct DirectoryEntry {
+  uint64_t inode;
+  int64_t next;
+  uint16_t size;
+  uint8_t type;
+  char name[1];
+};
 
 // Bytes in a buffer of somebody else's. What does not fit is left out.
 class Text {
@@ -103,7 +134,7 @@ void watch(int fd, Source source, uint32_t index, uint32_t events) noexcept;
 
 // One buffer for whoever reads something at the moment. Its pages are given back when it is quiet.
 inline constexpr size_t kBufferSize = 64 << 10;
-extern uint8_t buffer[kBufferSize];
+alignas(8) extern uint8_t buffer[kBufferSize];  // directory entries come into it, too
 // The whole pages among these bytes, which become zeros.
 void forget_pages(void* begin, size_t size) noexcept;
 

@@ -49,9 +49,9 @@ void read_output() noexcept {
 void keep_result(int32_t code) noexcept {
   constexpr size_t kLine = kOutputSize * 6 + 256;
   constexpr size_t kSize = kLine * kResults;
-  const long made = call(nr::mmap, 0, kSize, 3 /* READ|WRITE */, 0x22 /* PRIVATE|ANON */, -1, 0);
-  if (sys::failed(made)) return;
-  auto* lines = reinterpret_cast<char*>(made);
+  const Pages pages(kSize);
+  if (pages.begin() == nullptr) return;
+  auto* lines = reinterpret_cast<char*>(pages.begin());
   long size = 0;
   if (int old = open_at(given.run, "health", O_RDONLY); old >= 0) {
     size = call(nr::read, old, sys::ptr(lines), static_cast<long>(kSize - kLine));
@@ -63,11 +63,10 @@ void keep_result(int32_t code) noexcept {
     if (lines[first - 1] == '\n' && found++ == kResults - 1) break;
   Text line(lines + size, kLine);
   line.add("{\"begunMs\":").number(probe_begun_ms);
-  line.add(",\"endedMs\":").number(wall_ns() / 1000000).add(",\"exitCode\":").number(code);
+  line.add(",\"endedMs\":").number(wall_ms()).add(",\"exitCode\":").number(code);
   line.add(",\"output\":\"").json(words, words_size).add("\"}\n");
   const size_t whole = static_cast<size_t>(size - first) + line.size();
   (void)replace_file(given.run, "health", "health.new", Text::of(lines + first, whole), false);
-  call(nr::munmap, made, kSize);
 }
 
 void judge(int32_t code) noexcept {
@@ -95,27 +94,21 @@ void forget_probe() noexcept {
   probe = Child{};
 }
 
-void say(const char* text) noexcept {
+// Behind the probe's own words.
+template <typename Put>
+void say(const Put& put) noexcept {
   Text more(reinterpret_cast<char*>(words) + words_size, sizeof words - words_size);
-  more.add(text);
-  words_size += more.size();
-}
-
-void say_number(int64_t value) noexcept {
-  Text more(reinterpret_cast<char*>(words) + words_size, sizeof words - words_size);
-  more.number(value);
+  put(more);
   words_size += more.size();
 }
 
 void say_failure(const Failure& failure) noexcept {
-  say("the probe could not be started: phase ");
-  say_number(failure.phase);
-  say(", stage ");
-  say_number(failure.stage);
-  say(", operation ");
-  say_number(failure.op);
-  say(", errno ");
-  say_number(failure.error);
+  say([&](Text& text) {
+    text.add("the probe could not be started: phase ").number(failure.phase);
+    text.add(", stage ").number(failure.stage);
+    text.add(", operation ").number(failure.op);
+    text.add(", errno ").number(failure.error);
+  });
 }
 
 void reap_probe() noexcept {
@@ -125,11 +118,10 @@ void reap_probe() noexcept {
   const bool failed = reports.failure().error != 0;
   int32_t code = ended.signal == 0 ? ended.code : 128 + ended.signal;
   if (failed) say_failure(reports.failure());
-  if (is_late) {
-    say("the probe took longer than ");
-    say_number(table().timeout_ms);
-    say(" ms");
-  }
+  if (is_late)
+    say([](Text& text) {
+      text.add("the probe took longer than ").number(table().timeout_ms).add(" ms");
+    });
   if (failed || is_late) code = kNoCode;
   forget_probe();
   judge(code);
@@ -139,7 +131,7 @@ void start_probe() noexcept {
   words_size = 0;
   is_late = false;
   reports = Reports{};
-  probe_begun_ms = wall_ns() / 1000000;
+  probe_begun_ms = wall_ms();
   int pair[2] = {-1, -1};
   int nothing = open_at(AT_FDCWD, "/dev/null", O_RDONLY);
   long result = call(nr::pipe2, sys::ptr(pair), O_CLOEXEC);

@@ -24,26 +24,6 @@ constexpr long kNewNet = 0x40000000;
 
 int64_t slots[launch::kMaxSlots];
 
-// Memory of its own for as long as it lives.
-class Pages {
- public:
-  explicit Pages(size_t size) noexcept : size_(size) {
-    const long made = call(nr::mmap, 0, static_cast<long>(size), 3 /* READ|WRITE */,
-                           0x22 /* PRIVATE|ANON */, -1, 0);
-    begin_ = sys::failed(made) ? nullptr : reinterpret_cast<uint8_t*>(made);
-  }
-  ~Pages() {
-    if (begin_ != nullptr) call(nr::munmap, sys::ptr(begin_), static_cast<long>(size_));
-  }
-  Pages(const Pages&) = delete;
-  Pages& operator=(const Pages&) = delete;
-  [[nodiscard]] uint8_t* begin() const noexcept { return begin_; }
-
- private:
-  uint8_t* begin_;
-  size_t size_;
-};
-
 // A plan that was decoded has pointers in it, and is written into when it is run.
 class PlanCopy {
  public:

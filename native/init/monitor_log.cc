@@ -22,14 +22,6 @@ struct Head {
 };
 static_assert(sizeof(Head) == 16);
 
-struct Entry {  // linux_dirent64
-  uint64_t inode;
-  int64_t next;
-  uint16_t size;
-  uint8_t type;
-  char name[1];
-};
-
 // A part of a line grows at most sixfold, and its frame is small.
 char encoded[kPart * 6 + 4096];
 
@@ -83,7 +75,7 @@ void look_around() noexcept {
     const long got = call(nr::getdents64, given.log, sys::ptr(buffer), sizeof buffer);
     if (got <= 0) break;
     for (long at = 0; at < got;) {
-      const auto* entry = reinterpret_cast<const Entry*>(buffer + at);
+      const auto* entry = reinterpret_cast<const DirectoryEntry*>(buffer + at);
       const uint32_t found = number_of(entry->name);
       if (found > number) number = found;
       if (found > 0 && found < oldest) oldest = found;

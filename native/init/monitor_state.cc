@@ -15,8 +15,6 @@ constexpr const char* kProcess = "process";  // src/plan/monitor-table.ts, MONIT
 char state_bytes[kMaxStateHead + 1024], exit_bytes[kMaxExitHead + 1024];
 constinit Text state_text(state_bytes, sizeof state_bytes);
 
-int64_t wall_ms() noexcept { return wall_ns() / 1000000; }
-
 Text& put_head(Text* text, Section head) noexcept { return text->add(given.at(head), head.size); }
 
 void put_failure(Text* text, const Failure& failure) noexcept {

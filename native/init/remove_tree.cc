@@ -2,56 +2,38 @@
 // has, and looked at in its turn: so nothing here goes down more than one level.
 #include "init/remove_tree.h"
 
-#include "init/init.h"
+#include "init/monitor_base.h"
 
 namespace slipway::init {
 namespace {
 
 namespace nr = sys::nr;
 
-constexpr long kEnoent = 2, kEisdir = 21, kEnotempty = 39, kEperm = 1;
+constexpr long kEisdir = 21, kEnotempty = 39;
 constexpr int kRemoveDirectory = 0x200;  // AT_REMOVEDIR
 constexpr unsigned kBroughtUp = 1u << 31;
-
-// linux_dirent64 of getdents64(2).
-struct Entry {
-  uint64_t inode;
-  int64_t next;
-  uint16_t size;
-  uint8_t type;
-  char name[];
-};
-
-alignas(8) char buffer[8 << 10];
 
 bool is_dots(const char* name) noexcept {
   return name[0] == '.' && (name[1] == 0 || (name[1] == '.' && name[2] == 0));
 }
 
 int open_directory(int parent, const char* name) noexcept {
-  // O_DIRECTORY, O_NOFOLLOW, O_CLOEXEC.
-#if defined(__aarch64__)
-  constexpr int kFlags = 040000 | 0100000 | 02000000;
-#else
-  constexpr int kFlags = 0200000 | 0400000 | 02000000;
-#endif
-  return static_cast<int>(sys::raw_syscall(nr::openat, parent, sys::ptr(name), kFlags, 0));
+  return open_at(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
 }
 
 long unlink_at(int parent, const char* name, int flags) noexcept {
-  const long result = sys::raw_syscall(nr::unlinkat, parent, sys::ptr(name), flags);
+  const long result = call(nr::unlinkat, parent, sys::ptr(name), flags);
   return result == -kEnoent ? 0 : result;
 }
 
 // Ten digits and NUL: no name that a container chose is in the way for long, since those it meets
 // are skipped.
 struct Name {
-  char text[16];
+  static constexpr unsigned kDigits = 10;
+  char text[kDigits + 1];
   explicit Name(unsigned number) noexcept {
-    int at = 0;
-    for (unsigned digit = 1000000000; digit > 0; digit /= 10)
-      text[at++] = static_cast<char>('0' + number / digit % 10);
-    text[at] = 0;
+    Text(text, kDigits).digits(number, kDigits);
+    text[kDigits] = 0;
   }
 };
 
@@ -59,9 +41,8 @@ struct Name {
 long bring_up(int from, const char* name, int root, unsigned* number) noexcept {
   for (;;) {
     const Name next((*number)++ | kBroughtUp);
-    const long result =
-        sys::raw_syscall(nr::renameat2, from, sys::ptr(name), root, sys::ptr(next.text), 1);
-    if (result != -17 /* EEXIST */) return result;
+    const long result = call(nr::renameat2, from, sys::ptr(name), root, sys::ptr(next.text), 1);
+    if (result != -kEexist) return result;
   }
 }
 
@@ -78,10 +59,10 @@ long remove_one(int from, const char* name, int root, unsigned* number) noexcept
 long empty_into(int directory, int root, unsigned* number) noexcept {
   long first = 0;
   for (;;) {
-    const long got = sys::raw_syscall(nr::getdents64, directory, sys::ptr(buffer), sizeof buffer);
+    const long got = call(nr::getdents64, directory, sys::ptr(buffer), sizeof buffer);
     if (got <= 0) return first != 0 ? first : got;
     for (long at = 0; at < got;) {
-      const auto* entry = reinterpret_cast<const Entry*>(buffer + at);
+      const auto* entry = reinterpret_cast<const DirectoryEntry*>(buffer + at);
       at += entry->size;
       if (is_dots(entry->name)) continue;
       const long result = remove_one(directory, entry->name, root, number);
@@ -92,10 +73,10 @@ long empty_into(int directory, int root, unsigned* number) noexcept {
 
 // The name of a directory in `root`, or none. Other entries have been removed by then.
 bool any_entry(int root, char* name, unsigned size) noexcept {
-  sys::raw_syscall(nr::lseek, root, 0, 0);
-  const long got = sys::raw_syscall(nr::getdents64, root, sys::ptr(buffer), sizeof buffer);
+  call(nr::lseek, root, 0, 0);
+  const long got = call(nr::getdents64, root, sys::ptr(buffer), sizeof buffer);
   for (long at = 0; at < got;) {
-    const auto* entry = reinterpret_cast<const Entry*>(buffer + at);
+    const auto* entry = reinterpret_cast<const DirectoryEntry*>(buffer + at);
     at += entry->size;
     if (is_dots(entry->name)) continue;
     unsigned length = 0;
@@ -121,10 +102,10 @@ long remove_tree(int parent, const char* name) noexcept {
   while (error == 0 && any_entry(root, inner, sizeof inner)) {
     const int directory = open_directory(root, inner);
     error = directory < 0 ? directory : empty_into(directory, root, &number);
-    if (directory >= 0) sys::raw_syscall(nr::close, directory);
+    if (directory >= 0) call(nr::close, directory);
     if (error == 0) error = unlink_at(root, inner, kRemoveDirectory);
   }
-  sys::raw_syscall(nr::close, root);
+  call(nr::close, root);
   return error != 0 ? error : unlink_at(parent, name, kRemoveDirectory);
 }
 
