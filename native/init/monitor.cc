@@ -368,11 +368,15 @@ int take(const int64_t* slots, uint32_t first, MonitorFd which) noexcept {
   return static_cast<int>(slots[first + static_cast<uint32_t>(which)]);
 }
 
-void adopt() noexcept {
+void adopt(int pidfd) noexcept {
   is_adopted = true;
+  child = {given.table->pid, pidfd, -1};
   show_running(given.table->begun_ms);
   watch(child.pidfd, Source::kChild, 0, EPOLLIN);
-  // What was written while nobody was here: no edge tells of it.
+}
+
+// What was written while nobody was here: no edge tells of it.
+void catch_up() noexcept {
   pump_output(0);
   pump_output(1);
 }
@@ -460,11 +464,11 @@ long monitor(int ctl, const uint8_t* table, uint32_t size, const int64_t* slots,
   close_it(&ctl);
   open_log();
   watch(listening, Source::kListen, 0, EPOLLIN);
-  // The first client may be so quick that its requests are about what is adopted already.
-  if (given.has(kAdopts)) child = {given.table->pid, take(slots, first, MonitorFd::kAdopted), -1};
+  // What the first client asks for is about what runs already.
+  if (given.has(kAdopts)) adopt(take(slots, first, MonitorFd::kAdopted));
   hear_first_client(take(slots, first, MonitorFd::kFirstClient));
   if (given.has(kAdopts))
-    adopt();
+    catch_up();
   else
     start();
   live();

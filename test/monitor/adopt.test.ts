@@ -134,6 +134,22 @@ for (const form of [COMPACT, JSON_FILE])
     assert.ok(numbers.length > 100)
   })
 
+for (const request of [
+  { _tag: 'Stop', signal: 15 },
+  { _tag: 'Signal', signal: 15 },
+] as const) {
+  Adopt(`${request._tag}, asked for before the monitor is there, is done as at any time`, async () => {
+    const first = driver.start(WAITS)
+    const before = await first.client.state('running')
+    await first.client.reads('stdout', 'ready')
+    await killed(first)
+    const second = successor(first, before)
+    assert.is(await second.client.ask(request), 0)
+    const exit = await second.client.exit()
+    assert.equal([exit.exitCode, exit.signal, exit.stopped], [4, undefined, request._tag === 'Stop'])
+  })
+}
+
 Adopt('a record that was cut short is repaired, and the log goes on behind it', async () => {
   const first = driver.start('echo one; read x </work/gate')
   const before = await first.client.state('running')
