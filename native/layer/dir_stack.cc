@@ -60,7 +60,7 @@ bool DirStack::fail(const char* step, int error) {
 }
 
 bool DirStack::open(const char* root) {
-  sys::UniqueFd fd(::open(root, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  sys::UniqueFd fd = open_directory(root);
   if (!fd) return fail("layer_open_root", errno);
   drop_inherited_acl(fd.get());
   root_path_ = path_of(fd.get());

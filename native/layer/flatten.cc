@@ -209,16 +209,12 @@ bool open_failed(const std::string& path, const char* step, Failure* failure) {
   return false;
 }
 
-sys::UniqueFd open_root(const std::string& path) {
-  return sys::UniqueFd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-}
-
 bool lay_all(const std::vector<std::string>& layers, int target, int scratch, bool over,
              FlattenStats* stats, Failure* failure, size_t* failed_layer) {
   Flattener flattener(target, scratch, over, stats, failure);
   for (size_t i = 0; i < layers.size(); i++) {
     *failed_layer = i;
-    const sys::UniqueFd layer = open_root(layers[i]);
+    const sys::UniqueFd layer = open_directory(layers[i]);
     if (!layer) return open_failed(layers[i], "stack_open_layer", failure);
     if (!flattener.lay(layer.get())) return false;
   }
@@ -230,11 +226,11 @@ bool lay_all(const std::vector<std::string>& layers, int target, int scratch, bo
 bool flatten(const std::vector<std::string>& layers, const std::string& target,
              const std::string& scratch, bool over, FlattenStats* stats, Failure* failure,
              size_t* failed_layer) {
-  const sys::UniqueFd root = open_root(target);
+  const sys::UniqueFd root = open_directory(target);
   if (!root) return open_failed(target, "stack_open_target", failure);
   if (!over) drop_inherited_acl(root.get());
   if (mkdir(scratch.c_str(), 0700) != 0) return open_failed(scratch, "stack_mkdir", failure);
-  const sys::UniqueFd held = open_root(scratch);
+  const sys::UniqueFd held = open_directory(scratch);
   if (!held) return open_failed(scratch, "stack_open_target", failure);
   if (!lay_all(layers, root.get(), held.get(), over, stats, failure, failed_layer)) return false;
   uint64_t removed = 0;

@@ -10,16 +10,13 @@
 #include <vector>
 
 #include "layer/copy.h"
+#include "layer/node.h"
 #include "layer/remove.h"
 #include "layer/tree.h"
 #include "sys/unique_fd.h"
 
 namespace slipway::layer {
 namespace {
-
-sys::UniqueFd open_directory(const std::string& path) {
-  return sys::UniqueFd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-}
 
 bool fail(const std::string& path, const char* step, Failure* failure) {
   *failure = Failure{path, "", step, errno};

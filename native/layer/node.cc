@@ -45,6 +45,10 @@ const Attributes& attributes() noexcept {
   return sys::is_inside_user_namespace() ? kUser : kTrusted;
 }
 
+sys::UniqueFd open_directory(const std::string& path) {
+  return sys::UniqueFd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+}
+
 sys::UniqueFd open_child_directory(int parent, const char* name) {
   return open_directory(
       parent, name,

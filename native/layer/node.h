@@ -32,6 +32,8 @@ struct Attributes {
 const Attributes& attributes() noexcept;
 
 // All return a descriptor, or -1 with errno set.
+// A directory by its path; the last name is no symbolic link.
+sys::UniqueFd open_directory(const std::string& path);
 // A directory right below `parent`: never through a symbolic link, never across a mount.
 sys::UniqueFd open_child_directory(int parent, const char* name);
 // Follows symbolic links as a process with `root` as its root directory would; cannot leave it

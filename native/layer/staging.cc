@@ -49,7 +49,7 @@ sys::UniqueFd open_staging(const std::string& parent, std::string* path, Failure
       return {};
     }
     // A sweeper may come in between and take it for a dead one's: then a new one is made.
-    sys::UniqueFd directory(open(path->c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    sys::UniqueFd directory = open_directory(*path);
     if (directory && own(directory.get())) return directory;
   }
   (void)fail(*path, "staging_lock", failure);

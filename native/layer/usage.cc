@@ -25,7 +25,7 @@ class Usage {
     if (lstat(path.c_str(), &status) != 0) return errno == ENOENT || fail(path);
     *size += blocks(status);
     if (!S_ISDIR(status.st_mode)) return true;
-    sys::UniqueFd fd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    const sys::UniqueFd fd = open_directory(path);
     if (!fd) return errno == ENOENT || fail(path);
     return walk(path, fd, size);
   }
