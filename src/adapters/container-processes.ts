@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { statFields } from '../model/process-stat.ts'
 import type { ContainerRecord } from '../model/record.ts'
-import { pidsIn } from './cgroup-pids.ts'
+import { pidsBelow } from './cgroup-pids.ts'
 
 type Located = Pick<ContainerRecord, 'groups' | 'process'>
 
@@ -11,15 +11,6 @@ export const processesOf = ({ groups, process: first }: Located): readonly numbe
   const [group] = groups
   const pids = group !== undefined ? pidsBelow(group) : first === undefined ? [] : pidsBeside(first.pid)
   return [...new Set(pids)].sort((a, b) => a - b)
-}
-
-const pidsBelow = (group: string): readonly number[] => {
-  try {
-    const below = readdirSync(group, { withFileTypes: true }).filter((entry) => entry.isDirectory())
-    return [...pidsIn(group), ...below.flatMap(({ name }) => pidsBelow(`${group}/${name}`))]
-  } catch {
-    return []
-  }
 }
 
 const pidsBeside = (first: number): readonly number[] => {

@@ -10,7 +10,6 @@ import {
   ftruncateSync,
   mkdirSync,
   openSync,
-  readdirSync,
   readFileSync,
   rmdirSync,
   statSync,
@@ -26,7 +25,7 @@ import type { EngineError } from '../model/errors.ts'
 import type { HostFacts } from '../model/host-facts.ts'
 import type { Addon } from '../native/addon.ts'
 import { attempt, thrown } from './attempt.ts'
-import { pidsIn } from './cgroup-pids.ts'
+import { pidsBelow } from './cgroup-pids.ts'
 import { frozenFolder, frozenIds, isPaused } from './frozen.ts'
 
 const LOCK_EX = 2
@@ -249,17 +248,6 @@ export const gather = (groups: readonly string[], into: string): void => {
       moved.add(pid)
       join(into, pid)
     }
-  }
-}
-
-/** Of a group and those a container made in it. */
-const pidsBelow = (group: string): readonly number[] => {
-  try {
-    const own = pidsIn(group)
-    const below = readdirSync(group, { withFileTypes: true }).filter((entry) => entry.isDirectory())
-    return [...own, ...below.flatMap(({ name }) => pidsBelow(`${group}/${name}`))]
-  } catch {
-    return []
   }
 }
 
