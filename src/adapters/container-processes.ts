@@ -35,7 +35,7 @@ export const namespaceOf = (pid: number | 'self', type: string): string | undefi
 export const livingStat = (pid: number): readonly string[] | undefined => {
   try {
     const fields = statFields(readFileSync(`/proc/${pid}/stat`, 'latin1'))
-    return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields
+    return /^[ZXx]$/.test(fields[0] ?? '') ? undefined : fields
   } catch {
     return undefined
   }
@@ -44,6 +44,8 @@ export const livingStat = (pid: number): readonly string[] | undefined => {
 const PPID = 1
 const START_TIME = 19
 export const startTimeIn = (fields: readonly string[]): string => fields[START_TIME] ?? ''
+/** In clock ticks since the boot; undefined for one that has ended. */
+export const startTimeOf = (pid: number): string | undefined => livingStat(pid)?.[START_TIME]
 export const parentIn = (fields: readonly string[]): number => Number(fields[PPID])
 
 /**
@@ -51,7 +53,8 @@ export const parentIn = (fields: readonly string[]): number => Number(fields[PPI
  * oldest. Numbers tell nothing: they begin anew.
  */
 export const firstOf = ({ groups, process: first }: Located): number | undefined => {
-  if (groups.length === 0) return first !== undefined && isSame(first) ? first.pid : undefined
+  if (groups.length === 0)
+    return first !== undefined && startTimeOf(first.pid) === first.startTime ? first.pid : undefined
   const found = processesOf({ groups }).flatMap((pid) => {
     const fields = livingStat(pid)
     return fields === undefined
@@ -62,9 +65,4 @@ export const firstOf = ({ groups, process: first }: Located): number | undefined
   return found
     .filter(({ parent }) => !own.has(parent))
     .sort((a, b) => a.started - b.started || a.pid - b.pid)[0]?.pid
-}
-
-const isSame = ({ pid, startTime }: { readonly pid: number; readonly startTime: string }): boolean => {
-  const fields = livingStat(pid)
-  return fields !== undefined && startTimeIn(fields) === startTime
 }

@@ -28,12 +28,12 @@ import {
   type ExitRecord,
   type MonitorState,
 } from '../model/monitor-state.ts'
-import { statFields } from '../model/process-stat.ts'
 import { unless } from '../model/unless.ts'
 import type { Addon } from '../native/addon.ts'
 import type { LayerAddon } from '../native/layer-addon.ts'
 import { MONITOR_PROCESS } from '../plan/monitor-table.ts'
 import { engineErrorOf } from './attempt.ts'
+import { startTimeOf } from './container-processes.ts'
 import { replaceFileNow } from './replace-file.ts'
 import { DETACHED_DOCUMENT as DOCUMENT, randomHex, type StateDir } from './state-dir.ts'
 
@@ -193,7 +193,7 @@ const withFacts = (
   const exit = decoded<ExitRecord>(path.join(folder, EXIT), decodeExitRecord)
   const written = decoded<MonitorState>(path.join(run, 'state'), decodeMonitorState)
   const state = written?.bootId === bootId ? written : undefined
-  const isAlive = state !== undefined && state.pid > 0 && startTimeOf(state.pid) === state.startTime
+  const isAlive = state !== undefined && state.pid > 0 && isTheOne(state)
   return {
     document,
     isWanted: existsSync(path.join(folder, WANTED)),
@@ -212,13 +212,8 @@ const decoded = <A>(file: string, decode: (text: string) => E.Either<unknown, A>
   return E.isRight(value) ? value.right : undefined
 }
 
-/** Field 22 of proc_pid_stat(5); undefined for one that has ended. */
-export const startTimeOf = (pid: number): number | undefined => {
-  const text = textOf(`/proc/${pid}/stat`)
-  if (E.isLeft(text) || text.right === undefined) return undefined
-  const fields = statFields(text.right)
-  return /^[ZXx]$/.test(fields[0] ?? '') ? undefined : Number(fields[19])
-}
+/** The process with that number is the one the state speaks of, and lives. */
+export const isTheOne = ({ pid, startTime }: MonitorState): boolean => Number(startTimeOf(pid)) === startTime
 
 const isLocked = ({ flock }: StoreParts['addon'], file: string): boolean => {
   const opened = unlessMissing('open lock', () => openSync(file, constants.O_RDWR))

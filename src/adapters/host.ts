@@ -10,7 +10,6 @@ import type { EngineError } from '../model/errors.ts'
 import type { HostFacts } from '../model/host-facts.ts'
 import type { PlannedOptions } from '../model/options-decoded.ts'
 import type { Rootfs } from '../model/prepared-image.ts'
-import { statFields } from '../model/process-stat.ts'
 import type { ContainerRecord } from '../model/record.ts'
 import { MAX_USER_DB_BYTES } from '../model/user-db.ts'
 import type { Addon, Execution } from '../native/addon.ts'
@@ -23,6 +22,7 @@ import { makeBindSources } from './bind-sources.ts'
 import { killAtOnce } from './cgroup-kill.ts'
 import type { CgroupParents } from './cgroup-parents.ts'
 import { pidsIn } from './cgroup-pids.ts'
+import { startTimeOf } from './container-processes.ts'
 import { filterStore } from './filter-store.ts'
 import type { FreezerParts } from './freezer.ts'
 import { frozenIds, isPaused } from './frozen.ts'
@@ -366,16 +366,6 @@ const cleaner = ({ addon, facts, state }: HostParts): HostPort['cleanUp'] => {
     // What cannot be removed now is left to the next sweep.
     if (result.slots[plan.moved] === 0)
       await addon.removeTree(plan.trash.replace(cleanup.id, id)).catch(() => {})
-  }
-}
-
-/** Field 22 of proc_pid_stat(5); undefined for a process that has ended. */
-const startTimeOf = (pid: number): string | undefined => {
-  try {
-    const fields = statFields(readFileSync(`/proc/${pid}/stat`, 'latin1'))
-    return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19]
-  } catch {
-    return undefined
   }
 }
 

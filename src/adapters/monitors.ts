@@ -25,7 +25,7 @@ import type { OpInfo } from '../plan/program.ts'
 import { planRemoval, type RemovalPlaces } from '../plan/removal.ts'
 import { planConnect, planOpenPidfd, planStreamPair } from '../plan/sockets.ts'
 import { attempt } from './attempt.ts'
-import { attemptNow, monitorDirectory, startTimeOf } from './detached-store.ts'
+import { attemptNow, isTheOne, monitorDirectory } from './detached-store.ts'
 import { failureOf, stepFailure } from './launch-script.ts'
 import { monitorConnection } from './monitor-connection.ts'
 import type { StateDir } from './state-dir.ts'
@@ -268,7 +268,7 @@ const pidfdOf = (addon: Addon, facts: HostFacts, adopted: MonitorState): E.Eithe
   const { ok, errno, slots } = addon.execute(plan.bytes, new Int32Array(0))
   const fd = slots[0] ?? -1
   if (!ok) return E.left({ _tag: 'SyscallFailed', step: 'open pidfd', errno })
-  if (startTimeOf(adopted.pid) === adopted.startTime) return E.right(fd)
+  if (isTheOne(adopted)) return E.right(fd)
   addon.closeFds(Int32Array.of(fd))
   return E.left({ _tag: 'SyscallFailed', step: 'open pidfd', errno: ESRCH })
 }
