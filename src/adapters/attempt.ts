@@ -1,5 +1,5 @@
 // Promises become TaskEithers here: whatever is thrown turns into a tagged error, so a program never rejects.
-import type * as E from '#fp/Either'
+import * as E from '#fp/Either'
 import * as TE from '#fp/TaskEither'
 import { type EngineError, SlipwayError } from '../model/errors.ts'
 
@@ -16,6 +16,10 @@ export const attemptEither = <A>(
   body: () => Promise<E.Either<EngineError, A>>,
 ): TE.TaskEither<EngineError, A> =>
   TE.flatMapEither((either: E.Either<EngineError, A>) => either)(attempt(what, body))
+
+/** The same for a body that answers at once. */
+export const attemptNow = <A>(what: string, body: () => A): E.Either<EngineError, A> =>
+  E.tryCatch(body, (error) => engineErrorOf(what, error))
 
 /** Makes a tagged error throwable. */
 export const thrown = (error: EngineError): SlipwayError => new SlipwayError(error)

@@ -28,11 +28,11 @@ import {
   type ExitRecord,
   type MonitorState,
 } from '../model/monitor-state.ts'
-import { unless } from '../model/unless.ts'
+import { unlessMissing } from '../model/unless.ts'
 import type { Addon } from '../native/addon.ts'
 import type { LayerAddon } from '../native/layer-addon.ts'
 import { MONITOR_PROCESS } from '../plan/monitor-table.ts'
-import { engineErrorOf } from './attempt.ts'
+import { attemptNow } from './attempt.ts'
 import { startTimeOf } from './container-processes.ts'
 import { replaceFileNow } from './replace-file.ts'
 import { DETACHED_DOCUMENT as DOCUMENT, randomHex, type StateDir } from './state-dir.ts'
@@ -160,17 +160,13 @@ const LOOK_MS = 10
 const notFound = (id: string): E.Either<EngineError, never> =>
   E.left({ _tag: 'ContainerNotFound', container: id.slice(0, 12) })
 
-export const attemptNow = <A>(what: string, body: () => A): E.Either<EngineError, A> =>
-  E.tryCatch(body, (error) => engineErrorOf(what, error))
-
-const unlessMissing = <A>(what: string, body: () => A): E.Either<EngineError, A | undefined> =>
-  attemptNow(what, () => unless(['ENOENT', 'ENOTDIR'], body))
-
 const textOf = (file: string): E.Either<EngineError, string | undefined> =>
-  unlessMissing('read container', () => readFileSync(file, 'utf8'))
+  attemptNow('read container', () => unlessMissing(() => readFileSync(file, 'utf8')))
 
 const openDirectory = (folder: string): E.Either<EngineError, number | undefined> =>
-  unlessMissing('open container', () => openSync(folder, constants.O_RDONLY | constants.O_DIRECTORY))
+  attemptNow('open container', () =>
+    unlessMissing(() => openSync(folder, constants.O_RDONLY | constants.O_DIRECTORY)),
+  )
 
 const ids = (folder: string): readonly string[] =>
   readdirSync(folder).filter((name) => /^[0-9a-f]{64}$/.test(name))
@@ -216,7 +212,7 @@ const decoded = <A>(file: string, decode: (text: string) => E.Either<unknown, A>
 export const isTheOne = ({ pid, startTime }: MonitorState): boolean => Number(startTimeOf(pid)) === startTime
 
 const isLocked = ({ flock }: StoreParts['addon'], file: string): boolean => {
-  const opened = unlessMissing('open lock', () => openSync(file, constants.O_RDWR))
+  const opened = attemptNow('open lock', () => unlessMissing(() => openSync(file, constants.O_RDWR)))
   if (E.isLeft(opened) || opened.right === undefined) return false
   try {
     return flock(opened.right, LOCK_SH) !== 0

@@ -12,7 +12,7 @@ import type { HostFacts } from '../model/host-facts.ts'
 import type { MonitorMessage, MonitorRequest } from '../model/monitor-frames.ts'
 import { decodeMonitorState, type MonitorState } from '../model/monitor-state.ts'
 import { signalNumber } from '../model/signals.ts'
-import { unless } from '../model/unless.ts'
+import { unlessMissing } from '../model/unless.ts'
 import { type Addon, type LaunchEvent, type NativeLaunch, PHASE } from '../native/addon.ts'
 import { planCleanup } from '../plan/cleanup.ts'
 import { groupPath } from '../plan/launch/build.ts'
@@ -24,8 +24,8 @@ import { encodeMonitorTable, type MonitorOptions, RESTART_PAUSES } from '../plan
 import type { OpInfo } from '../plan/program.ts'
 import { planRemoval, type RemovalPlaces } from '../plan/removal.ts'
 import { planConnect, planOpenPidfd, planStreamPair } from '../plan/sockets.ts'
-import { attempt } from './attempt.ts'
-import { attemptNow, isTheOne, monitorDirectory } from './detached-store.ts'
+import { attempt, attemptNow } from './attempt.ts'
+import { isTheOne, monitorDirectory } from './detached-store.ts'
 import { failureOf, stepFailure } from './launch-script.ts'
 import { monitorConnection } from './monitor-connection.ts'
 import type { StateDir } from './state-dir.ts'
@@ -112,7 +112,7 @@ const connectedTo = (
   folder: string,
 ): E.Either<EngineError, number | undefined> => {
   const opened = attemptNow('open monitor', () =>
-    unless(['ENOENT', 'ENOTDIR'], () => openSync(folder, constants.O_RDONLY | constants.O_DIRECTORY)),
+    unlessMissing(() => openSync(folder, constants.O_RDONLY | constants.O_DIRECTORY)),
   )
   if (E.isLeft(opened) || opened.right === undefined) return opened
   try {

@@ -15,8 +15,9 @@ import path from 'node:path'
 import * as E from '#fp/Either'
 import type { Volume } from '../engine/ports/volumes.ts'
 import type { EngineError } from '../model/errors.ts'
+import { unlessMissing } from '../model/unless.ts'
 import { decodeVolumeDocument, isVolumeName } from '../model/volume.ts'
-import { engineErrorOf } from './attempt.ts'
+import { attemptNow } from './attempt.ts'
 
 /** `filling`: a copy that is being made. `fill`: one that is whole, and on its way into `_data`. */
 export const volumePaths = (root: string) => {
@@ -35,23 +36,9 @@ export const volumePaths = (root: string) => {
 }
 export type VolumePaths = ReturnType<typeof volumePaths>
 
-export const guarded = <A>(what: string, body: () => A): E.Either<EngineError, A> =>
-  E.tryCatch(body, (error) => engineErrorOf(what, error))
-
-const MISSING: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR'])
-/** Undefined for what is not there. */
-export const unlessMissing = <A>(body: () => A): A | undefined => {
-  try {
-    return body()
-  } catch (error) {
-    if (MISSING.has((error as NodeJS.ErrnoException).code ?? '')) return undefined
-    throw error
-  }
-}
-
 export const readVolume = (paths: VolumePaths, name: string): E.Either<EngineError, Volume | undefined> => {
   const file = paths.document(name)
-  const text = guarded('read volume', () => unlessMissing(() => readFileSync(file, 'utf8')))
+  const text = attemptNow('read volume', () => unlessMissing(() => readFileSync(file, 'utf8')))
   if (E.isLeft(text)) return text
   if (text.right === undefined) return E.right(undefined)
   return E.map((document: Volume['document']): Volume => ({ document, data: paths.data(name) }))(

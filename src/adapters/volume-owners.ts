@@ -1,9 +1,9 @@
 // `owned/<container>`: the own volumes of a container that removes itself when no engine is there. Written before they are made.
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
+import { unlessMissing } from '../model/unless.ts'
 import { isVolumeName } from '../model/volume.ts'
 import type { StateDir } from './state-dir.ts'
-import { unlessMissing } from './volume-files.ts'
 
 const folderOf = (state: StateDir): string => path.join(state.root, 'owned')
 

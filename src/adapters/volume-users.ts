@@ -3,8 +3,8 @@ import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import type { VolumeUser } from '../engine/ports/volumes.ts'
 import type { NamedMount } from '../model/options-decoded.ts'
-import type { StateDir } from './state-dir.ts'
-import { unlessMissing } from './volume-files.ts'
+import { unlessMissing } from '../model/unless.ts'
+import { DETACHED_DOCUMENT, type StateDir } from './state-dir.ts'
 
 export const volumeUsers = (state: StateDir): readonly VolumeUser[] => [
   ...usersOnRecord(state),
@@ -17,7 +17,7 @@ const usersOnRecord = (state: StateDir): readonly VolumeUser[] =>
 /** containers/<id>/container.json: what outlives its engine has no record of the kind that runs. */
 const usersInDocuments = (state: StateDir): readonly VolumeUser[] =>
   (unlessMissing(() => readdirSync(state.containers)) ?? []).flatMap((id) => {
-    const file = path.join(state.containers, id, 'container.json')
+    const file = path.join(state.containers, id, DETACHED_DOCUMENT)
     const text = unlessMissing(() => readFileSync(file, 'utf8'))
     const document = text === undefined ? undefined : parsed(text)
     return document === undefined

@@ -19,23 +19,22 @@ import { cancelled } from '../model/abort.ts'
 import type { EngineError } from '../model/errors.ts'
 import type { HostFacts } from '../model/host-facts.ts'
 import { volumesOf } from '../model/named-mounts.ts'
+import { unlessMissing } from '../model/unless.ts'
 import { encodeVolumeDocument, type VolumeDocument } from '../model/volume.ts'
 import type { Addon } from '../native/addon.ts'
 import type { LayerAddon } from '../native/layer-addon.ts'
-import { attempt, orThrow, thrown } from './attempt.ts'
+import { attempt, attemptNow, orThrow, thrown } from './attempt.ts'
 import { writeBytes } from './image-archive-write.ts'
 import { nativeError } from './layer-errors.ts'
 import { makeFolders } from './make-folders.ts'
 import { randomHex, type StateDir } from './state-dir.ts'
 import { nativeTrees } from './trees.ts'
 import {
-  guarded,
   isEmptyFolder,
   isSame,
   lookOf,
   readVolume,
   syncFolder,
-  unlessMissing,
   type VolumePaths,
   volumeNames,
   volumePaths,
@@ -271,7 +270,7 @@ const fill = async (
 const moveAway = (paths: VolumePaths, volume: HeldVolume): E.Either<EngineError, string> => {
   const { name } = volume.document
   const trash = path.join(paths.trash, `${name}.${randomHex(4)}`)
-  const moved = guarded('remove volume', () => renameSync(paths.of(name), trash))
+  const moved = attemptNow('remove volume', () => renameSync(paths.of(name), trash))
   volume.release()
   return E.map(() => trash)(moved)
 }

@@ -9,3 +9,6 @@ export const unless = <A>(codes: readonly string[], body: () => A): A | undefine
     throw error
   }
 }
+
+/** Undefined for what is not there. */
+export const unlessMissing = <A>(body: () => A): A | undefined => unless(['ENOENT', 'ENOTDIR'], body)
