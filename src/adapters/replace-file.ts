@@ -18,11 +18,15 @@ export const replaceFileNow = (file: string, text: string): void => {
     rmSync(temporary, { force: true })
     throw error
   }
-  // Makes the rename survive a power cut. fsync(2), NOTES.
-  const folder = openSync(path.dirname(file), 'r')
+  syncFolderNow(path.dirname(file))
+}
+
+/** Makes a rename in this directory survive a power cut. fsync(2), NOTES. */
+export const syncFolderNow = (folder: string): void => {
+  const fd = openSync(folder, 'r')
   try {
-    fsyncSync(folder)
+    fsyncSync(fd)
   } finally {
-    closeSync(folder)
+    closeSync(fd)
   }
 }

@@ -1,16 +1,5 @@
 // Volumes on disk: where each file is, and what a crash may have left of one.
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  fsyncSync,
-  opendirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
+import { fstatSync, opendirSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import path from 'node:path'
 import * as E from '#fp/Either'
 import type { Volume } from '../engine/ports/volumes.ts'
@@ -74,18 +63,4 @@ export const isSame = (fd: number, folder: string): boolean => {
   const now = unlessMissing(() => statSync(folder))
   const opened = fstatSync(fd)
   return now !== undefined && now.ino === opened.ino && now.dev === opened.dev
-}
-
-/** On disk when this returns: data that is put into a volume must not lose the volume by a power cut. */
-export const writeSynced = (file: string, text: string): void => {
-  writeFileSync(file, text, { flag: 'wx', mode: 0o600, flush: true })
-}
-
-export const syncFolder = (folder: string): void => {
-  const fd = openSync(folder, constants.O_RDONLY | constants.O_DIRECTORY)
-  try {
-    fsyncSync(fd)
-  } finally {
-    closeSync(fd)
-  }
 }

@@ -27,6 +27,7 @@ import { attempt, attemptNow, orThrow, thrown } from './attempt.ts'
 import { writeBytes } from './image-archive-write.ts'
 import { nativeError } from './layer-errors.ts'
 import { makeFolders } from './make-folders.ts'
+import { syncFolderNow } from './replace-file.ts'
 import { randomHex, type StateDir } from './state-dir.ts'
 import { nativeTrees } from './trees.ts'
 import {
@@ -34,11 +35,9 @@ import {
   isSame,
   lookOf,
   readVolume,
-  syncFolder,
   type VolumePaths,
   volumeNames,
   volumePaths,
-  writeSynced,
 } from './volume-files.ts'
 import { fromArchive, openPlace, unpack } from './volume-fill.ts'
 import { noteOwned, ownedByGone } from './volume-owners.ts'
@@ -147,13 +146,15 @@ const create = async (
     mkdirSync(data)
     // The umask is the caller's.
     chmodSync(data, DATA_MODE)
-    const text = encodeVolumeDocument(document)
-    const file = path.join(made, 'volume.json')
-    // One that goes with its container goes with a power cut, too.
-    if (document.engine === undefined) writeSynced(file, text)
-    else writeFileSync(file, text, { flag: 'wx', mode: 0o600 })
+    // Data that is put into a volume must not lose the volume by a power cut; one that goes with its container goes with a power cut, too.
+    const flush = document.engine === undefined
+    writeFileSync(path.join(made, 'volume.json'), encodeVolumeDocument(document), {
+      flag: 'wx',
+      mode: 0o600,
+      flush,
+    })
     const isNew = renamed(made, paths.of(document.name))
-    if (isNew && document.engine === undefined) syncFolder(paths.folder)
+    if (isNew && flush) syncFolderNow(paths.folder)
     return isNew
   } finally {
     await addon.removeTree(staging.path).catch(() => {})
