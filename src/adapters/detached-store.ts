@@ -138,8 +138,7 @@ export const detachedStore = (parts: StoreParts): DetachedStore => {
 
 /** It tells its last news to whoever listens; then it is in nobody's way. */
 const monitorGone = async ({ addon, state }: StoreParts, id: string): Promise<void> => {
-  const lock = path.join(monitorDirectory(state.runtime, id), 'lock')
-  for (let looks = 0; isLocked(addon, lock) && looks < MOST_LOOKS; looks++)
+  for (let looks = 0; hasMonitor(addon, state.runtime, id) && looks < MOST_LOOKS; looks++)
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
 }
 
@@ -195,7 +194,7 @@ const withFacts = (
     isWanted: existsSync(path.join(folder, WANTED)),
     ...(exit === undefined ? {} : { exit }),
     ...(state === undefined ? {} : { state }),
-    hasMonitor: isLocked(addon, path.join(run, 'lock')),
+    hasMonitor: hasMonitor(addon, runtime, document.id),
     isAlive,
     isFrozen: isAlive && isFrozen(document.id),
   }
@@ -211,7 +210,9 @@ const decoded = <A>(file: string, decode: (text: string) => E.Either<unknown, A>
 /** The process with that number is the one the state speaks of, and lives. */
 export const isTheOne = ({ pid, startTime }: MonitorState): boolean => Number(startTimeOf(pid)) === startTime
 
-const isLocked = ({ flock }: StoreParts['addon'], file: string): boolean => {
+/** A monitor holds its lock as long as it lives. */
+export const hasMonitor = ({ flock }: Pick<Addon, 'flock'>, runtime: string, id: string): boolean => {
+  const file = path.join(monitorDirectory(runtime, id), 'lock')
   const opened = attemptNow('open lock', () => unlessMissing(() => openSync(file, constants.O_RDWR)))
   if (E.isLeft(opened) || opened.right === undefined) return false
   try {

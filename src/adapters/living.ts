@@ -1,6 +1,6 @@
 // The port to containers that run, on the real host.
 import { execFile } from 'node:child_process'
-import { closeSync, existsSync, openSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import path from 'node:path'
 import * as E from '#fp/Either'
 import type { FirstProcess, LivingPort } from '../engine/ports/living.ts'
@@ -13,6 +13,7 @@ import { exitCodeIn, planExitStatus, planOpenProcess, planSignal } from '../plan
 import { attemptEither, engineErrorOf } from './attempt.ts'
 import { firstOf, livingStat, parentIn, processesOf, startTimeIn } from './container-processes.ts'
 import { sampleOf } from './container-sample.ts'
+import { hasMonitor } from './detached-store.ts'
 import { type FreezerParts, pauseContainer, unpauseContainer } from './freezer.ts'
 import { logSegments } from './log-segments.ts'
 import { moreGroups } from './more-groups.ts'
@@ -21,7 +22,6 @@ import type { StateDir } from './state-dir.ts'
 import { watchFolder, wokenBy } from './watch-folder.ts'
 
 const ESRCH = 3
-const LOCK_SH = 1
 const LOCK_PAUSE_MS = 100
 const MAX_PS_BYTES = 64 * 1024 * 1024
 
@@ -90,29 +90,14 @@ const openFirst = ({ addon, facts }: LivingParts, container: ContainerRecord): F
   }
 }
 
-/** A monitor holds its lock as long as it lives. */
 const monitorEnded = ({ addon, runtime }: LivingParts, id: string): AbortSignal => {
   const ended = new AbortController()
   const look = (): void => {
-    if (isFree(addon, path.join(runtime, 'monitors', id, 'lock'))) ended.abort()
-    else setTimeout(look, LOCK_PAUSE_MS).unref()
+    if (hasMonitor(addon, runtime, id)) setTimeout(look, LOCK_PAUSE_MS).unref()
+    else ended.abort()
   }
   look()
   return ended.signal
-}
-
-const isFree = (addon: Pick<Addon, 'flock'>, file: string): boolean => {
-  let fd: number
-  try {
-    fd = openSync(file, 'r')
-  } catch {
-    return true
-  }
-  try {
-    return addon.flock(fd, LOCK_SH) === 0
-  } finally {
-    closeSync(fd)
-  }
 }
 
 const runPs: LivingPort['ps'] = (words) =>
