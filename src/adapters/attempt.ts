@@ -32,6 +32,15 @@ export const located =
     throw error
   }
 
+/** Throws a system error as the failure of this step at this path, and what is none as it is. For `.catch`. */
+export const failedAt =
+  (step: string, path: string) =>
+  (error: unknown): never => {
+    const { errno } = error as NodeJS.ErrnoException
+    if (errno === undefined) throw error
+    throw thrown({ _tag: 'SyscallFailed', step, errno: Math.abs(errno), path })
+  }
+
 /** The value of a program, or its error thrown: for loops and streams, inside a body given to {@link attempt}. */
 export const orThrow = async <A>(program: TE.TaskEither<EngineError, A>): Promise<A> => {
   const result = await program()

@@ -17,11 +17,12 @@ import {
 } from 'node:fs'
 import path from 'node:path'
 import type { JournalPort, JournalReader } from '../engine/ports/journal.ts'
-import { SlipwayError } from '../model/errors.ts'
 import { type EngineEvent, eventLine, type NewEvent, parseEvent } from '../model/events.ts'
-import { segmentName, segmentNumber } from '../model/log.ts'
+import { segmentName, segmentNumbers } from '../model/log.ts'
 import { nsOfMs } from '../model/moment.ts'
+import { unless } from '../model/unless.ts'
 import type { Addon } from '../native/addon.ts'
+import { failedAt } from './attempt.ts'
 import { closeForEngine, openForEngine } from './engine-descriptors.ts'
 import { type FolderWatch, watchFolder } from './watch-folder.ts'
 
@@ -122,11 +123,7 @@ const makeFolder = (folder: string): void => {
   mkdirSync(folder, { recursive: true, mode: 0o700 })
 }
 
-const numbersIn = (folder: string): readonly number[] =>
-  readdirSync(folder)
-    .map(segmentNumber)
-    .filter((number) => number !== undefined)
-    .sort((a, b) => a - b)
+const numbersIn = (folder: string): readonly number[] => segmentNumbers(readdirSync(folder))
 
 /** How far a segment has been read, and the beginning of a line whose end is not written yet. */
 interface Place {
@@ -215,21 +212,13 @@ const readFrom = (file: string, at: number): Buffer => {
   }
 }
 
-const openIfThere = (file: string): number | undefined => {
-  try {
-    return openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw error
-  }
-}
+const openIfThere = (file: string): number | undefined =>
+  unless(['ENOENT'], () => openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW))
 
 const orThrow = <A>(body: () => A, file: string): A => {
   try {
     return body()
   } catch (error) {
-    const { errno } = error as NodeJS.ErrnoException
-    if (errno === undefined) throw error
-    throw new SlipwayError({ _tag: 'SyscallFailed', step: 'read events', errno: Math.abs(errno), path: file })
+    return failedAt('read events', file)(error)
   }
 }

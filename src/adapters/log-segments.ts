@@ -2,13 +2,13 @@
 import { type FileHandle, open, readdir } from 'node:fs/promises'
 import path from 'node:path'
 import type { LogPort, OpenSegment } from '../engine/ports/logs.ts'
-import { type EngineError, SlipwayError } from '../model/errors.ts'
-import { segmentName, segmentNumber } from '../model/log.ts'
+import { segmentName, segmentNumbers } from '../model/log.ts'
+import { failedAt } from './attempt.ts'
 import { watchFolder, wokenBy } from './watch-folder.ts'
 
 /** `folder`: absolute path of the directory of segments. */
 export const logSegments = (folder: string): LogPort => ({
-  segments: () => unlessGone(async () => numbersOf(await readdir(folder)), folder),
+  segments: () => unlessGone(async () => segmentNumbers(await readdir(folder)), folder),
   open: (number) => {
     const file = path.join(folder, segmentName(number))
     return unlessGone(async () => openSegment(file, await open(file)), file)
@@ -16,40 +16,14 @@ export const logSegments = (folder: string): LogPort => ({
   watch: (signals) => wokenBy(watchFolder(folder), signals),
 })
 
-const numbersOf = (names: readonly string[]): readonly number[] =>
-  names
-    .map(segmentNumber)
-    .filter((number) => number !== undefined)
-    .sort((a, b) => a - b)
-
 const openSegment = (file: string, handle: FileHandle): OpenSegment => ({
   path: file,
-  read: (into, at) => orThrow(async () => (await handle.read(into, 0, into.length, at)).bytesRead, file),
-  size: () => orThrow(async () => (await handle.stat()).size, file),
+  read: (into, at) => handle.read(into, 0, into.length, at).then(({ bytesRead }) => bytesRead, notRead(file)),
+  size: () => handle.stat().then(({ size }) => size, notRead(file)),
   close: () => handle.close(),
 })
 
 const unlessGone = <A>(body: () => Promise<A>, file: string): Promise<A | undefined> =>
-  orThrow(
-    () =>
-      body().catch((error: NodeJS.ErrnoException) => {
-        if (error.code === 'ENOENT') return undefined
-        throw error
-      }),
-    file,
-  )
+  body().catch((error: NodeJS.ErrnoException) => (error.code === 'ENOENT' ? undefined : notRead(file)(error)))
 
-const orThrow = async <A>(body: () => Promise<A>, file: string): Promise<A> => {
-  try {
-    return await body()
-  } catch (error) {
-    const { errno } = error as NodeJS.ErrnoException
-    if (errno === undefined) throw error
-    throw new SlipwayError({
-      _tag: 'SyscallFailed',
-      step: 'read log',
-      errno: Math.abs(errno),
-      path: file,
-    } satisfies EngineError)
-  }
-}
+const notRead = (file: string): ((error: unknown) => never) => failedAt('read log', file)

@@ -85,6 +85,9 @@ export type DecodeRecords = (bytes: Buffer, start?: number) => Decoded
 
 /** Name of segment `number`. */
 export const segmentName = (number: number): string => String(number).padStart(8, '0')
-/** Its number; undefined for another file's name. */
-export const segmentNumber = (name: string): number | undefined =>
-  /^\d{8}$/.test(name) ? Number(name) : undefined
+/** Their numbers, ascending; another file's name is none. */
+export const segmentNumbers = (names: readonly string[]): readonly number[] =>
+  names
+    .filter((name) => /^\d{8}$/.test(name))
+    .map(Number)
+    .sort((a, b) => a - b)
