@@ -3,7 +3,7 @@ import type { Either } from '#fp/Either'
 import * as E from '#fp/Either'
 import { array, record, text } from './decode.ts'
 import type { EngineError } from './errors.ts'
-import { formatRfc3339, parseMoment } from './moment.ts'
+import { formatRfc3339, parsePeriod } from './moment.ts'
 import { optionsOf } from './options-decode.ts'
 import { abortSignal } from './options-decode-streams.ts'
 import { flag } from './options-decode-values.ts'
@@ -143,29 +143,19 @@ const decodeOptions = optionsOf<EventOptions>({
 
 /** Fails: InvalidOption. */
 export const decodeEventOptions = (given: unknown, nowNs: bigint): Either<EngineError, EventRequest> =>
-  E.flatMap(
-    ({
-      since,
-      until,
-      filters = {},
-      follow = true,
-      signal,
-    }: EventOptions): Either<EngineError, EventRequest> => {
-      const unknown = Object.keys(filters).find((key) => !Object.hasOwn(TESTS, key))
-      if (unknown !== undefined) return E.left(noSuchKey(unknown))
-      const from = since === undefined ? E.right(undefined) : parseMoment(since, nowNs, 'since')
-      if (E.isLeft(from)) return from
-      const to = until === undefined ? E.right(undefined) : parseMoment(until, nowNs, 'until')
-      if (E.isLeft(to)) return to
-      return E.right({
-        passes: passing(filters),
-        follow,
-        ...(from.right === undefined ? {} : { sinceNs: from.right }),
-        ...(to.right === undefined ? {} : { untilNs: to.right }),
-        ...(signal === undefined ? {} : { signal }),
-      })
-    },
-  )(decodeOptions(given))
+  E.flatMap((options: EventOptions): Either<EngineError, EventRequest> => {
+    const { filters = {}, follow = true, signal } = options
+    const unknown = Object.keys(filters).find((key) => !Object.hasOwn(TESTS, key))
+    if (unknown !== undefined) return E.left(noSuchKey(unknown))
+    const period = parsePeriod(options, nowNs)
+    if (E.isLeft(period)) return period
+    return E.right({
+      passes: passing(filters),
+      follow,
+      ...period.right,
+      ...(signal === undefined ? {} : { signal }),
+    })
+  })(decodeOptions(given))
 
 const noSuchKey = (key: string): EngineError => ({
   _tag: 'InvalidOption',

@@ -5,7 +5,7 @@ import * as E from '#fp/Either'
 import { integer, oneOf, text } from './decode.ts'
 import type { EngineError } from './errors.ts'
 import type { LogRequest, ReadLogOptions } from './log.ts'
-import { parseMoment } from './moment.ts'
+import { parsePeriod } from './moment.ts'
 import type { LinuxResources } from './oci-spec.ts'
 import type { Size } from './options.ts'
 import { optionsOf, type Table } from './options-decode.ts'
@@ -160,18 +160,15 @@ const invalid = (option: string, given: string, why: string): Either<EngineError
 /** Fails: InvalidOption. */
 export const decodeLogOptions = (given: unknown, nowNs: bigint): Either<EngineError, LogRequest> =>
   E.flatMap((options: ReadLogOptions): Either<EngineError, LogRequest> => {
-    const { tail, since, until, stdout = true, stderr = true, follow = false, signal } = options
+    const { tail, stdout = true, stderr = true, follow = false, signal } = options
     if (!stdout && !stderr) return invalid('stdout', 'false', 'neither stdout nor stderr is asked for')
-    const from = since === undefined ? E.right(undefined) : parseMoment(since, nowNs, 'since')
-    if (E.isLeft(from)) return from
-    const to = until === undefined ? E.right(undefined) : parseMoment(until, nowNs, 'until')
-    if (E.isLeft(to)) return to
+    const period = parsePeriod(options, nowNs)
+    if (E.isLeft(period)) return period
     return E.right({
       streams: [...(stdout ? (['stdout'] as const) : []), ...(stderr ? (['stderr'] as const) : [])],
       follow,
       ...(tail === undefined ? {} : { tail }),
-      ...(from.right === undefined ? {} : { sinceNs: from.right }),
-      ...(to.right === undefined ? {} : { untilNs: to.right }),
+      ...period.right,
       ...(signal === undefined ? {} : { signal }),
     })
   })(optionsOf<ReadLogOptions>(LOGS)(given))

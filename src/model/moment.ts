@@ -27,15 +27,13 @@ export const formatRfc3339 = (ns: bigint): string => {
   return `${new Date(Number(seconds) * 1000).toISOString().slice(0, 19)}.${String(fraction).padStart(9, '0')}Z`
 }
 
+type Moment = string | number | bigint
+
 /**
  * What docker's `--since` and `--until` take: RFC 3339, also without zone, seconds or time of day (ours, then); seconds since 1970 with a
  * fraction; or how long before `nowNs`, e.g. `1h30m`. A bigint is nanoseconds already. Fails: InvalidOption.
  */
-export const parseMoment = (
-  value: string | number | bigint,
-  nowNs: bigint,
-  option: string,
-): Either<InvalidOption, bigint> => {
+export const parseMoment = (value: Moment, nowNs: bigint, option: string): Either<InvalidOption, bigint> => {
   if (typeof value === 'bigint') return E.right(value)
   const text = String(value).trim()
   const ns = unixNs(text) ?? agoNs(text, nowNs) ?? parseRfc3339(text) ?? localNs(text)
@@ -47,6 +45,21 @@ export const parseMoment = (
         why: 'expected a time such as 2026-01-02T03:04:05Z, seconds since 1970, or how long ago, e.g. 10m',
       })
     : E.right(ns)
+}
+
+/** From when and up to when something is asked for, as `since` and `until` say. Fails: InvalidOption. */
+export const parsePeriod = (
+  { since, until }: { readonly since?: Moment; readonly until?: Moment },
+  nowNs: bigint,
+): Either<InvalidOption, { readonly sinceNs?: bigint; readonly untilNs?: bigint }> => {
+  const from = since === undefined ? E.right(undefined) : parseMoment(since, nowNs, 'since')
+  if (E.isLeft(from)) return from
+  const to = until === undefined ? E.right(undefined) : parseMoment(until, nowNs, 'until')
+  if (E.isLeft(to)) return to
+  return E.right({
+    ...(from.right === undefined ? {} : { sinceNs: from.right }),
+    ...(to.right === undefined ? {} : { untilNs: to.right }),
+  })
 }
 
 const unixNs = (text: string): bigint | undefined => {
