@@ -1,5 +1,4 @@
 // containers/<id>/container.json: what was asked of a container that outlives whoever asked. Replaced whole, never changed in place.
-import type { Either } from '#fp/Either'
 import * as E from '#fp/Either'
 import {
   array,
@@ -8,18 +7,16 @@ import {
   type Decoder,
   integer,
   isObject,
-  type Mismatch,
   mismatch,
   object,
   oneOf,
   optional,
-  show,
   text,
 } from './decode.ts'
 import type { Policies } from './detached-options.ts'
-import type { EngineError } from './errors.ts'
 import type { HealthCheck } from './health.ts'
 import type { DecodedOptions } from './options-decoded.ts'
+import { decodeDocument } from './state-document.ts'
 
 export const DOCUMENT_VERSION = 1
 
@@ -92,28 +89,8 @@ const document = object({
   health: optional(health),
 })
 
-/** `file`: for the error. Fails: StateDamaged naming what is wrong where. */
-export const decodeContainerDocument = (
-  json: string,
-  file: string,
-): Either<EngineError, ContainerDocument> => {
-  let value: unknown
-  try {
-    value = JSON.parse(json)
-  } catch (error) {
-    return damaged(file, `is no JSON: ${(error as Error).message}`)
-  }
-  return E.mapLeft(
-    ({ where, why, value: found }: Mismatch): EngineError => ({
-      _tag: 'StateDamaged',
-      path: file,
-      why: `$${where}: ${why}${found === undefined ? '' : `: ${show(found)}`}`,
-    }),
-  )(document(value))
-}
-
-const damaged = (path: string, why: string): Either<EngineError, never> =>
-  E.left({ _tag: 'StateDamaged', path, why })
+/** Fails: StateDamaged. */
+export const decodeContainerDocument = decodeDocument<ContainerDocument>(document)
 
 export const encodeContainerDocument = (value: ContainerDocument): string =>
   `${JSON.stringify(value, null, 2)}\n`

@@ -6,7 +6,6 @@ import {
   check,
   type Decoder,
   integer,
-  type Mismatch,
   mismatch,
   object,
   oneOf,
@@ -15,7 +14,7 @@ import {
   show,
   text,
 } from './decode.ts'
-import type { EngineError } from './errors.ts'
+import { decodeDocument } from './state-document.ts'
 
 export const VOLUME_VERSION = 1
 const MAX_NAME = 255
@@ -109,18 +108,7 @@ const document = object({
   engine: optional(text),
 })
 
-/** `file`: for the error. Fails: StateDamaged. */
-export const decodeVolumeDocument = (json: string, file: string): Either<EngineError, VolumeDocument> => {
-  const damaged = (why: string): EngineError => ({ _tag: 'StateDamaged', path: file, why })
-  let value: unknown
-  try {
-    value = JSON.parse(json)
-  } catch (error) {
-    return E.left(damaged(`is no JSON: ${(error as Error).message}`))
-  }
-  return E.mapLeft(({ where, why, value: found }: Mismatch) =>
-    damaged(`$${where}: ${why}${found === undefined ? '' : `: ${show(found)}`}`),
-  )(document(value))
-}
+/** Fails: StateDamaged. */
+export const decodeVolumeDocument = decodeDocument<VolumeDocument>(document)
 
 export const encodeVolumeDocument = (volume: VolumeDocument): string => `${JSON.stringify(volume)}\n`
