@@ -2,7 +2,7 @@
 
 import type { Either } from '#fp/Either'
 import * as E from '#fp/Either'
-import { integer, oneOf, text } from './decode.ts'
+import { type Decoder, integer, oneOf, text } from './decode.ts'
 import type { EngineError } from './errors.ts'
 import type { LogRequest, ReadLogOptions } from './log.ts'
 import { parsePeriod } from './moment.ts'
@@ -65,27 +65,18 @@ export const decodeStatsOptions = optionsOf<StatsOptions>({
   signal: abortSignal,
 })
 
+const argument = <A>(option: string, decoder: Decoder<A>, given: unknown): Either<EngineError, A> => {
+  const decoded = decoder(given)
+  return E.isLeft(decoded) ? invalid(option, String(given), decoded.left.why) : decoded
+}
+
 /** A container's name or id. Fails: InvalidOption. */
 export const decodeContainer = (given: unknown): Either<EngineError, string> =>
-  E.mapLeft(
-    ({ why }: { readonly why: string }): EngineError => ({
-      _tag: 'InvalidOption',
-      option: 'container',
-      value: String(given),
-      why,
-    }),
-  )(text(given))
+  argument('container', text, given)
 
 /** A new name. Fails: InvalidOption. */
 export const decodeName = (given: unknown): Either<EngineError, string> =>
-  E.mapLeft(
-    ({ why }: { readonly why: string }): EngineError => ({
-      _tag: 'InvalidOption',
-      option: 'newName',
-      value: String(given),
-      why,
-    }),
-  )(value.containerName(given))
+  argument('newName', value.containerName, given)
 
 /** Number of the signal. Fails: InvalidOption. */
 export const decodeSignal = (given: unknown = 'SIGKILL'): Either<EngineError, number> =>
@@ -97,14 +88,7 @@ export type WaitCondition = (typeof WAIT_CONDITIONS)[number]
 
 /** Fails: InvalidOption. */
 export const decodeCondition = (given: unknown = 'not-running'): Either<EngineError, WaitCondition> =>
-  E.mapLeft(
-    ({ why }: { readonly why: string }): EngineError => ({
-      _tag: 'InvalidOption',
-      option: 'condition',
-      value: String(given),
-      why,
-    }),
-  )(oneOf(...WAIT_CONDITIONS)(given))
+  argument('condition', oneOf(...WAIT_CONDITIONS), given)
 
 const PERIOD_US = 100_000
 
