@@ -3,8 +3,9 @@
 // for is on the list. In the same boot such a tree is as good as any, since the kernel has all of it.
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
+import { mkdir, open, rename, rm, stat } from 'node:fs/promises'
 import type { SnapshotKind } from '../engine/ports/snapshotter.ts'
+import { namesIn } from './content-store-files.ts'
 import { hasCode } from './layer-errors.ts'
 import { hexOf } from './snapshotter-paths.ts'
 
@@ -34,15 +35,10 @@ export const currentBoot = (): string => {
 
 export const unflushedTrees = (folder: string, bootId: string): UnflushedTrees => {
   const stem = (kind: SnapshotKind, digest: string): string => `${kind}-${hexOf(digest)}.`
-  const names = async (): Promise<readonly string[]> =>
-    readdir(folder).catch((error) => {
-      if (hasCode(error, 'ENOENT')) return []
-      throw error
-    })
   /** Those of other boots. None is added while this one lasts, so they are read once. */
   let spoiled: Promise<Set<string>> | undefined
   const ofOthers = (): Promise<Set<string>> => {
-    spoiled ??= names().then((all) => new Set(all.filter((name) => !name.endsWith(`.${bootId}`))))
+    spoiled ??= namesIn(folder).then((all) => new Set(all.filter((name) => !name.endsWith(`.${bootId}`))))
     return spoiled
   }
   const nameAmong = (all: Iterable<string>, kind: SnapshotKind, digest: string): string | undefined =>
@@ -54,10 +50,7 @@ export const unflushedTrees = (folder: string, bootId: string): UnflushedTrees =
       const handle = await open(`${folder}/${stem(kind, digest)}${bootId}`, 'a', 0o600)
       await handle.close()
     },
-    isSpoiled: async (kind, digest) => {
-      const others = await ofOthers()
-      return others.size > 0 && nameAmong(others, kind, digest) !== undefined
-    },
+    isSpoiled: async (kind, digest) => nameAmong(await ofOthers(), kind, digest) !== undefined,
     claim: async (kind, digest) => {
       const others = await ofOthers()
       const name = nameAmong(others, kind, digest)
@@ -73,14 +66,13 @@ export const unflushedTrees = (folder: string, bootId: string): UnflushedTrees =
       }
     },
     forget: async (kind, digest) => {
-      const all = await names()
-      const own = all.filter((name) => name.startsWith(stem(kind, digest)))
+      const own = (await namesIn(folder)).filter((name) => name.startsWith(stem(kind, digest)))
       for (const name of own) await rm(`${folder}/${name}`, { force: true })
     },
     settle: async (flush) => {
       if (settled) return
       settled = true
-      const own = (await names()).filter((name) => name.endsWith(`.${bootId}`))
+      const own = (await namesIn(folder)).filter((name) => name.endsWith(`.${bootId}`))
       const old: string[] = []
       for (const name of own) {
         const found = await stat(`${folder}/${name}`).catch(() => undefined)
