@@ -1,16 +1,16 @@
 // Locks of the store between processes: flock(2) on files that are never removed. The kernel frees them with their holder.
 import { constants } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { thrown } from './attempt.ts'
+import { BUSY, whileBusy } from './while-busy.ts'
 
 /** The addon's flock: never blocks; 0 or a positive errno. */
 export type Flock = (fd: number, operation: number) => number
 /** flock(2) operations. */
 export const LOCK = { shared: 1, exclusive: 2 } as const
 const EWOULDBLOCK = 11
-/** First and longest pause between two tries, in milliseconds. */
-const PAUSE_MS = { first: 1, longest: 50 } as const
+/** Between two tries. */
+const LONGEST_PAUSE_MS = 50
 
 export type Release = () => Promise<void>
 
@@ -21,10 +21,9 @@ export const lockFile = async (
   mode: 'shared' | 'exclusive',
 ): Promise<Release> => {
   const handle = await openLock(path)
-  for (let pauseMs: number = PAUSE_MS.first; ; pauseMs = Math.min(pauseMs * 2, PAUSE_MS.longest)) {
-    if (await tryLock(flock, handle, path, mode)) return () => handle.close()
-    await sleep(pauseMs)
-  }
+  return whileBusy(LONGEST_PAUSE_MS, async () =>
+    (await tryLock(flock, handle, path, mode)) ? () => handle.close() : BUSY,
+  )
 }
 
 /** Takes the lock only when it is free now. */

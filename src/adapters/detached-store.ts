@@ -36,6 +36,7 @@ import { attemptNow } from './attempt.ts'
 import { startTimeOf } from './container-processes.ts'
 import { replaceFileNow } from './replace-file.ts'
 import { DETACHED_DOCUMENT as DOCUMENT, randomHex, type StateDir } from './state-dir.ts'
+import { BUSY, whileBusy } from './while-busy.ts'
 
 const LOCK_SH = 1
 const LOCK_EX = 2
@@ -44,8 +45,8 @@ const EXIT = 'exit.json'
 /** Its being there says it: that survives any crash as it is. */
 const WANTED = 'wanted'
 const OWN_MODE = 0o700
-/** First and longest pause between two tries for a lock, in milliseconds. */
-const PAUSE_MS = { first: 1, longest: 20 } as const
+/** Between two tries for a lock. */
+const LONGEST_PAUSE_MS = 20
 
 export interface StoreParts {
   readonly addon: Pick<Addon, 'flock'> & Pick<LayerAddon, 'removeTree'>
@@ -170,13 +171,11 @@ const openDirectory = (folder: string): E.Either<EngineError, number | undefined
 const ids = (folder: string): readonly string[] =>
   readdirSync(folder).filter((name) => /^[0-9a-f]{64}$/.test(name))
 
-const take = async ({ flock }: StoreParts['addon'], fd: number): Promise<number> => {
-  for (let pauseMs: number = PAUSE_MS.first; ; pauseMs = Math.min(pauseMs * 2, PAUSE_MS.longest)) {
+const take = ({ flock }: StoreParts['addon'], fd: number): Promise<number> =>
+  whileBusy(LONGEST_PAUSE_MS, () => {
     const errno = flock(fd, LOCK_EX)
-    if (errno !== EAGAIN) return errno
-    await new Promise((resolve) => setTimeout(resolve, pauseMs))
-  }
-}
+    return errno === EAGAIN ? BUSY : errno
+  })
 
 /** Files a monitor or a crash left unreadable say nothing: the kernel tells what runs. */
 const withFacts = (

@@ -42,14 +42,15 @@ import {
 import { fromArchive, openPlace, unpack } from './volume-fill.ts'
 import { noteOwned, ownedByGone } from './volume-owners.ts'
 import { volumeUsers } from './volume-users.ts'
+import { BUSY, whileBusy } from './while-busy.ts'
 
 const LOCK_SH = 1
 const LOCK_EX = 2
 const EAGAIN = 11
 const OWN_MODE = 0o700
 const DATA_MODE = 0o755
-/** First and longest pause between two tries for a lock, in milliseconds. */
-const PAUSE_MS = { first: 1, longest: 20 } as const
+/** Between two tries for a lock. */
+const LONGEST_PAUSE_MS = 20
 
 export interface VolumeParts {
   readonly addon: Addon & LayerAddon
@@ -177,21 +178,19 @@ const renamed = (from: string, to: string): boolean => {
 const holder =
   (parts: VolumeParts, paths: VolumePaths): VolumeStore['hold'] =>
   (name, alone, signal) =>
-    attempt('hold volume', async () => {
-      for (let pauseMs: number = PAUSE_MS.first; ; pauseMs = Math.min(pauseMs * 2, PAUSE_MS.longest)) {
+    attempt('hold volume', () =>
+      whileBusy(LONGEST_PAUSE_MS, () => {
         if (signal?.aborted === true) throw thrown(cancelled(signal.reason))
-        const held = await tryHold(parts, paths, name, alone)
-        if (held !== 'busy') return held
-        await new Promise((resolve) => setTimeout(resolve, pauseMs))
-      }
-    })
+        return tryHold(parts, paths, name, alone)
+      }),
+    )
 
 const tryHold = async (
   parts: VolumeParts,
   paths: VolumePaths,
   name: string,
   alone: boolean,
-): Promise<HeldVolume | undefined | 'busy'> => {
+): Promise<HeldVolume | undefined | typeof BUSY> => {
   const folder = paths.of(name)
   const flags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW
   let fd: number | undefined = unlessMissing(() => openSync(folder, flags))
@@ -207,7 +206,7 @@ const tryHold = async (
     // One that was removed while somebody waited for it, and perhaps made again.
     if (errno !== 0 || !isSame(fd, folder)) {
       release()
-      return 'busy'
+      return BUSY
     }
     const found = readVolume(paths, name)
     if (E.isLeft(found)) throw thrown(found.left)
