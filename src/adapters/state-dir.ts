@@ -127,9 +127,9 @@ export class StateDir {
     const [before, bootMs] = [this.#strayBefore(dead), Date.now() - uptime() * 1000]
     const known = new Set(readdirSync(this.records))
     return readdirSync(this.containers).filter((id) => {
+      if (known.has(id)) return false
       const madeMs = modifiedMs(path.join(this.containers, id))
-      const isDetached = existsSync(path.join(this.containers, id, DETACHED_DOCUMENT))
-      return !known.has(id) && !isDetached && madeMs < before && madeMs > bootMs
+      return madeMs < before && madeMs > bootMs && !this.hasDocument(id)
     })
   }
 
