@@ -20,8 +20,7 @@ export const readChanges = (state: StateDir): ReadonlyMap<string, RecordChanges>
 export const writeChanges = (state: StateDir, id: string, changes: RecordChanges | undefined): void => {
   const file = path.join(folderOf(state), id)
   if (changes === undefined) {
-    removeGroups(file)
-    rmSync(file, { force: true })
+    drop(file, changesAt(file))
     return
   }
   mkdirSync(folderOf(state), { recursive: true, mode: 0o700 })
@@ -35,21 +34,25 @@ export const forgetGone = (state: StateDir): void => {
   for (const id of idsOf(state)) {
     if (state.readRecord(id) !== undefined) continue
     // One that needs no engine has no record. What nobody is in any more goes, also between two of its runs.
-    if (existsSync(path.join(state.containers, id))) removeGroups(path.join(folderOf(state), id))
+    if (existsSync(path.join(state.containers, id))) removeGroups(changesAt(path.join(folderOf(state), id)))
     else forget(state, id)
   }
 }
 
 const forget = (state: StateDir, id: string): void => {
   const file = path.join(folderOf(state), id)
-  const { name } = changesAt(file) ?? {}
-  if (name !== undefined) state.freeName(name, id)
-  removeGroups(file)
+  const changes = changesAt(file)
+  if (changes?.name !== undefined) state.freeName(changes.name, id)
+  drop(file, changes)
+}
+
+const drop = (file: string, changes: RecordChanges | undefined): void => {
+  removeGroups(changes)
   rmSync(file, { force: true })
 }
 
-const removeGroups = (file: string): void => {
-  for (const group of changesAt(file)?.groups ?? []) removeQuietly(group)
+const removeGroups = (changes: RecordChanges | undefined): void => {
+  for (const group of changes?.groups ?? []) removeQuietly(group)
 }
 
 const idsOf = (state: StateDir): readonly string[] => {
