@@ -14,7 +14,7 @@ export interface StartedAgain {
 }
 
 /** Docker's rules: `always` also where it had been stopped, `on-failure` where its last run was none of success. */
-export const isDue = (container: DetachedContainer): boolean => {
+const isDue = (container: DetachedContainer): boolean => {
   const { document, exit, isWanted } = container
   if (runs(statusOf(container))) return false
   switch (document.policies.restart.name) {

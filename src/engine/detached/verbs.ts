@@ -3,7 +3,6 @@ import { pipe } from '#fp/function'
 import type { TaskEither } from '#fp/TaskEither'
 import * as TE from '#fp/TaskEither'
 import type { EngineError } from '../../model/errors.ts'
-import type { WaitCondition } from '../../model/living.ts'
 import type { AttachedStreams, DetachedContainer } from '../ports/detached.ts'
 import type { Ports } from '../ports.ts'
 import { type AttachChoices, attachContainer } from './attach.ts'
@@ -11,8 +10,7 @@ import { type CreateRequest, createContainer } from './create.ts'
 import { type ExecRequest, execIn } from './exec.ts'
 import { findContainer } from './find.ts'
 import { type StartChoices, startContainer } from './start.ts'
-import { killContainer, type StopChoices, stopContainer } from './stop.ts'
-import { waitForContainer } from './wait.ts'
+import { type StopChoices, stopContainer } from './stop.ts'
 
 /** What a container is called. */
 export interface Called {
@@ -77,8 +75,6 @@ export const inspect =
 export const stop = (wanted: string, choices: StopChoices = {}) =>
   called(wanted, (id) => stopContainer(id, choices))
 
-export const kill = (wanted: string, signal = 'SIGKILL') => called(wanted, (id) => killContainer(id, signal))
-
 export const restart = (wanted: string, choices: StopChoices = {}) =>
   called(
     wanted,
@@ -88,9 +84,6 @@ export const restart = (wanted: string, choices: StopChoices = {}) =>
         TE.flatMap(() => start(id)(ports)),
       ),
   )
-
-export const wait = (wanted: string, condition?: WaitCondition) =>
-  called(wanted, (id) => waitForContainer(id, condition))
 
 export const attach = (wanted: string, choices: AttachChoices = {}) =>
   called(wanted, (id) => attachContainer(id, choices))

@@ -20,7 +20,7 @@ export const ended =
     })
 
 /** The next end; undefined where the connection ends without one. */
-export const nextEnd = (connection: MonitorConnection): Promise<ExitRecord | undefined> =>
+const nextEnd = (connection: MonitorConnection): Promise<ExitRecord | undefined> =>
   new Promise((resolve) => {
     connection.listen((message) => {
       if (message === undefined) resolve(undefined)
