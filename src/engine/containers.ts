@@ -25,6 +25,10 @@ export interface ContainerSummary extends ContainerRecord {
 /** It belongs to no engine. */
 export const isDetached = ({ engine }: Pick<ContainerRecord, 'engine'>): boolean => engine === ''
 
+/** It runs, or is held still. */
+export const hasProcesses = ({ status }: Pick<ContainerSummary, 'status'>): boolean =>
+  status === 'running' || status === 'paused'
+
 /** Newest first. */
 export const listContainers = (ports: Ports): ContainerSummary[] =>
   [...listAttached(ports), ...ports.detached.list().containers.map(summaryOf)].sort(
@@ -78,12 +82,16 @@ const summaryOf = (container: DetachedContainer): ContainerSummary => {
 }
 
 /** By name, id or unique beginning of an id. Fails: ContainerNotFound, AmbiguousContainer. */
-export const findContainer = (ports: Ports, wanted: string): E.Either<EngineError, ContainerSummary> => {
-  const summaries = listContainers(ports)
+export const findContainer = (ports: Ports, wanted: string): E.Either<EngineError, ContainerSummary> =>
+  findAmong(listContainers(ports), wanted)
+
+/** The same for whoever has the list already. */
+export const findAmong = (
+  summaries: readonly ContainerSummary[],
+  wanted: string,
+): E.Either<EngineError, ContainerSummary> => {
   const found = findRecord(summaries, wanted)
-  const summary = '_tag' in found ? undefined : summaries.find(({ id }) => id === found.id)
-  if (summary !== undefined) return E.right(summary)
-  return E.left('_tag' in found ? found : { _tag: 'ContainerNotFound', container: wanted })
+  return '_tag' in found ? E.left(found) : E.right(found)
 }
 
 export interface RemoveContainerOptions {

@@ -6,8 +6,7 @@ import * as TE from '#fp/TaskEither'
 import type { ContainerInspect, ContainerInspectState } from '../model/container-inspect.ts'
 import { statusOf } from '../model/container-status.ts'
 import type { EngineError } from '../model/errors.ts'
-import { findRecord } from '../model/record.ts'
-import { type ContainerSummary, listContainers } from './containers.ts'
+import { type ContainerSummary, findAmong, isDetached, listContainers } from './containers.ts'
 import { findContainer } from './detached/find.ts'
 import type { Images } from './images-verbs.ts'
 import { configOf, hostOf, mountsOf } from './inspect-options.ts'
@@ -19,13 +18,12 @@ export const inspectContainer =
   (wanted: string, withSizes: boolean, images: T.Task<Images>) =>
   (ports: Ports): TE.TaskEither<EngineError, ContainerInspect> => {
     const summaries = listContainers(ports)
-    const found = findRecord(summaries, wanted)
-    if ('_tag' in found) return TE.left(found)
-    const summary = summaries.find(({ id }) => id === found.id)
-    if (summary === undefined) return TE.left({ _tag: 'ContainerNotFound', container: wanted })
+    const found = findAmong(summaries, wanted)
+    if (E.isLeft(found)) return TE.fromEither(found)
+    const summary = found.right
     const known = describe(summary, ports.host.state.root)
     return pipe(
-      summary.engine === '' ? detached(ports, known, images) : TE.right<EngineError, ContainerInspect>(known),
+      isDetached(summary) ? detached(ports, known, images) : TE.right<EngineError, ContainerInspect>(known),
       TE.flatMap((container) =>
         withSizes
           ? pipe(

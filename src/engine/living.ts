@@ -10,7 +10,7 @@ import type { LinuxResources } from '../model/oci-spec.ts'
 import { DEFAULT_PS, parsePs, psWords, type TopResult } from '../model/top.ts'
 import { limitedControllers } from '../plan/launch/cgroup.ts'
 import { planUpdate } from '../plan/update.ts'
-import { type ContainerSummary, findContainer, isDetached } from './containers.ts'
+import { type ContainerSummary, findContainer, hasProcesses, isDetached } from './containers.ts'
 import { killContainer as killDetached } from './detached/stop.ts'
 import { waitForContainer } from './detached/wait.ts'
 import type { JournalPort } from './ports/journal.ts'
@@ -38,12 +38,11 @@ const wrongStatus = ({ id }: ContainerSummary, status: string, wanted: string): 
 })
 
 /** Also one that is paused. Fails: ContainerNotFound, AmbiguousContainer, WrongStatus for one that has ended. */
-export const findRunning = (ports: Ports, wanted: string): E.Either<EngineError, ContainerSummary> =>
-  E.flatMap((found: ContainerSummary) =>
-    found.status === 'running' || found.status === 'paused'
-      ? E.right(found)
-      : E.left(wrongStatus(found, found.status, 'running')),
-  )(findContainer(ports, wanted))
+const findRunning = (ports: Ports, wanted: string): E.Either<EngineError, ContainerSummary> =>
+  E.flatMap(mustRun)(findContainer(ports, wanted))
+
+const mustRun = (found: ContainerSummary): E.Either<EngineError, ContainerSummary> =>
+  hasProcesses(found) ? E.right(found) : E.left(wrongStatus(found, found.status, 'running'))
 
 /**
  * Sends a signal to a container's first process, and gives what it was then. One that is paused goes on when it is to end by it. Fails:
@@ -57,7 +56,7 @@ export const killContainer =
       TE.tap((found) =>
         isDetached(found)
           ? killDetached(found.id, String(signal))(ports)
-          : TE.fromEither(E.flatMap(() => signalFirst(living, found, signal))(findRunning(ports, found.id))),
+          : TE.fromEither(E.flatMap(() => signalFirst(living, found, signal))(mustRun(found))),
       ),
       TE.tap(({ id, status }) =>
         status === 'paused' && (signal === SIGKILL || signal === SIGTERM)
@@ -87,12 +86,14 @@ export const pauseContainer =
   ({ ports, living }) =>
     pipe(
       TE.fromEither(findRunning(ports, wanted)),
-      TE.tap((found) =>
-        TE.flatMap((done: boolean) =>
-          done ? TE.right(undefined) : TE.left(wrongStatus(found, 'paused', 'not paused')),
-        )(living.pause(found.id, found.groups)),
-      ),
+      TE.tap((found) => orWrongStatus(found, 'paused', 'not paused')(living.pause(found.id, found.groups))),
     )
+
+const orWrongStatus = (found: ContainerSummary, status: string, wanted: string) =>
+  TE.filterOrElse(
+    (done: boolean) => done,
+    () => wrongStatus(found, status, wanted),
+  )
 
 /** Fails: ContainerNotFound, AmbiguousContainer, WrongStatus, SyscallFailed. */
 export const unpauseContainer =
@@ -100,11 +101,7 @@ export const unpauseContainer =
   ({ ports, living }) =>
     pipe(
       TE.fromEither(findRunning(ports, wanted)),
-      TE.tap((found) =>
-        TE.flatMap((done: boolean) =>
-          done ? TE.right(undefined) : TE.left(wrongStatus(found, 'running', 'paused')),
-        )(living.unpause(found.id)),
-      ),
+      TE.tap((found) => orWrongStatus(found, 'running', 'paused')(living.unpause(found.id))),
     )
 
 /**
@@ -157,11 +154,7 @@ export const updateContainer =
       TE.tap((found) =>
         isDetached(found)
           ? updateDetached(tools, found, resources, options)
-          : TE.fromEither(
-              E.flatMap((running: ContainerSummary) => limitNow(tools, running, resources))(
-                findRunning(tools.ports, found.id),
-              ),
-            ),
+          : TE.fromEither(E.flatMap(() => limitNow(tools, found, resources))(mustRun(found))),
       ),
     )
 
@@ -172,8 +165,7 @@ const updateDetached = (
   options: DecodedUpdate['options'],
 ): TaskEither<EngineError, void> =>
   tools.ports.detached.locked(found.id, async ({ document }) => {
-    const runs = found.status === 'running' || found.status === 'paused'
-    const limited = runs ? limitNow(tools, found, resources) : E.right(undefined)
+    const limited = hasProcesses(found) ? limitNow(tools, found, resources) : E.right(undefined)
     if (E.isLeft(limited)) return limited
     return tools.ports.detached.write({ ...document, options: { ...document.options, ...options } })
   })

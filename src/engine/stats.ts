@@ -3,7 +3,7 @@ import * as E from '#fp/Either'
 import type { EngineError } from '../model/errors.ts'
 import type { ContainerRecord } from '../model/record.ts'
 import { type ContainerStats, type GroupSample, type StatsOptions, statsOf } from '../model/stats.ts'
-import { type ContainerSummary, findContainer, listContainers } from './containers.ts'
+import { type ContainerSummary, findAmong, hasProcesses, listContainers } from './containers.ts'
 import type { Living } from './living.ts'
 
 const INTERVAL_MS = 1000
@@ -26,8 +26,9 @@ export async function* statsRounds(
 ): AsyncGenerator<StatsRound, void, undefined> {
   let before: ReadonlyMap<string, GroupSample> = new Map()
   for (let round = 0; signal?.aborted !== true; round++) {
-    const asked = names.length === 0 ? listContainers(ports) : names.flatMap((name) => foundNow(ports, name))
-    const running = asked.filter(({ status }) => status === 'running' || status === 'paused')
+    const there = listContainers(ports)
+    const asked = names.length === 0 ? there : names.flatMap((name) => foundIn(there, name))
+    const running = asked.filter(hasProcesses)
     const samples = new Map(running.map((container) => [container.id, living.sample(container)]))
     const isAnswer = stream || round === 1 || running.length === 0
     if (isAnswer) yield roundOf(living.nowMs(), asked, all, samples, before)
@@ -37,8 +38,8 @@ export async function* statsRounds(
   }
 }
 
-const foundNow = (ports: Living['ports'], name: string): readonly ContainerSummary[] => {
-  const found = findContainer(ports, name)
+const foundIn = (there: readonly ContainerSummary[], name: string): readonly ContainerSummary[] => {
+  const found = findAmong(there, name)
   return E.isRight(found) ? [found.right] : []
 }
 
@@ -72,11 +73,6 @@ export const checkNames = (
   { ports }: Living,
   names: readonly string[],
 ): E.Either<EngineError, readonly ContainerRecord[]> => {
-  const found: ContainerRecord[] = []
-  for (const name of names) {
-    const container = findContainer(ports, name)
-    if (E.isLeft(container)) return container
-    found.push(container.right)
-  }
-  return E.right(found)
+  const there = names.length === 0 ? [] : listContainers(ports)
+  return E.traverseArray((name: string) => findAmong(there, name))(names)
 }
