@@ -7,7 +7,6 @@ import {
   decodeConfig,
   decodeIndex,
   decodeManifest,
-  diffIdsOf,
   type ImageConfig,
   type ImageManifest,
   platformOf,
@@ -15,12 +14,10 @@ import {
 import type { ImagePlatform } from '../model/image-verbs.ts'
 import { isConfig, isIndex, isManifest } from '../model/media-type.ts'
 import { formatPlatform } from '../model/platform.ts'
+import { layersOf, MAX_DEPTH } from './images-documents.ts'
 import { findByText } from './images-names.ts'
 import { layerSizes } from './images-sizes.ts'
 import type { ImagePorts, ImageProgram } from './ports/images.ts'
-
-/** How deep indexes may nest. */
-const MAX_DEPTH = 4
 
 /**
  * In the order of the index; of an image without one, that of its manifest. What is no image of a platform, such as an attestation, is
@@ -111,15 +108,10 @@ const present = (
   { manifest, config }: Documents,
   absent: readonly ImagePlatform[],
 ): TE.TaskEither<EngineError, readonly ImagePlatform[]> => {
-  const diffIds = diffIdsOf(config)
-  const layers = manifest.layers.flatMap((blob, at) => {
-    const diffId = diffIds[at]
-    return diffId === undefined ? [] : [{ blob, diffId }]
-  })
   return pipe(
     TE.Do,
     TE.bind('found', () => TE.traverseSeqArray((blob: Descriptor) => has(ports, blob))(manifest.layers)),
-    TE.bind('sizes', () => layerSizes(ports, layers)),
+    TE.bind('sizes', () => layerSizes(ports, layersOf(manifest, config))),
     TE.bind('containers', () => ports.inUse(manifest.config.digest)),
     TE.map(({ found, sizes, containers }): readonly ImagePlatform[] =>
       found.every((isHere) => isHere)

@@ -39,7 +39,7 @@ export interface ImageDocuments {
 /** Bytes. A config holds words, not files. */
 const MAX_CONFIG = 8 * 1024 * 1024
 /** How deep indexes may nest; deeper is somebody's joke. */
-const MAX_DEPTH = 4
+export const MAX_DEPTH = 4
 
 /**
  * Reads an image's documents, going down from an index to the manifest for `wanted`. Fails: PlatformMismatch, InvalidSpec,
@@ -140,11 +140,17 @@ const fitTogether = (
       where: `$.layers[${odd}].mediaType`,
       why: `${JSON.stringify(manifest.layers[odd]?.mediaType)} is no file system layer`,
     })
-  const layers = manifest.layers.flatMap((blob, at) => {
+  const layers = layersOf(manifest, config)
+  return E.right({ target, manifest: descriptor, imageId: manifest.config.digest, config, layers })
+}
+
+/** Of a manifest and a config that may not fit together: those that both speak of. */
+export const layersOf = (manifest: ImageManifest, config: ImageConfig): readonly Layer[] => {
+  const diffIds = diffIdsOf(config)
+  return manifest.layers.flatMap((blob, at) => {
     const diffId = diffIds[at]
     return diffId === undefined ? [] : [{ blob, diffId }]
   })
-  return E.right({ target, manifest: descriptor, imageId: manifest.config.digest, config, layers })
 }
 
 const mismatch = (name: string, wanted: Platform, found: readonly string[]): EngineError => ({

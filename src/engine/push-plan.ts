@@ -6,7 +6,7 @@ import type { EngineError } from '../model/errors.ts'
 import { type Descriptor, decodeIndex, decodeManifest, type ImageIndex } from '../model/image.ts'
 import { isIndex, isManifest, isNondistributable } from '../model/media-type.ts'
 import { formatPlatform, type Platform } from '../model/platform.ts'
-import { readDocuments } from './images-documents.ts'
+import { MAX_DEPTH, readDocuments } from './images-documents.ts'
 import type { ContentStore } from './ports/content-store.ts'
 
 /** A manifest or index that is here, with what it points at. */
@@ -22,9 +22,6 @@ export interface PushPlan {
   /** Of documents that are not here; the registry may have them. */
   readonly absent: readonly Descriptor[]
 }
-
-/** How deep indexes may nest. */
-const MAX_DEPTH = 4
 
 /** Fails: PlatformMismatch for a platform the image does not have, ImageIncomplete, InvalidSpec, DigestMismatch. */
 export const planPush = (
