@@ -50,6 +50,8 @@ import { collect } from './run.ts'
 import {
   afterFailure,
   decideTemplate,
+  type HeldMounts,
+  NOTHING_HELD,
   ofBinds,
   type Prepared,
   preparedFrom,
@@ -102,15 +104,6 @@ interface ShapeMounts {
   readonly remembered: RememberedMounts
 }
 
-/** Volumes a sandbox, or one start, holds. */
-interface Taken {
-  /** Its own ones. */
-  readonly volumes: readonly string[]
-  readonly remembered: RememberedMounts
-  readonly release: () => void
-}
-const NOTHING_TAKEN: Taken = { volumes: [], remembered: {}, release: () => {} }
-
 /** A program as the last stage of a sandbox. Its bytes are given each sandbox's id before they are sent. */
 interface Firing {
   readonly process: Process
@@ -127,7 +120,7 @@ interface Firing {
 /** One start, up to the sandbox it gets. */
 interface Shot extends PlannedFire {
   readonly shape: Shape
-  readonly taken: Taken
+  readonly taken: HeldMounts
   /** Of those names of volumes that its sandbox's plan speaks of, which this start has instead: where it brings the root. */
   readonly named: readonly string[] | undefined
   readonly firing: Firing
@@ -150,7 +143,7 @@ interface Entry {
   readonly createdMs: number
   /** As which it was made. */
   readonly shape: Shape
-  readonly taken: Pick<Taken, 'volumes' | 'remembered'>
+  readonly taken: Pick<HeldMounts, 'volumes' | 'remembered'>
   readonly process: ArmedProcess
 }
 
@@ -313,7 +306,7 @@ export class Pool {
       return E.right({
         ...request,
         options,
-        taken: { ...NOTHING_TAKEN, remembered: ofBinds(options) },
+        taken: { ...NOTHING_HELD, remembered: ofBinds(options) },
         named: undefined,
       })
     const { mountsOfStart, remembered, takeVolumes, withFresh } = await import('./volumes-of-start.ts')
@@ -513,8 +506,8 @@ export class Pool {
   }
 
   /** One that waits without a root mounts nothing yet: its start does. */
-  async #takeForOne({ mounts, image }: Shape): Promise<E.Either<EngineError, Taken>> {
-    if (mounts.named.length === 0) return E.right({ ...NOTHING_TAKEN, remembered: mounts.remembered })
+  async #takeForOne({ mounts, image }: Shape): Promise<E.Either<EngineError, HeldMounts>> {
+    if (mounts.named.length === 0) return E.right({ ...NOTHING_HELD, remembered: mounts.remembered })
     const { takeVolumes, withFresh } = await import('./volumes-of-start.ts')
     const volumes = mounts.fresh.map(() => this.#ports.host.randomId())
     const own = withFresh(mounts, volumes)
@@ -698,7 +691,7 @@ export class Pool {
   ): Prepared {
     const request = { image: shape.image.reference, argv, options, keep: false }
     const prepared = preparedFrom(shape.template, {
-      ...NOTHING_TAKEN,
+      ...NOTHING_HELD,
       ...taken,
       id,
       createdMs,
@@ -871,7 +864,7 @@ const renamedTree =
 const together = (
   sandbox: Entry['taken'],
   { taken, named, shape }: Pick<Shot, 'taken' | 'named' | 'shape'>,
-): Taken => {
+): HeldMounts => {
   const own = named === undefined ? sandbox : { volumes: [], remembered: ofNames(shape.mounts, named) }
   const mounts = [...(own.remembered.mounts ?? []), ...(taken.remembered.mounts ?? [])]
   return {
