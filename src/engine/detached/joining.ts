@@ -10,8 +10,9 @@ import type { PreparedImage } from '../../model/prepared-image.ts'
 import type { ResolvedUser } from '../../model/user-db.ts'
 import { type CgroupParent, type LaunchInput, type LaunchPlan, planLaunch } from '../../plan/launch/index.ts'
 import { PROC_NAMES } from '../../plan/launch/joined.ts'
+import type { Lasting } from '../../plan/launch/lasting.ts'
 import type { Ports } from '../ports.ts'
-import { planDetached } from './plan.ts'
+import { LASTING, planDetached } from './plan.ts'
 
 export interface JoiningProcess {
   readonly argv: readonly string[]
@@ -49,7 +50,7 @@ export const planJoining = (
         (parent): CgroupParent => ({ ...parent, group: document.id, isEntered: true }),
       ),
       init: false,
-      lasting: LASTING,
+      lasting: JOINING,
     })
   }
   const { argv } = wanted
@@ -64,17 +65,8 @@ export const planJoining = (
   )
 }
 
-const LASTING: NonNullable<LaunchInput['lasting']> = {
-  leavesParent: false,
-  waitsForStart: false,
-  extraFds: 0,
-  copiesUp: false,
-  pausesBeforeRoot: false,
-  createContainer: [],
-  startContainer: [],
-  isExec: true,
-  keepsKeyring: true,
-}
+/** One more process of a container that is there, with the keyring of whoever makes it. */
+const JOINING: Lasting = { ...LASTING, isExec: true, keepsKeyring: true }
 
 /** The container's own, but for what this process has for itself. */
 const optionsInside = (
