@@ -2,6 +2,7 @@
 import { pipe } from '#fp/function'
 import type { TaskEither } from '#fp/TaskEither'
 import * as TE from '#fp/TaskEither'
+import { statusOf } from '../../model/container-status.ts'
 import type { EngineError } from '../../model/errors.ts'
 import type { DetachedContainer, MonitorConnection } from '../ports/detached.ts'
 import type { Ports } from '../ports.ts'
@@ -10,11 +11,13 @@ import { wholePlan } from './whole-plan.ts'
 /** Log, attach, exit record and restarts go on. Under the container's lock. Fails: WrongStatus where it ended meanwhile; as a start does. */
 export const adopt = (
   ports: Ports,
-  { document, state }: DetachedContainer,
-): TaskEither<EngineError, MonitorConnection> =>
-  state === undefined
+  container: DetachedContainer,
+): TaskEither<EngineError, MonitorConnection> => {
+  const { document, state } = container
+  return state === undefined || statusOf(container) === 'restarting'
     ? TE.left({ _tag: 'WrongStatus', container: document.name, status: 'exited', wanted: 'running' })
     : pipe(
         wholePlan(ports, document),
         TE.flatMap((plan) => ports.monitors.launch(document, plan, { adopts: state })),
       )
+}

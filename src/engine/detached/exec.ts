@@ -15,6 +15,7 @@ import type { LaunchedProcess } from '../ports/launcher.ts'
 import type { OpenStdio, OutputStream } from '../ports/stdio.ts'
 import type { Ports } from '../ports.ts'
 import { streamsOf } from '../start.ts'
+import { findContainer } from './find.ts'
 import { type JoiningPlan, planJoining } from './joining.ts'
 import { imageOf } from './whole-plan.ts'
 
@@ -42,18 +43,13 @@ export interface ExecProcess {
 
 /** Resolves when it has been executed. Fails: ContainerNotFound, WrongStatus, CommandNotFound, CommandNotExecutable, UnknownUser … */
 export const execIn =
-  (id: string, request: ExecRequest) =>
+  (wanted: string, request: ExecRequest) =>
   (ports: Ports): TaskEither<EngineError, ExecProcess> =>
     pipe(
-      TE.fromEither(ports.detached.read(id)),
-      TE.flatMapEither((found) =>
-        found === undefined
-          ? E.left<EngineError>({ _tag: 'ContainerNotFound', container: id.slice(0, 12) })
-          : allowed('exec', found),
-      ),
-      TE.bindTo('container'),
-      TE.bind('plan', ({ container }) => planExec(ports, container, request)),
-      TE.flatMap(({ plan }) => launched(ports, plan, request)),
+      TE.fromEither(findContainer(ports, wanted)),
+      TE.flatMapEither((container) => allowed('exec', container)),
+      TE.flatMap((container) => planExec(ports, container, request)),
+      TE.flatMap((plan) => launched(ports, plan, request)),
     )
 
 const planExec = (

@@ -3,7 +3,7 @@ import * as E from '#fp/Either'
 import { pipe } from '#fp/function'
 import type { TaskEither } from '#fp/TaskEither'
 import * as TE from '#fp/TaskEither'
-import { allowed, statusOf } from '../../model/container-status.ts'
+import { allowed } from '../../model/container-status.ts'
 import type { EngineError } from '../../model/errors.ts'
 import type { MonitorRequest } from '../../model/monitor-frames.ts'
 import { signalNumber } from '../../model/signals.ts'
@@ -33,13 +33,12 @@ export const stopContainer =
         if (E.isLeft(wanted)) return wanted
         const noted = ports.detached.want(id, false)
         if (E.isLeft(noted)) return noted
-        if (!allowedNow('stop', container)) return E.right(undefined)
-        const asked = await asking(ports, container, {
+        if (E.isLeft(allowed('stop', container))) return E.right(undefined)
+        return asking(ports, container, {
           _tag: 'Stop',
           signal: wanted.right,
           timeoutMs: timeoutMs ?? document.policies.stopMs,
         })()
-        return asked
       }),
       TE.flatMap((connection) => (connection === undefined ? TE.right(undefined) : ended(connection))),
     )
@@ -63,9 +62,6 @@ export const killContainer =
     })
 
 const SIGKILL = 9
-
-const allowedNow = (operation: 'stop', container: DetachedContainer): boolean =>
-  E.isRight(allowed(operation, container))
 
 const signalOf = (signal: string): E.Either<EngineError, number> => {
   const number = signalNumber(signal)
@@ -93,18 +89,5 @@ export const connected = (
 ): TaskEither<EngineError, MonitorConnection> =>
   pipe(
     ports.monitors.connect(container.document.id),
-    TE.flatMap((connection) =>
-      connection !== undefined
-        ? TE.right(connection)
-        : statusOf(container) === 'restarting'
-          ? TE.left(gone(container))
-          : adopt(ports, container),
-    ),
+    TE.flatMap((connection) => (connection === undefined ? adopt(ports, container) : TE.right(connection))),
   )
-
-const gone = ({ document }: DetachedContainer): EngineError => ({
-  _tag: 'WrongStatus',
-  container: document.name,
-  status: 'exited',
-  wanted: 'running',
-})

@@ -7,7 +7,6 @@ import type { AttachedStreams, DetachedContainer } from '../ports/detached.ts'
 import type { Ports } from '../ports.ts'
 import { type AttachChoices, attachContainer } from './attach.ts'
 import { type CreateRequest, createContainer } from './create.ts'
-import { type ExecRequest, execIn } from './exec.ts'
 import { findContainer } from './find.ts'
 import { type StartChoices, startContainer } from './start.ts'
 import { type StopChoices, stopContainer } from './stop.ts'
@@ -88,6 +87,5 @@ export const restart = (wanted: string, choices: StopChoices = {}) =>
 export const attach = (wanted: string, choices: AttachChoices = {}) =>
   called(wanted, (id) => attachContainer(id, choices))
 
-export const exec = (wanted: string, request: ExecRequest) => called(wanted, (id) => execIn(id, request))
-
+export { execIn as exec } from './exec.ts'
 export { startWanted } from './start-wanted.ts'
