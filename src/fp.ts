@@ -521,7 +521,7 @@ export const createEngine = (options: EngineOptions = {}): Engine => {
         TE.Do,
         TE.bind('verbs', () => TE.fromTask<Images, EngineError>(images)),
         TE.bind('store', () => TE.fromTask(ports.volumes)),
-        TE.bind('known', () => TE.fromTask(() => import('./engine/volumes.ts'))),
+        TE.bind('known', () => TE.fromTask(() => import('./engine/volumes-of-start.ts'))),
         TE.flatMap(({ verbs, store, known }) =>
           verbs.usage(listContainers(ports), known.namesByVolume(store)),
         ),

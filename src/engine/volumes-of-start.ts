@@ -252,9 +252,10 @@ const makeReady = async (
   return store.copyUp(name, rootfs, target, signal)()
 }
 
-const documentOf = (
+/** Of a volume that is to be made. */
+export const documentOf = (
   { engine }: VolumeStore,
-  { source: name, driverOptions = {}, labels = {}, anonymous = false }: NamedVolumeMount,
+  { source: name, driverOptions = {}, labels = {}, anonymous = false }: NewVolume,
   passing: boolean,
 ): VolumeDocument => ({
   version: VOLUME_VERSION,
@@ -266,6 +267,8 @@ const documentOf = (
   anonymous,
   ...(anonymous && passing ? { engine } : {}),
 })
+
+interface NewVolume extends Pick<NamedVolumeMount, 'source' | 'driverOptions' | 'labels' | 'anonymous'> {}
 
 /** Undefined when one has been removed meanwhile. */
 const holdAll = async (
@@ -301,14 +304,21 @@ export const dropVolumes = async (ports: Ports, names: readonly string[]): Promi
   }
 }
 
-export const namedUsers = (store: VolumeStore): readonly VolumeUser[] =>
+const namedUsers = (store: VolumeStore): readonly VolumeUser[] =>
   store.users().map((user) => ({ ...user, name: nameOf(user) }))
+
+/** Names of the containers that have each. */
+export const namesByVolume = (store: VolumeStore): ReadonlyMap<string, readonly string[]> => {
+  const users = new Map<string, string[]>()
+  for (const { name, mounts } of namedUsers(store))
+    for (const volume of new Set(volumesOf(mounts).map(({ source }) => source)))
+      users.set(volume, [...(users.get(volume) ?? []), name])
+  return users
+}
 
 /** Names of the containers that have it. */
 export const usersOf = (store: VolumeStore, volume: string): readonly string[] =>
-  namedUsers(store)
-    .filter(({ mounts }) => volumesOf(mounts).some(({ source }) => source === volume))
-    .map(({ name }) => name)
+  namesByVolume(store).get(volume) ?? []
 
 /** For the record; nothing where there is nothing to remember. */
 export const remembered = ({ named }: Pick<MountsOfStart, 'named'>): RememberedMounts => {

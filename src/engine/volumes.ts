@@ -5,9 +5,7 @@ import type { TaskEither } from '#fp/TaskEither'
 import * as TE from '#fp/TaskEither'
 import type { EngineError } from '../model/errors.ts'
 import type { ExportOptions, LoadSource, PruneOptions, SaveTarget } from '../model/image-verbs.ts'
-import { volumesOf } from '../model/named-mounts.ts'
 import { meetsConditions } from '../model/prune-conditions.ts'
-import { VOLUME_VERSION, type VolumeDocument } from '../model/volume.ts'
 import type {
   CreateVolumeOptions,
   PrunedVolumes,
@@ -15,7 +13,7 @@ import type {
   VolumeInfo,
 } from '../model/volume-verbs.ts'
 import type { HeldVolume, Volume, VolumeStore } from './ports/volumes.ts'
-import { namedUsers, sameOptions, usersOf } from './volumes-of-start.ts'
+import { documentOf, namesByVolume, sameOptions, usersOf } from './volumes-of-start.ts'
 
 type Program<A> = (store: VolumeStore) => TaskEither<EngineError, A>
 
@@ -24,15 +22,8 @@ export const createVolume =
   (options: CreateVolumeOptions, drawName: () => string): Program<VolumeInfo> =>
   (store) => {
     const { name = drawName(), driverOptions = {}, labels = {} } = options
-    const document: VolumeDocument = {
-      version: VOLUME_VERSION,
-      name,
-      driver: 'local',
-      options: driverOptions,
-      labels,
-      createdMs: Date.now(),
-      anonymous: options.name === undefined,
-    }
+    const wanted = { source: name, driverOptions, labels, anonymous: options.name === undefined }
+    const document = documentOf(store, wanted, false)
     return pipe(
       TE.fromEither(store.read(name)),
       TE.flatMap((found) => (found === undefined ? store.create(document) : TE.right(false))),
@@ -63,15 +54,6 @@ const infoOf = (store: VolumeStore, { document, data }: Volume, users = namesByV
   const { name, driver, options, labels, createdMs, anonymous } = document
   const usedBy = users.get(name) ?? []
   return { name, driver, driverOptions: options, labels, createdMs, anonymous, mountpoint: data, usedBy }
-}
-
-/** Names of the containers that have each. */
-export const namesByVolume = (store: VolumeStore): ReadonlyMap<string, readonly string[]> => {
-  const users = new Map<string, string[]>()
-  for (const { name, mounts } of namedUsers(store))
-    for (const volume of new Set(volumesOf(mounts).map(({ source }) => source)))
-      users.set(volume, [...(users.get(volume) ?? []), name])
-  return users
 }
 
 /** By name. One whose document cannot be read is left out; `inspect` says what is wrong with it. */
