@@ -5,6 +5,7 @@ import * as E from '#fp/Either'
 import { pipe } from '#fp/function'
 import type { TaskEither } from '#fp/TaskEither'
 import { Nothing, nativeStdio } from './adapters/stdio.ts'
+import { heldStreams } from './engine/payload.ts'
 import type { OpenStdio, OutputStream, StdioPort } from './engine/ports/stdio.ts'
 import { cancelled, onAbort } from './model/abort.ts'
 import { type EngineError, message } from './model/errors.ts'
@@ -462,9 +463,7 @@ const processOf = (
   streams.onBroken(() => launch.kill())
   return {
     pid: launch.pid,
-    stdin: terminal?.stdin ?? streams.stdin,
-    stdout: terminal?.stdout ?? streams.stdout,
-    stderr: terminal === undefined ? streams.stderr : null,
+    ...heldStreams(streams, terminal),
     exit,
     kill: (signal = 'SIGTERM') => {
       const number = parseSignal(String(signal), 'signal')
@@ -472,7 +471,6 @@ const processOf = (
       if (!over) launch.kill(number.right)
       return E.right(undefined)
     },
-    resize: terminal?.resize ?? (() => {}),
     unref: () => launch.leave(),
   }
 }

@@ -7,6 +7,7 @@ import { signalName, signalNumber } from '../model/signals.ts'
 import { killFile } from '../plan/launch/cgroup.ts'
 import { nameOf } from './names.ts'
 import { dropOwn } from './own-volumes.ts'
+import { exitCodeOf, heldStreams } from './payload.ts'
 import type { LaunchedProcess, ProcessEnd } from './ports/launcher.ts'
 import type { OpenStdio, OutputStream } from './ports/stdio.ts'
 import type { Ports } from './ports.ts'
@@ -14,7 +15,6 @@ import type { Prepared } from './start.ts'
 
 const SIGKILL = 9
 const SIGTERM = 15
-const EXIT_SIGNAL_BASE = 128
 
 export interface Ended {
   readonly exit: Exit
@@ -59,10 +59,11 @@ export class Container {
     this.name = nameOf(prepared.record)
     this.pid = process.pid
     const terminal = process.terminal === undefined ? undefined : ports.stdio.terminal(process.terminal)
-    this.stdin = terminal?.stdin ?? stdio.stdin
-    this.stdout = terminal?.stdout ?? stdio.stdout
-    this.stderr = terminal === undefined ? stdio.stderr : null
-    this.#resize = terminal?.resize ?? (() => {})
+    const streams = heldStreams(stdio, terminal)
+    this.stdin = streams.stdin
+    this.stdout = streams.stdout
+    this.stderr = streams.stderr
+    this.#resize = streams.resize
     const shared = sharedGroup(prepared)
     const killFile = killFileOf(ports, prepared, shared)
     this.#unguard = ports.host.guard(process.pidfd, killFile, process.guardian)
@@ -151,7 +152,7 @@ export class Container {
     const alone = shared === undefined ? undefined : host.killGroup(shared)
     const groups = host.usage(this.#prepared.plan.usage, this.#process.usage)
     const exit = this.#reason ?? exitOf(end, groups.oomKills ?? 0)
-    const exitCode = end.signal === undefined ? (end.code ?? 255) : EXIT_SIGNAL_BASE + end.signal
+    const exitCode = exitCodeOf(end)
     const usage = usageOf(this.#process, end, groups)
     const result = { exit, exitCode, usage, timings: this.#timings(end) }
     return { result, removed: nextTurn().then(() => this.#remove(exitCode, alone)) }

@@ -10,6 +10,7 @@ import type { EngineError } from '../../model/errors.ts'
 import type { DecodedExec } from '../../model/exec-options.ts'
 import { type ResolvedUser, resolveUser } from '../../model/user-db.ts'
 import { ownerOf } from '../../plan/launch/owner.ts'
+import { exitCodeOf, heldStreams } from '../payload.ts'
 import type { DetachedContainer } from '../ports/detached.ts'
 import type { LaunchedProcess } from '../ports/launcher.ts'
 import type { OpenStdio, OutputStream } from '../ports/stdio.ts'
@@ -19,9 +20,7 @@ import { findContainer } from './find.ts'
 import { type JoiningPlan, planJoining } from './joining.ts'
 import { imageOf } from './whole-plan.ts'
 
-const EXIT_SIGNAL_BASE = 128
 const SIGKILL = 9
-const UNKNOWN = 255
 
 export interface ExecRequest extends DecodedExec {
   readonly argv: readonly string[]
@@ -114,22 +113,19 @@ const runningExec = (
   const unguard = detach === true ? () => {} : ports.host.guard(process.pidfd, '', NO_GUARDIAN)
   if (detach === true) process.leave()
   let isOver = false
-  const exit = process.end.then(async ({ code, signal }) => {
+  const exit = process.end.then(async (end) => {
     isOver = true
     unguard()
     streams.ended()
     await streams.finished
-    return signal === undefined ? (code ?? UNKNOWN) : EXIT_SIGNAL_BASE + signal
+    return exitCodeOf(end)
   })
   streams.onBroken(() => process.kill(SIGKILL))
   return {
     pid: process.pid,
-    stdin: terminal?.stdin ?? streams.stdin,
-    stdout: terminal?.stdout ?? streams.stdout,
-    stderr: terminal === undefined ? streams.stderr : null,
+    ...heldStreams(streams, terminal),
     exit,
     kill: (signal) => !isOver && process.kill(signal) === 0,
-    resize: terminal?.resize ?? (() => {}),
   }
 }
 
