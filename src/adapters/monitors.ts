@@ -21,9 +21,10 @@ import type { CgroupParent, LaunchPlan } from '../plan/launch/index.ts'
 import { ownerOf } from '../plan/launch/owner.ts'
 import { planMonitor } from '../plan/monitor.ts'
 import { encodeMonitorTable, type MonitorOptions, RESTART_PAUSES } from '../plan/monitor-table.ts'
+import { planOpenProcess } from '../plan/process-handle.ts'
 import type { OpInfo } from '../plan/program.ts'
 import { planRemoval, type RemovalPlaces } from '../plan/removal.ts'
-import { planConnect, planOpenPidfd, planStreamPair } from '../plan/sockets.ts'
+import { planConnect, planStreamPair } from '../plan/sockets.ts'
 import { attempt, attemptNow } from './attempt.ts'
 import { isTheOne, monitorDirectory } from './detached-store.ts'
 import { failureOf, stepFailure } from './launch-script.ts'
@@ -264,8 +265,7 @@ const optionsOf = (
 
 /** Of the very process the state speaks of: its number may be another one's by now. */
 const pidfdOf = (addon: Addon, facts: HostFacts, adopted: MonitorState): E.Either<EngineError, number> => {
-  const plan = planOpenPidfd(facts.arch, adopted.pid)
-  const { ok, errno, slots } = addon.execute(plan.bytes, new Int32Array(0))
+  const { ok, errno, slots } = addon.execute(planOpenProcess(facts.arch, adopted.pid), new Int32Array(0))
   const fd = slots[0] ?? -1
   if (!ok) return E.left({ _tag: 'SyscallFailed', step: 'open pidfd', errno })
   if (isTheOne(adopted)) return E.right(fd)

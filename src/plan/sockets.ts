@@ -178,11 +178,3 @@ export const planStreamPair = (arch: Arch): SocketPlan & { readonly pair: Data }
   program.call('make socket', 'socketpair', [AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair])
   return { bytes: program.encode(), infos: program.infos, pair }
 }
-
-/** Slot 0 becomes a pidfd of the process. */
-export const planOpenPidfd = (arch: Arch, pid: number): SocketPlan => {
-  const slots = new SlotSpace()
-  const program = new Program(arch, slots)
-  program.call('open pidfd', 'pidfd_open', [pid, 0], { into: slots.next() })
-  return { bytes: program.encode(), infos: program.infos }
-}

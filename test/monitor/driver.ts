@@ -48,8 +48,9 @@ import {
   type MonitorOptions,
   RESTART_PAUSES,
 } from '../../src/plan/monitor-table.ts'
+import { planOpenProcess } from '../../src/plan/process-handle.ts'
 import type { OpInfo } from '../../src/plan/program.ts'
-import { planOpenPidfd, planStreamPair } from '../../src/plan/sockets.ts'
+import { planStreamPair } from '../../src/plan/sockets.ts'
 import { makeRootfs } from '../support/engine.ts'
 import { documentOf, type SpecChange } from '../support/spec-launcher.ts'
 
@@ -462,8 +463,7 @@ const pairOf = ({ addon, ports }: LiveEngine): readonly [number, number] => {
 }
 
 const pidfdOf = ({ addon, ports }: LiveEngine, pid: number): number => {
-  const plan = planOpenPidfd(ports.host.facts.arch, pid)
-  const { ok, errno, slots } = addon.execute(plan.bytes, new Int32Array(0))
+  const { ok, errno, slots } = addon.execute(planOpenProcess(ports.host.facts.arch, pid), new Int32Array(0))
   if (!ok) throw new Error(`pidfd_open ${pid}: ${errno}`)
   return slots[0] ?? -1
 }

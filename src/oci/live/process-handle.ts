@@ -2,7 +2,7 @@
 import * as E from '#fp/Either'
 import type { EngineError } from '../../model/errors.ts'
 import type { ProcessIdentity } from '../../model/oci-state.ts'
-import { Program, SlotSpace } from '../../plan/program.ts'
+import { planOpenProcess, planSignal } from '../../plan/process-handle.ts'
 import { processStat } from '../status-facts.ts'
 import type { Parts } from './parts.ts'
 
@@ -17,12 +17,8 @@ export const signalProcess = (
   const { addon, facts } = parts
   const opened = openProcess(parts, identity)
   if (E.isLeft(opened)) return opened.left
-  const slots = new SlotSpace()
-  const target = slots.next()
-  const send = new Program(facts.arch, slots)
-  send.call('send signal', 'pidfd_send_signal', [target, signal, 0, 0])
   const fd = Int32Array.of(opened.right)
-  const sent = addon.execute(send.encode(), fd)
+  const sent = addon.execute(planSignal(facts.arch, signal), fd)
   addon.closeFds(fd)
   return sent.ok ? undefined : gone('send signal', sent.errno)
 }
@@ -32,10 +28,7 @@ const openProcess = (
   { addon, facts }: Parts,
   { pid, startTime }: ProcessIdentity,
 ): E.Either<EngineError, number> => {
-  const open = new Program(facts.arch, new SlotSpace())
-  const process = open.slots.next()
-  open.call('open process', 'pidfd_open', [pid, 0], { into: process })
-  const opened = addon.execute(open.encode(), new Int32Array(0))
+  const opened = addon.execute(planOpenProcess(facts.arch, pid), new Int32Array(0))
   if (!opened.ok) return E.left(gone('open process', opened.errno))
   const fd = opened.slots[0] ?? -1
   // What the descriptor stands for is what the number stood for when it was opened, or later.
