@@ -4,7 +4,7 @@ import * as E from '#fp/Either'
 import type { EngineError } from '../model/errors.ts'
 import type { OwnGroup } from '../model/group-paths.ts'
 import type { LinuxResources } from '../model/oci-spec.ts'
-import { limitedControllers, limitWrites } from './launch/cgroup.ts'
+import { hasController, limitedControllers, limitWrites } from './launch/cgroup.ts'
 
 export interface LimitWrite {
   readonly path: string
@@ -12,17 +12,12 @@ export interface LimitWrite {
   readonly optional?: boolean
 }
 
-const onV2 = (name: string): string => (name === 'blkio' ? 'io' : name)
-
 /** Fails: HostUnfit where the container is in no group of a controller, so that nothing could hold the limit. */
 export const planUpdate = (
   groups: readonly OwnGroup[],
   resources: LinuxResources,
 ): Either<EngineError, readonly LimitWrite[]> => {
-  const lacking = limitedControllers(resources).find(
-    (name) =>
-      !groups.some(({ version, controllers }) => controllers.includes(version === 2 ? onV2(name) : name)),
-  )
+  const lacking = limitedControllers(resources).find((name) => !hasController(groups, name))
   if (lacking !== undefined) return E.left(notIn(lacking))
   return E.right(
     groups.flatMap((group) =>

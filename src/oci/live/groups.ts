@@ -15,7 +15,7 @@ import {
   planOpenParents,
 } from '../../plan/cgroup-parents.ts'
 import type { DeviceList } from '../../plan/device-list.ts'
-import { limitedControllers, limitWrites } from '../../plan/launch/cgroup.ts'
+import { hasController, limitedControllers, limitWrites, onV2 } from '../../plan/launch/cgroup.ts'
 import type { CgroupParent } from '../../plan/launch/index.ts'
 import { unless } from '../attempt.ts'
 import { processStat } from '../status-facts.ts'
@@ -145,16 +145,12 @@ const makeUnified = (
   return { ...group, controllers }
 }
 
-const onV2 = (name: string): string => (name === 'blkio' ? 'io' : name)
-
 /** A limit that nothing would be written for. A document's 0 is often none. */
 const refuseLacking = (groups: readonly Group[], resources: LinuxResources): void => {
   const { unified, ...own } = resources
   for (const name of limitedControllers(own)) {
-    const has = groups.some(({ version, controllers }) =>
-      controllers.includes(version === 2 ? onV2(name) : name),
-    )
-    if (has || limitWrites({ version: 1, controllers: [name] }, own).length === 0) continue
+    if (hasController(groups, name)) continue
+    if (limitWrites({ version: 1, controllers: [name] }, own).length === 0) continue
     throw {
       _tag: 'HostUnfit',
       need: `a limit of ${name}`,

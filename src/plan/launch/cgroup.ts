@@ -35,6 +35,16 @@ export const limitedControllers = (resources: LinuxResources): readonly string[]
   return [...named, ...unifiedControllers(resources).filter((name) => !named.includes(name))]
 }
 
+/** A v1 name as v2 has it. */
+export const onV2 = (name: string): string => (name === 'blkio' ? 'io' : name)
+
+/** Whether one of the groups is of a controller that `limitedControllers` names. */
+export const hasController = (
+  groups: readonly Pick<CgroupParent, 'version' | 'controllers'>[],
+  name: string,
+): boolean =>
+  groups.some(({ version, controllers }) => controllers.includes(version === 2 ? onV2(name) : name))
+
 /** The controllers a container joins: those it is limited by, and where they are there memory and devices (receipt; mknod). */
 export const neededControllers = (resources: LinuxResources): readonly string[] => [
   ...new Set(['memory', 'devices', ...limitedControllers(resources)]),
