@@ -8,7 +8,7 @@ import { type Platform, parsePlatform } from '../model/platform.ts'
 import type { Context, FlagTable } from './command.ts'
 import { invalidPlatform } from './platform-flag.ts'
 import { progressDisplay } from './progress.ts'
-import { reportError } from './report.ts'
+import { refuse } from './report.ts'
 import { relaySignals } from './signals.ts'
 
 /** What podman has for every command that asks a registry. */
@@ -57,11 +57,6 @@ export const platformOption = (
   const platform = parsePlatform(flag)
   if (platform !== undefined) return E.right({ platform })
   return E.left(invalidPlatform(flag))
-}
-
-export const refuse = ({ stderr }: Pick<Context, 'stderr'>, error: EngineError): number => {
-  reportError(stderr, error)
-  return 1
 }
 
 /** Runs a program that a signal ends; gives its result, or the exit code. An interrupt needs no message. */

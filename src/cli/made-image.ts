@@ -4,7 +4,8 @@ import type { TaskEither } from '#fp/TaskEither'
 import type { EngineError } from '../model/errors.ts'
 import type { MadeImage, MakeImageOptions } from '../model/image-verbs.ts'
 import type { Args, Context, FlagTable } from './command.ts'
-import { interruptible, refuse } from './image-flags.ts'
+import { interruptible } from './image-flags.ts'
+import { refuse } from './report.ts'
 
 export const madeFlags = {
   change: {

@@ -1,6 +1,6 @@
 // Turns failures into the lines a person reads on standard error.
 import * as E from '#fp/Either'
-import { type EngineError, hint, message } from '../model/errors.ts'
+import { type EngineError, exitCodeOf, hint, message } from '../model/errors.ts'
 import { adviceFor } from './advice.ts'
 import type { UsageError } from './args.ts'
 import type { Output } from './command.ts'
@@ -64,6 +64,19 @@ export const reportError = (stderr: Output, error: EngineError): void => {
   stderr.write(
     lines(printable(messageOf(inFlags(error))), advice === undefined ? undefined : printable(advice)),
   )
+}
+
+/** The same, for a command that ends with it: gives the exit code. */
+export const refuse = ({ stderr }: { readonly stderr: Output }, error: EngineError): number => {
+  reportError(stderr, error)
+  return 1
+}
+
+/** The same where a program was to be run, docker-exec(1): what is wrong with the container is 1, with the command 126 and 127. */
+export const refuseProgram = ({ stderr }: { readonly stderr: Output }, error: EngineError): number => {
+  reportError(stderr, error)
+  const code = exitCodeOf(error)
+  return code === 125 ? 1 : code
 }
 
 /** A wrong argument list: the same two lines, and where to read on, as Docker does. */

@@ -3,7 +3,7 @@ import * as E from '#fp/Either'
 import { stayWith } from '../attached-run.ts'
 import { command } from '../command.ts'
 import { parseDetachKeys } from '../detach-keys.ts'
-import { reportError } from '../report.ts'
+import { refuse } from '../report.ts'
 
 export const attach = command({
   name: 'attach',
@@ -16,20 +16,13 @@ export const attach = command({
     'detach-keys': { kind: 'text', value: 'KEYS', help: 'Keys that leave it running' },
   },
   run: async (context) => {
-    const { args, stderr } = context
-    const { flags, positionals } = args
+    const { flags, positionals } = context.args
     const keys = parseDetachKeys(flags['detach-keys'])
-    if (E.isLeft(keys)) {
-      reportError(stderr, keys.left)
-      return 1
-    }
+    if (E.isLeft(keys)) return refuse(context, keys.left)
     const engine = await context.engine()
     const [name = ''] = positionals
     const found = await engine.containers.inspect(name)()
-    if (E.isLeft(found)) {
-      reportError(stderr, found.left)
-      return 1
-    }
+    if (E.isLeft(found)) return refuse(context, found.left)
     const { options, policies } = found.right.document
     const stdin = policies.stdin && !flags['no-stdin']
     return stayWith(context, engine.containers.attach(name, { stdin }), {

@@ -1,10 +1,9 @@
 // slipway container prune: removes containers that have ended, after a question.
 import * as E from '#fp/Either'
 import { command } from '../command.ts'
-import { refuse } from '../image-flags.ts'
 import { confirmed, containersText, pruneContainers, pruneForce, reclaimedText } from '../prune.ts'
 import { pruneFilters } from '../prune-filters.ts'
-import { misuse } from '../report.ts'
+import { misuse, refuse } from '../report.ts'
 
 export const containerPrune = command({
   name: 'container prune',

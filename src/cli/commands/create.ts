@@ -1,10 +1,9 @@
 // slipway create: makes a container for `start`.
 import * as E from '#fp/Either'
-import { exitCodeOf } from '../../model/errors.ts'
 import { readCallersFile } from '../callers-files.ts'
 import { type Context, command } from '../command.ts'
 import { withIdFile } from '../id-file.ts'
-import { reportError } from '../report.ts'
+import { refuse, refuseProgram } from '../report.ts'
 import { createDetached } from '../run-detached.ts'
 import { type RunFlags, runFlags } from '../run-flags.ts'
 import { runArgsToOptions } from '../run-options.ts'
@@ -31,19 +30,13 @@ export const create = command({
       ...written,
       args: { ...written.args, flags: { ...written.args.flags, ...STAYING } },
     }
-    const { env, cwd, stderr } = context
+    const { env, cwd } = context
     const request = runArgsToOptions(context.args, { env, cwd, readFile: readCallersFile(cwd) })
-    if (E.isLeft(request)) {
-      reportError(stderr, request.left)
-      return 1
-    }
+    if (E.isLeft(request)) return refuse(context, request.left)
     return withIdFile(context, request.right, async (record) => {
       const engine = await context.engine()
       const created = await createDetached(context, engine, request.right, new AbortController().signal)
-      if (E.isLeft(created)) {
-        reportError(stderr, created.left)
-        return exitCodeOf(created.left) === 125 ? 1 : exitCodeOf(created.left)
-      }
+      if (E.isLeft(created)) return refuseProgram(context, created.left)
       record(created.right.id)
       context.stdout.write(`${created.right.id}\n`)
       return 0

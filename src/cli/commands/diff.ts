@@ -2,7 +2,7 @@
 import * as E from '#fp/Either'
 import type { FileChange } from '../../model/image-verbs.ts'
 import { command, type Output } from '../command.ts'
-import { refuse } from '../image-flags.ts'
+import { refuse } from '../report.ts'
 import { printable } from '../table.ts'
 
 export const diff = command({

@@ -3,7 +3,7 @@ import * as E from '#fp/Either'
 import { type Diagnosis, diagnose, type Finding } from '../../model/doctor.ts'
 import { command } from '../command.ts'
 import { wrap } from '../help.ts'
-import { reportError } from '../report.ts'
+import { refuse } from '../report.ts'
 import { isUtf8, printable, type Style, styleFor } from '../table.ts'
 
 export const doctor = command({
@@ -13,10 +13,7 @@ export const doctor = command({
   flags: { json: { kind: 'boolean', help: 'Give the findings as JSON' } },
   run: async ({ args, stdout, stderr, env, engine }) => {
     const facts = await (await engine()).facts()()
-    if (E.isLeft(facts)) {
-      reportError(stderr, facts.left)
-      return 1
-    }
+    if (E.isLeft(facts)) return refuse({ stderr }, facts.left)
     const diagnosis = diagnose(facts.right)
     if (args.flags.json) stdout.write(`${JSON.stringify(diagnosis, null, 2)}\n`)
     else

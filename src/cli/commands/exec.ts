@@ -1,11 +1,10 @@
 // slipway exec: one more program in a container that runs.
 import * as E from '#fp/Either'
-import { type EngineError, exitCodeOf } from '../../model/errors.ts'
 import { signalNumber } from '../../model/signals.ts'
 import { readCallersFile } from '../callers-files.ts'
 import { type Args, type Context, command, type FlagTable } from '../command.ts'
 import { environment } from '../key-value-files.ts'
-import { reportError } from '../report.ts'
+import { refuseProgram } from '../report.ts'
 import { relayTerminal, terminalSize } from '../tty-relay.ts'
 
 const flags = {
@@ -42,11 +41,11 @@ export const exec = command({
     const { args, cwd, env, onSignal } = context
     const [container = '', ...argv] = args.positionals
     const variables = environment(args.flags['env-file'], args.flags.env, env, readCallersFile(cwd))
-    if (E.isLeft(variables)) return refuse(context, variables.left)
+    if (E.isLeft(variables)) return refuseProgram(context, variables.left)
     const engine = await context.engine()
     const options = optionsOf(context, args.flags, variables.right)
     const started = await engine.containers.exec(container, argv, options)()
-    if (E.isLeft(started)) return refuse(context, started.left)
+    if (E.isLeft(started)) return refuseProgram(context, started.left)
     const process = started.right
     if (args.flags.detach) return 0
     const stop = onSignal(PASSED_ON, (name) => void process.kill(signalNumber(name) ?? 0))
@@ -64,13 +63,6 @@ export const exec = command({
 })
 
 const HANGUP = 1
-
-const refuse = ({ stderr }: Pick<Context, 'stderr'>, error: EngineError): number => {
-  reportError(stderr, error)
-  const code = exitCodeOf(error)
-  // docker-exec(1): what is wrong with the container is 1, with the command 126 and 127.
-  return code === 125 ? 1 : code
-}
 
 const optionsOf = (
   context: Context<typeof flags>,

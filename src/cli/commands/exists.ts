@@ -2,7 +2,7 @@
 import * as E from '#fp/Either'
 import type { EngineError } from '../../model/errors.ts'
 import { command } from '../command.ts'
-import { refuse } from '../image-flags.ts'
+import { refuse } from '../report.ts'
 
 export const imageExists = command({
   name: 'image exists',

@@ -6,8 +6,8 @@ import type { UsageError } from '../args.ts'
 import { type Args, command, type FlagTable } from '../command.ts'
 import { formatRecords } from '../format.ts'
 import { humanAge, humanBytes } from '../human.ts'
-import { platformOption, refuse } from '../image-flags.ts'
-import { print } from '../report.ts'
+import { platformOption } from '../image-flags.ts'
+import { print, refuse } from '../report.ts'
 import { shortened } from '../table.ts'
 
 export const historyFlags = {

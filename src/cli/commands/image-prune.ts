@@ -1,10 +1,9 @@
 // slipway image prune: removes images nobody asks for any more, after a question.
 import * as E from '#fp/Either'
 import { command } from '../command.ts'
-import { refuse } from '../image-flags.ts'
 import { confirmed, imagesText, POSTPONED, pruneForce, reclaimedText } from '../prune.ts'
 import { pruneFilters } from '../prune-filters.ts'
-import { misuse } from '../report.ts'
+import { misuse, refuse } from '../report.ts'
 
 export const imagePrune = command({
   name: 'image prune',

@@ -6,10 +6,9 @@ import type { UsageError } from '../args.ts'
 import { type Args, type Context, command, type FlagTable } from '../command.ts'
 import { formatRecords } from '../format.ts'
 import { humanAge, humanBytes } from '../human.ts'
-import { refuse } from '../image-flags.ts'
 import { filterImages, referenceTest } from '../images-filters.ts'
 import { type ImageTree, namedTargets, treeText } from '../images-tree.ts'
-import { misuse, print, reportError } from '../report.ts'
+import { misuse, print, refuse } from '../report.ts'
 import { isUtf8, styleFor } from '../table.ts'
 
 export const imagesFlags = {
@@ -60,12 +59,9 @@ export const images = command({
   positionals: { min: 0, max: 1 },
   flags: imagesFlags,
   run: async (context) => {
-    const { args, stderr, engine } = context
+    const { args, engine } = context
     const listed = await (await engine()).images.list()()
-    if (E.isLeft(listed)) {
-      reportError(stderr, listed.left)
-      return 1
-    }
+    if (E.isLeft(listed)) return refuse(context, listed.left)
     if (args.flags.tree) return showTree(context, listed.right)
     return print(context, 'images', renderImages(listed.right, args.flags, args.positionals[0], Date.now()))
   },

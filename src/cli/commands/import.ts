@@ -2,9 +2,9 @@
 import * as E from '#fp/Either'
 import { inside } from '../callers-files.ts'
 import { command } from '../command.ts'
-import { platformOption, refuse } from '../image-flags.ts'
+import { platformOption } from '../image-flags.ts'
 import { madeFlags, madeImage, madeOptions } from '../made-image.ts'
-import { misuse } from '../report.ts'
+import { misuse, refuse } from '../report.ts'
 
 export const importCommand = command({
   name: 'import',

@@ -7,8 +7,8 @@ import type { Platform } from '../../model/platform.ts'
 import { type Context, command, type FlagTable } from '../command.ts'
 import type { EngineForCli } from '../engine.ts'
 import { compileInspect, type Format } from '../format.ts'
-import { platformOption, refuse } from '../image-flags.ts'
-import { misuse, reportError } from '../report.ts'
+import { platformOption } from '../image-flags.ts'
+import { misuse, refuse, reportError } from '../report.ts'
 
 const format = {
   kind: 'text',

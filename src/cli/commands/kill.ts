@@ -1,6 +1,6 @@
 // slipway kill: a signal to containers that run.
 import { command } from '../command.ts'
-import { eachContainer } from '../each-container.ts'
+import { eachName } from '../each-name.ts'
 
 export const kill = command({
   name: 'kill',
@@ -12,6 +12,6 @@ export const kill = command({
   },
   run: async (context) => {
     const { signal } = context.args.flags
-    return eachContainer(context, (containers, name) => containers.kill(name, signal))
+    return eachName(context, ({ containers }, name) => containers.kill(name, signal))
   },
 })

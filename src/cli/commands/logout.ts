@@ -1,7 +1,7 @@
 // slipway logout: forgets what opens a registry.
 import * as E from '#fp/Either'
 import { command } from '../command.ts'
-import { refuse } from '../image-flags.ts'
+import { refuse } from '../report.ts'
 
 const HUB = 'docker.io'
 

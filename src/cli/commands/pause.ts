@@ -1,6 +1,6 @@
 // slipway pause and unpause: containers that run are held still, and let go on.
 import { command } from '../command.ts'
-import { eachContainer } from '../each-container.ts'
+import { eachName } from '../each-name.ts'
 
 export const pause = command({
   name: 'pause',
@@ -8,7 +8,7 @@ export const pause = command({
   usage: 'CONTAINER [CONTAINER...]',
   positionals: { min: 1 },
   flags: {},
-  run: (context) => eachContainer(context, (containers, name) => containers.pause(name)),
+  run: (context) => eachName(context, ({ containers }, name) => containers.pause(name)),
 })
 
 export const unpause = command({
@@ -17,5 +17,5 @@ export const unpause = command({
   usage: 'CONTAINER [CONTAINER...]',
   positionals: { min: 1 },
   flags: {},
-  run: (context) => eachContainer(context, (containers, name) => containers.unpause(name)),
+  run: (context) => eachName(context, ({ containers }, name) => containers.unpause(name)),
 })

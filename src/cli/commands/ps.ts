@@ -5,7 +5,7 @@ import type { ContainerSummary } from '../engine.ts'
 import { formatRecords } from '../format.ts'
 import { humanAge, humanDuration } from '../human.ts'
 import { filterContainers } from '../ps-filters.ts'
-import { print, reportError } from '../report.ts'
+import { print, refuse } from '../report.ts'
 import { shortened } from '../table.ts'
 
 const flags = {
@@ -62,12 +62,9 @@ export const ps = command({
   usage: '[OPTIONS]',
   flags,
   run: async (context) => {
-    const { args, stderr, engine } = context
+    const { args, engine } = context
     const listed = await (await engine()).list()()
-    if (E.isLeft(listed)) {
-      reportError(stderr, listed.left)
-      return 1
-    }
+    if (E.isLeft(listed)) return refuse(context, listed.left)
     return print(context, 'ps', renderContainers(listed.right, args.flags, Date.now()))
   },
 })

@@ -2,7 +2,8 @@
 import * as E from '#fp/Either'
 import { familiarRepository, fullName, type ImageReference, parseReference } from '../../model/reference.ts'
 import { type Context, command, type FlagTable } from '../command.ts'
-import { refuse, registryFlags, transfer } from '../image-flags.ts'
+import { registryFlags, transfer } from '../image-flags.ts'
+import { refuse } from '../report.ts'
 
 const pullFlags = {
   quiet: { kind: 'boolean', short: 'q', help: 'Print only the name of the image' },

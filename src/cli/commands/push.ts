@@ -2,7 +2,8 @@
 import * as E from '#fp/Either'
 import { familiarRepository, parseReference } from '../../model/reference.ts'
 import { command } from '../command.ts'
-import { refuse, registryFlags, transfer } from '../image-flags.ts'
+import { registryFlags, transfer } from '../image-flags.ts'
+import { refuse } from '../report.ts'
 
 export const push = command({
   name: 'push',

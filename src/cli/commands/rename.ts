@@ -1,7 +1,7 @@
 // slipway rename: another name for a container.
 import * as E from '#fp/Either'
 import { command } from '../command.ts'
-import { refuse } from '../image-flags.ts'
+import { refuse } from '../report.ts'
 
 export const rename = command({
   name: 'rename',

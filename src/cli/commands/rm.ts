@@ -1,7 +1,6 @@
 // slipway rm: removes containers with their writable layers.
-import * as E from '#fp/Either'
 import { command } from '../command.ts'
-import { reportError } from '../report.ts'
+import { eachName } from '../each-name.ts'
 
 export const rm = command({
   name: 'rm',
@@ -18,18 +17,12 @@ export const rm = command({
     },
     volumes: { kind: 'boolean', short: 'v', help: 'Also remove its volumes that nobody gave a name' },
   },
-  run: async ({ args, stdout, stderr, engine }) => {
-    const { force, volumes } = args.flags
-    const live = await engine()
-    let code = 0
-    for (const name of args.positionals) {
-      const removed = await live.remove(name, { force, volumes })()
-      if (E.isRight(removed)) stdout.write(`${name}\n`)
-      else if (!(force && removed.left._tag === 'ContainerNotFound')) {
-        reportError(stderr, removed.left)
-        code = 1
-      }
-    }
-    return code
+  run: (context) => {
+    const { force, volumes } = context.args.flags
+    return eachName(
+      context,
+      (engine, name) => engine.remove(name, { force, volumes }),
+      ({ _tag }) => force && _tag === 'ContainerNotFound',
+    )
   },
 })

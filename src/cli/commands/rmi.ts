@@ -1,8 +1,7 @@
 // slipway rmi: takes names of images away, and the images with their last ones.
 import * as E from '#fp/Either'
 import { type Context, command, type FlagTable } from '../command.ts'
-import { refuse } from '../image-flags.ts'
-import { misuse, reportError } from '../report.ts'
+import { misuse, refuse, reportError } from '../report.ts'
 
 const flags = {
   force: {

@@ -2,8 +2,8 @@
 import * as E from '#fp/Either'
 import type { SaveFormat } from '../../model/image-verbs.ts'
 import { command } from '../command.ts'
-import { interruptible, platformOption, refuse } from '../image-flags.ts'
-import { misuse } from '../report.ts'
+import { interruptible, platformOption } from '../image-flags.ts'
+import { misuse, refuse } from '../report.ts'
 import { tarOutput } from '../tar-output.ts'
 
 const FORMATS: readonly string[] = ['docker-archive', 'oci-archive', 'oci-dir'] satisfies SaveFormat[]

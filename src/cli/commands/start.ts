@@ -3,7 +3,8 @@ import * as E from '#fp/Either'
 import { stayWith } from '../attached-run.ts'
 import { command } from '../command.ts'
 import { parseDetachKeys } from '../detach-keys.ts'
-import { misuse, reportError } from '../report.ts'
+import { eachName } from '../each-name.ts'
+import { misuse, refuse } from '../report.ts'
 
 export const start = command({
   name: 'start',
@@ -17,37 +18,21 @@ export const start = command({
     'detach-keys': { kind: 'text', value: 'KEYS', help: 'Keys that leave it running' },
   },
   run: async (context) => {
-    const { args, stdout, stderr } = context
-    const { flags, positionals } = args
+    const { flags, positionals } = context.args
     const keys = parseDetachKeys(flags['detach-keys'])
-    if (E.isLeft(keys)) {
-      reportError(stderr, keys.left)
-      return 1
-    }
-    const engine = await context.engine()
-    const stays = flags.attach || flags.interactive
+    if (E.isLeft(keys)) return refuse(context, keys.left)
+    if (!flags.attach && !flags.interactive)
+      return eachName(context, ({ containers }, name) => containers.start(name))
     const [first = '', ...others] = positionals
-    if (stays && others.length > 0)
-      return misuse(context, 'start', 'only one container can be attached at once')
-    if (stays) {
-      const found = await engine.containers.inspect(first)()
-      const tty = E.isRight(found) && Boolean(found.right.document.options.tty)
-      return stayWith(context, engine.containers.startAttached(first, { stdin: flags.interactive }), {
-        tty,
-        stdin: flags.interactive,
-        sigProxy: flags['sig-proxy'],
-        keys: keys.right,
-      })
-    }
-    let code = 0
-    for (const name of positionals) {
-      const started = await engine.containers.start(name)()
-      if (E.isRight(started)) stdout.write(`${name}\n`)
-      else {
-        reportError(stderr, started.left)
-        code = 1
-      }
-    }
-    return code
+    if (others.length > 0) return misuse(context, 'start', 'only one container can be attached at once')
+    const { containers } = await context.engine()
+    const found = await containers.inspect(first)()
+    const tty = E.isRight(found) && Boolean(found.right.document.options.tty)
+    return stayWith(context, containers.startAttached(first, { stdin: flags.interactive }), {
+      tty,
+      stdin: flags.interactive,
+      sigProxy: flags['sig-proxy'],
+      keys: keys.right,
+    })
   },
 })

@@ -1,10 +1,9 @@
 // slipway stop and restart: the stop signal, and after a while the kill.
-import * as E from '#fp/Either'
 import type { TaskEither } from '#fp/TaskEither'
 import type { EngineError } from '../../model/errors.ts'
 import { type Context, command, type FlagTable } from '../command.ts'
+import { tell } from '../each-name.ts'
 import type { EngineForCli } from '../engine.ts'
-import { reportError } from '../report.ts'
 
 const flags = {
   signal: {
@@ -29,20 +28,15 @@ type Verb = (
 ) => TaskEither<EngineError, unknown>
 
 /** All at once: each may take as long as its grace. */
-const each = async ({ args, stdout, stderr, engine }: Context<typeof flags>, verb: Verb): Promise<number> => {
-  const { signal, timeout } = args.flags
+const each = async (context: Context<typeof flags>, verb: Verb): Promise<number> => {
+  const { signal, timeout } = context.args.flags
   const options = {
     ...(signal === undefined ? {} : { signal }),
     ...(timeout === undefined ? {} : { timeout: timeout < 0 ? -1 : timeout * 1000 }),
   }
-  const live = await engine()
+  const engine = await context.engine()
   const codes = await Promise.all(
-    args.positionals.map(async (name) => {
-      const done = await verb(live, name, options)()
-      if (E.isRight(done)) stdout.write(`${name}\n`)
-      else reportError(stderr, done.left)
-      return E.isRight(done) ? 0 : 1
-    }),
+    context.args.positionals.map(async (name) => tell(context, name, await verb(engine, name, options)())),
   )
   return Math.max(...codes)
 }

@@ -6,8 +6,7 @@ import { command } from '../command.ts'
 import type { ContainerSummary } from '../engine.ts'
 import { formatRecords } from '../format.ts'
 import { humanAge, humanBytes } from '../human.ts'
-import { refuse } from '../image-flags.ts'
-import { misuse, print } from '../report.ts'
+import { misuse, print, refuse } from '../report.ts'
 import { table } from '../table.ts'
 
 const HEADERS = {

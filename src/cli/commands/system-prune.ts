@@ -1,7 +1,6 @@
 // slipway system prune: removes ended containers, and images and volumes nobody asks for any more, after a question.
 import * as E from '#fp/Either'
 import { command } from '../command.ts'
-import { refuse } from '../image-flags.ts'
 import {
   confirmed,
   containersText,
@@ -13,7 +12,7 @@ import {
   volumesText,
 } from '../prune.ts'
 import { pruneFilters } from '../prune-filters.ts'
-import { misuse } from '../report.ts'
+import { misuse, refuse } from '../report.ts'
 
 export const systemPrune = command({
   name: 'system prune',

@@ -4,7 +4,7 @@ import path from 'node:path'
 import * as E from '#fp/Either'
 import { fileErrorText } from '../callers-files.ts'
 import { command } from '../command.ts'
-import { reportError } from '../report.ts'
+import { refuse, reportError } from '../report.ts'
 import { unitText } from '../system-unit.ts'
 
 export const systemStart = command({
@@ -14,10 +14,7 @@ export const systemStart = command({
   flags: {},
   run: async ({ stdout, stderr, engine }) => {
     const result = await (await engine()).containers.startWanted()
-    if (E.isLeft(result)) {
-      reportError(stderr, result.left)
-      return 1
-    }
+    if (E.isLeft(result)) return refuse({ stderr }, result.left)
     const { started, failed } = result.right
     for (const name of started) stdout.write(`${name}\n`)
     for (const { error } of failed) reportError(stderr, error)
@@ -43,10 +40,7 @@ export const systemInstall = command({
   run: async ({ args, cwd, platform, stdout, stderr, engine }) => {
     const { directory = '/etc/systemd/system', print } = args.flags
     const store = await (await engine()).store()()
-    if (E.isLeft(store)) {
-      reportError(stderr, store.left)
-      return 1
-    }
+    if (E.isLeft(store)) return refuse({ stderr }, store.left)
     const { root } = store.right
     const text = unitText({ program: platform.program, ...(root === DEFAULT_ROOT ? {} : { root }) })
     if (print) {
@@ -57,13 +51,8 @@ export const systemInstall = command({
     try {
       place(folder, text)
     } catch (error) {
-      reportError(stderr, {
-        _tag: 'InvalidOption',
-        option: '--directory',
-        value: folder,
-        why: fileErrorText(error),
-      })
-      return 1
+      const why = fileErrorText(error)
+      return refuse({ stderr }, { _tag: 'InvalidOption', option: '--directory', value: folder, why })
     }
     stdout.write(`${path.join(folder, UNIT)}\n`)
     return 0

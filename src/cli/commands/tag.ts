@@ -1,7 +1,7 @@
 // slipway tag: one more name for an image.
 import * as E from '#fp/Either'
 import { command } from '../command.ts'
-import { refuse } from '../image-flags.ts'
+import { refuse } from '../report.ts'
 
 export const tag = command({
   name: 'tag',

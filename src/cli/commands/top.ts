@@ -1,7 +1,7 @@
 // slipway top: the processes of a container.
 import * as E from '#fp/Either'
 import { command } from '../command.ts'
-import { refuse } from '../image-flags.ts'
+import { refuse } from '../report.ts'
 import { printable } from '../table.ts'
 
 /** docker/cli container/top.go: tabwriter, cells of 20 and three blanks after them. */

@@ -2,7 +2,7 @@
 
 import type { UpdateOptions } from '../../fp.ts'
 import { command, type Flags, type FlagTable } from '../command.ts'
-import { eachContainer } from '../each-container.ts'
+import { eachName } from '../each-name.ts'
 import { misuse } from '../report.ts'
 
 const flags = {
@@ -68,7 +68,7 @@ export const update = command({
     })
     if (Object.keys(options).length === 0)
       return misuse(context, 'update', 'at least one limit must be given')
-    return eachContainer(context, (containers, name) => containers.update(name, options))
+    return eachName(context, ({ containers }, name) => containers.update(name, options))
   },
 })
 

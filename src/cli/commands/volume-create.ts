@@ -1,9 +1,8 @@
 // slipway volume create: a place for data that outlives containers.
 import * as E from '#fp/Either'
 import { command } from '../command.ts'
-import { refuse } from '../image-flags.ts'
 import { pairs } from '../mount-flags.ts'
-import { misuse } from '../report.ts'
+import { misuse, refuse } from '../report.ts'
 
 export const volumeCreate = command({
   name: 'volume create',

@@ -2,8 +2,7 @@
 import * as E from '#fp/Either'
 import { command } from '../command.ts'
 import { formatRecords } from '../format.ts'
-import { refuse } from '../image-flags.ts'
-import { print } from '../report.ts'
+import { print, refuse } from '../report.ts'
 import { filterVolumes, VOLUME_HEADERS, volumeRecord } from '../volume-words.ts'
 
 const COLUMNS = 'table {{.Driver}}\t{{.Name}}'

@@ -1,10 +1,9 @@
 // slipway volume prune: removes volumes that no container has, after a question.
 import * as E from '#fp/Either'
 import { command } from '../command.ts'
-import { refuse } from '../image-flags.ts'
 import { confirmed, pruneForce, reclaimedText, volumesText } from '../prune.ts'
 import { pruneFilters } from '../prune-filters.ts'
-import { misuse } from '../report.ts'
+import { misuse, refuse } from '../report.ts'
 
 /** Docker has this one of `--all` among the filters. */
 const isAll = (filter: string): boolean => filter === 'all=true' || filter === 'all=1'
