@@ -3,11 +3,11 @@ import * as E from '#fp/Either'
 import type { EngineEvent, EventOptions } from '../../fp.ts'
 import { eventJson, eventText } from '../../model/events.ts'
 import type { UsageError } from '../args.ts'
-import { type Context, command } from '../command.ts'
+import { command } from '../command.ts'
 import { compileFormat } from '../format.ts'
-import { interruptible } from '../image-flags.ts'
 import { split } from '../mount-flags.ts'
 import { misuse } from '../report.ts'
+import { showAsItComes } from '../show-as-it-comes.ts'
 import { printable } from '../table.ts'
 
 export const events = command({
@@ -44,36 +44,21 @@ export const events = command({
       ...(since === undefined ? {} : { since }),
       ...(until === undefined ? {} : { until }),
     }
-    let problem: UsageError | undefined
-    const shown = await interruptible(context, async (signal) => {
-      const found = await (await context.engine()).events({ ...options, signal })()
-      if (E.isLeft(found)) return async () => found
-      return async () => {
-        problem = await show(context, found.right, line.right)
-        return signal.aborted
-          ? E.left({ _tag: 'Cancelled' as const, what: 'events', why: 'a signal' })
-          : E.right(undefined)
-      }
-    })
-    if (problem !== undefined) return misuse(context, 'events', problem)
-    return E.isLeft(shown) ? shown.left : 0
+    return showAsItComes(
+      context,
+      'events',
+      (engine, signal) => engine.events({ ...options, signal }),
+      (event) => {
+        const text = line.right(event)
+        if (E.isLeft(text)) return text.left
+        context.stdout.write(`${text.right}\n`)
+        return undefined
+      },
+    )
   },
 })
 
 type Line = (event: EngineEvent) => E.Either<UsageError, string>
-
-const show = async (
-  { stdout }: Pick<Context, 'stdout'>,
-  events: AsyncIterable<EngineEvent>,
-  line: Line,
-): Promise<UsageError | undefined> => {
-  for await (const event of events) {
-    const text = line(event)
-    if (E.isLeft(text)) return text.left
-    stdout.write(`${text.right}\n`)
-  }
-  return undefined
-}
 
 const filtersOf = (words: readonly string[]): Readonly<Record<string, readonly string[]>> | string => {
   const filters: Record<string, string[]> = {}

@@ -1,10 +1,9 @@
 // slipway logs: what a container wrote.
-import * as E from '#fp/Either'
-import type { LogEntry, LogStreamName, ReadLogOptions } from '../../fp.ts'
+import type { LogStreamName, ReadLogOptions } from '../../fp.ts'
 import { bytesOfLog } from '../../model/log-view.ts'
-import { type Context, command } from '../command.ts'
-import { interruptible } from '../image-flags.ts'
+import { command } from '../command.ts'
 import { misuse } from '../report.ts'
+import { showAsItComes } from '../show-as-it-comes.ts'
 
 export const logs = command({
   name: 'logs',
@@ -34,29 +33,19 @@ export const logs = command({
       ...(since === undefined ? {} : { since }),
       ...(until === undefined ? {} : { until }),
     }
-    const shown = await interruptible(context, async (signal) => {
-      const { containers } = await context.engine()
-      const log = await containers.logs(container, { ...options, signal })()
-      if (E.isLeft(log)) return async () => log
-      return async () => show(context, log.right, timestamps, signal)
-    })
-    return E.isLeft(shown) ? shown.left : 0
+    const { stdout, stderr } = context
+    const middle = new Set<LogStreamName>()
+    return showAsItComes(
+      context,
+      'logs',
+      ({ containers }, signal) => containers.logs(container, { ...options, signal }),
+      (batch) => {
+        for (const { to, bytes } of bytesOfLog(batch, timestamps, middle)) {
+          if (to === 'note') stderr.write('slipway: ')
+          ;(to === 'stdout' ? stdout : stderr).write(bytes)
+        }
+        return undefined
+      },
+    )
   },
 })
-
-const show = async (
-  { stdout, stderr }: Pick<Context, 'stdout' | 'stderr'>,
-  log: AsyncIterable<readonly LogEntry[]>,
-  timestamps: boolean,
-  signal: AbortSignal,
-) => {
-  const middle = new Set<LogStreamName>()
-  for await (const batch of log)
-    for (const { to, bytes } of bytesOfLog(batch, timestamps, middle)) {
-      if (to === 'note') stderr.write('slipway: ')
-      ;(to === 'stdout' ? stdout : stderr).write(bytes)
-    }
-  return signal.aborted
-    ? E.left({ _tag: 'Cancelled' as const, what: 'logs', why: 'a signal' })
-    : E.right(undefined)
-}

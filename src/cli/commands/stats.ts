@@ -2,13 +2,12 @@
 import * as E from '#fp/Either'
 import type { ContainerStats, ContainerSummary, StatsRound } from '../../fp.ts'
 import { formatSize } from '../../model/units.ts'
-import type { UsageError } from '../args.ts'
-import { type Context, command, type FlagTable } from '../command.ts'
+import { command, type FlagTable } from '../command.ts'
 import { formatRecords } from '../format.ts'
 import { humanBytes } from '../human.ts'
-import { interruptible } from '../image-flags.ts'
 import { misuse } from '../report.ts'
 import { Screen } from '../screen.ts'
+import { showAsItComes } from '../show-as-it-comes.ts'
 
 const flags = {
   all: { kind: 'boolean', short: 'a', help: 'Show those that have ended, too' },
@@ -49,42 +48,22 @@ export const stats = command({
     const wrong = formatRecords(template, [], HEADERS)
     if (E.isLeft(wrong)) return misuse(context, 'stats', wrong.left)
     const names = context.args.positionals
-    let problem: UsageError | undefined
-    const shown = await interruptible(context, async (signal) => {
-      const { containers } = await context.engine()
-      const options = { stream: !once, signal, ...(all ? { all } : {}) }
-      const rounds = await containers.stats(names, options)()
-      if (E.isLeft(rounds)) return async () => rounds
-      return async () => {
-        problem = await show(context, rounds.right, template, full, !once)
-        return signal.aborted
-          ? E.left({ _tag: 'Cancelled' as const, what: 'stats', why: 'a signal' })
-          : E.right(undefined)
-      }
-    })
-    if (problem !== undefined) return misuse(context, 'stats', problem)
-    return E.isLeft(shown) ? shown.left : 0
+    const screen = new Screen(context.stdout, !once)
+    return showAsItComes(
+      context,
+      'stats',
+      ({ containers }, signal) => containers.stats(names, { stream: !once, signal, ...(all ? { all } : {}) }),
+      (round) => {
+        const text = renderStats(round, template, full)
+        if (E.isLeft(text)) return text.left
+        screen.show(text.right)
+        return undefined
+      },
+    )
   },
 })
 
-/** What is wrong with the template turns up with the first record. */
-const show = async (
-  { stdout }: Pick<Context, 'stdout'>,
-  rounds: AsyncIterable<StatsRound>,
-  template: string,
-  full: boolean,
-  again: boolean,
-): Promise<UsageError | undefined> => {
-  const screen = new Screen(stdout, again)
-  for await (const round of rounds) {
-    const text = renderStats(round, template, full)
-    if (E.isLeft(text)) return text.left
-    screen.show(text.right)
-  }
-  return undefined
-}
-
-export const renderStats = (round: StatsRound, template: string, full: boolean) =>
+const renderStats = (round: StatsRound, template: string, full: boolean) =>
   formatRecords(
     template,
     [
