@@ -1,5 +1,6 @@
 // The --filter of commands that list things: which of them a list of KEY=VALUE conditions lets through.
 import * as E from '#fp/Either'
+import { lookUp } from '../model/look-up.ts'
 import type { UsageError } from './args.ts'
 import { split } from './mount-flags.ts'
 
@@ -32,6 +33,16 @@ export const filterItems = <Item>(
     )
   return E.right(items.filter(passes))
 }
+
+/** `label=KEY[=VALUE]`. */
+export const labelTest = (text: string): Test<{ readonly labels: Readonly<Record<string, string>> }> => {
+  const [key, value] = split(text)
+  return ({ labels }) => Object.hasOwn(labels, key) && (value === undefined || labels[key] === value)
+}
+
+const TRUTHS: Readonly<Record<string, boolean>> = { true: true, '1': true, false: false, '0': false }
+/** Undefined where it is no such word. */
+export const truthOf = (value: string): boolean | undefined => lookUp(TRUTHS, value)
 
 const wrong = (filter: string, why: string): E.Either<UsageError, never> =>
   E.left({ _tag: 'UsageError', message: `--filter ${JSON.stringify(filter)}: ${why}` })

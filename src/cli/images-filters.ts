@@ -2,20 +2,19 @@
 import type * as E from '#fp/Either'
 import type { ImageSummary } from '../model/image-verbs.ts'
 import type { UsageError } from './args.ts'
-import { filterItems, type Test as ItemTest, type Maker } from './filters.ts'
-import { split } from './mount-flags.ts'
+import { filterItems, type Test as ItemTest, labelTest, type Maker, truthOf } from './filters.ts'
 import { timeOf } from './prune-filters.ts'
 
 type Test = ItemTest<ImageSummary>
 
 /** By key. A text instead of a test says what is wrong with the value. */
 const MAKERS: Readonly<Record<string, Maker<ImageSummary>>> = {
-  dangling: (value) =>
-    ['true', 'false', '1', '0'].includes(value)
-      ? ({ repository }) => (repository === undefined) === (value === 'true' || value === '1')
-      : 'true or false',
+  dangling: (value) => {
+    const wanted = truthOf(value)
+    return wanted === undefined ? 'true or false' : ({ repository }) => (repository === undefined) === wanted
+  },
   reference: (value) => referenceTest(value),
-  label: (value) => labelTest(value),
+  label: labelTest,
   before: (value, all) => relativeTo(value, all, (image, other) => image < other),
   until: (value) => untilTest(value),
   since: (value, all) => relativeTo(value, all, (image, other) => image > other),
@@ -45,11 +44,6 @@ const untilTest = (text: string): Test | string => {
   return timeMs === undefined
     ? 'neither a duration such as 24h nor a time'
     : ({ createdMs = 0 }) => createdMs < timeMs
-}
-
-const labelTest = (text: string): Test => {
-  const [key, value] = split(text)
-  return ({ labels }) => Object.hasOwn(labels, key) && (value === undefined || labels[key] === value)
 }
 
 const relativeTo = (

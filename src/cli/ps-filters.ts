@@ -2,8 +2,7 @@
 import type * as E from '#fp/Either'
 import type { UsageError } from './args.ts'
 import type { ContainerSummary } from './engine.ts'
-import { filterItems, type Test as ItemTest, type Maker } from './filters.ts'
-import { split } from './mount-flags.ts'
+import { filterItems, type Test as ItemTest, labelTest, type Maker } from './filters.ts'
 
 type Test = ItemTest<ContainerSummary>
 
@@ -26,7 +25,7 @@ const MAKERS: Readonly<Record<string, Maker<ContainerSummary>>> = {
     container.image === value ||
     container.image.startsWith(`${value}:`) ||
     container.image.startsWith(`${value}@`),
-  label: (value) => labelTest(value),
+  label: labelTest,
   status: (value) =>
     Object.hasOwn(STATUS, value)
       ? (container) => container.status === STATUS[value]
@@ -37,11 +36,6 @@ const MAKERS: Readonly<Record<string, Maker<ContainerSummary>>> = {
       : 'an exit code is a number',
   before: (value, all) => relativeTo(value, all, (container, other) => container.createdMs < other.createdMs),
   since: (value, all) => relativeTo(value, all, (container, other) => container.createdMs > other.createdMs),
-}
-
-const labelTest = (text: string): Test => {
-  const [key, value] = split(text)
-  return ({ labels }) => Object.hasOwn(labels, key) && (value === undefined || labels[key] === value)
 }
 
 const relativeTo = (

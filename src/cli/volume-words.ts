@@ -2,8 +2,7 @@
 import type * as E from '#fp/Either'
 import type { VolumeInfo } from '../fp.ts'
 import type { UsageError } from './args.ts'
-import { filterItems, type Maker } from './filters.ts'
-import { split } from './mount-flags.ts'
+import { filterItems, labelTest, type Maker, truthOf } from './filters.ts'
 
 /** Names of the fields of a template, and the headings of their columns. */
 export const VOLUME_HEADERS = {
@@ -41,24 +40,17 @@ export const inspectedVolume = (volume: VolumeInfo) => ({
   Containers: volume.usedBy,
 })
 
-const TRUTHS: Readonly<Record<string, boolean>> = { true: true, '1': true, false: false, '0': false }
-
 const dangling: Maker<VolumeInfo> = (value) => {
-  const wanted = Object.hasOwn(TRUTHS, value) ? TRUTHS[value] : undefined
+  const wanted = truthOf(value)
   return wanted === undefined
     ? `${JSON.stringify(value)} is neither true nor false`
     : ({ usedBy }) => (usedBy.length === 0) === wanted
 }
 
-const label: Maker<VolumeInfo> = (value) => {
-  const [key, wanted] = split(value)
-  return ({ labels }) => Object.hasOwn(labels, key) && (wanted === undefined || labels[key] === wanted)
-}
-
 const MAKERS: Readonly<Record<string, Maker<VolumeInfo>>> = {
   dangling,
   driver: (value) => (volume) => volume.driver === value,
-  label,
+  label: labelTest,
   name: (value) => (volume) => volume.name.includes(value),
 }
 

@@ -2,7 +2,7 @@
 import * as E from '#fp/Either'
 import type { FoundRepository } from '../../model/image-verbs.ts'
 import { command } from '../command.ts'
-import { filterItems, type Maker } from '../filters.ts'
+import { filterItems, type Maker, truthOf } from '../filters.ts'
 import { formatRecords } from '../format.ts'
 import { registryFlags, transfer } from '../image-flags.ts'
 import { misuse } from '../report.ts'
@@ -28,8 +28,8 @@ const FILTERS: Readonly<Record<string, Maker<FoundRepository>>> = {
 }
 
 const booleanTest = (value: string, fact: (repository: FoundRepository) => boolean) => {
-  if (!['true', 'false', '1', '0'].includes(value)) return 'neither true nor false'
-  const wanted = value === 'true' || value === '1'
+  const wanted = truthOf(value)
+  if (wanted === undefined) return 'neither true nor false'
   return (repository: FoundRepository) => fact(repository) === wanted
 }
 
