@@ -6,9 +6,10 @@ import type { ImageInspect } from '../../model/image-verbs.ts'
 import type { Platform } from '../../model/platform.ts'
 import { type Context, command, type FlagTable } from '../command.ts'
 import type { EngineForCli } from '../engine.ts'
-import { compileInspect, type Format } from '../format.ts'
+import { compileInspect } from '../format.ts'
 import { platformOption } from '../image-flags.ts'
-import { misuse, refuse, reportError } from '../report.ts'
+import { misuse, refuse } from '../report.ts'
+import { showFound } from '../show-found.ts'
 
 const format = {
   kind: 'text',
@@ -79,34 +80,17 @@ interface Wanted {
   readonly size: boolean
 }
 
-/** What was found is shown although something else was not, as Docker does; the exit code tells. */
 const inspectAs = async (
-  { stdout, stderr, engine, args }: Pick<Context, 'stdout' | 'stderr' | 'engine' | 'args'>,
+  context: Pick<Context, 'stdout' | 'stderr' | 'engine' | 'args'>,
   verb: string,
   type: Type,
-  wanted: Wanted,
+  { format: text, platform: chosen, size: withSize }: Wanted,
 ): Promise<number> => {
-  const { format: text = '' } = wanted
-  const chosen = platformOption(wanted.platform)
-  if (E.isLeft(chosen)) return refuse({ stderr }, chosen.left)
-  const template = text === '' || text === 'json' ? undefined : compileInspect(text)
-  if (template !== undefined && E.isLeft(template)) return misuse({ stderr }, verb, template.left)
-  const live = await engine()
-  const found: Found[] = []
-  let code = 0
-  for (const name of args.positionals) {
-    const inspected = await lookUp(live, type, name, { ...chosen.right, size: wanted.size })
-    if (E.isRight(inspected)) found.push(inspected.right)
-    else {
-      reportError(stderr, inspected.left)
-      code = 1
-    }
-  }
-  if (template === undefined) {
-    stdout.write(`${text === 'json' ? JSON.stringify(found) : JSON.stringify(found, undefined, 4)}\n`)
-    return code
-  }
-  return Math.max(code, showEach({ stdout, stderr }, verb, template.right, found))
+  const options = platformOption(chosen)
+  if (E.isLeft(options)) return refuse(context, options.left)
+  return showFound(context, verb, { format: text, compile: compileInspect }, (engine, name) =>
+    lookUp(engine, type, name, { ...options.right, size: withSize }),
+  )
 }
 
 /** As in Docker, a container comes before an image of the same name. */
@@ -132,17 +116,3 @@ const neither = (error: EngineError): EngineError =>
         hint: 'no container is called that either; slipway ps -a and slipway images tell what there is',
       }
     : error
-
-const showEach = (
-  { stdout, stderr }: Pick<Context, 'stdout' | 'stderr'>,
-  verb: string,
-  template: Format,
-  found: readonly Found[],
-): number => {
-  for (const each of found) {
-    const line = template.render(each)
-    if (E.isLeft(line)) return misuse({ stderr }, verb, line.left)
-    stdout.write(`${line.right}\n`)
-  }
-  return 0
-}

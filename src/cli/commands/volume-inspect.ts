@@ -2,7 +2,7 @@
 import * as E from '#fp/Either'
 import { command } from '../command.ts'
 import { compileFormat } from '../format.ts'
-import { misuse, reportError } from '../report.ts'
+import { showFound } from '../show-found.ts'
 import { inspectedVolume } from '../volume-words.ts'
 
 export const volumeInspect = command({
@@ -18,31 +18,11 @@ export const volumeInspect = command({
       help: "'json', or a Go template such as '{{.Mountpoint}}'",
     },
   },
-  run: async (context) => {
-    const { stdout, stderr, args } = context
-    const { format = '' } = args.flags
-    const template = format === '' || format === 'json' ? undefined : compileFormat(format)
-    if (template !== undefined && E.isLeft(template)) return misuse(context, 'volume inspect', template.left)
-    const { volumes } = await context.engine()
-    const found: object[] = []
-    let code = 0
-    for (const name of args.positionals) {
-      const inspected = await volumes.inspect(name)()
-      if (E.isRight(inspected)) found.push(inspectedVolume(inspected.right))
-      else {
-        reportError(stderr, inspected.left)
-        code = 1
-      }
-    }
-    if (template === undefined) {
-      stdout.write(`${format === 'json' ? JSON.stringify(found) : JSON.stringify(found, undefined, 4)}\n`)
-      return code
-    }
-    for (const volume of found) {
-      const line = template.right.render(volume)
-      if (E.isLeft(line)) return misuse(context, 'volume inspect', line.left)
-      stdout.write(`${line.right}\n`)
-    }
-    return code
-  },
+  run: (context) =>
+    showFound(
+      context,
+      'volume inspect',
+      { format: context.args.flags.format, compile: compileFormat },
+      async ({ volumes }, name) => E.map(inspectedVolume)(await volumes.inspect(name)()),
+    ),
 })
