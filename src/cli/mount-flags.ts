@@ -44,14 +44,14 @@ export const parseVolume = (value: string, cwd: string): Result<MountOption> => 
     return invalid('--volume', value, 'the path on the host, or the name of a volume, is empty')
   const host = hostPath(source, cwd)
   if (host !== undefined)
-    return withBindOptions({ type: 'bind', source: host, target, createSource: true }, value, words)
+    return withOptions<Bind>({ type: 'bind', source: host, target, createSource: true }, value, words, ofBind)
   if (!isVolumeName(source))
     return invalid(
       '--volume',
       value,
       `${JSON.stringify(source)} is no name of a volume; a path begins with / or ./`,
     )
-  return withVolumeOptions({ type: 'volume', source, target }, value, words)
+  return withOptions<Volume>({ type: 'volume', source, target }, value, words, ofVolume)
 }
 
 const ownVolume = (value: string): Result<Volume> =>
@@ -67,35 +67,37 @@ const hostPath = (source: string, cwd: string): string | undefined => {
 /** Words that change nothing: no file gets a SELinux label here, and no container is confined by one. */
 const NO_MATTER: ReadonlySet<string> = new Set(['rw', 'z', 'Z', ...CONSISTENCY])
 
-const withBindOptions = (bind: Bind, value: string, options: readonly string[]): Result<Bind> => {
-  let mount = bind
+/** `own`: what a word says that only this type of mount has; undefined for any other. */
+const withOptions = <M extends Bind | Volume>(
+  plain: M,
+  value: string,
+  options: readonly string[],
+  own: (option: string) => Partial<M> | undefined,
+): Result<M> => {
+  let mount = plain
   for (const option of options) {
+    const more = own(option)
     if (option === 'ro') mount = { ...mount, readonly: true }
-    else if (PROPAGATIONS.has(option)) mount = { ...mount, propagation: option as Propagation }
+    else if (more !== undefined) mount = { ...mount, ...more }
     else if (isIdmap(option)) {
       const maps = parseIdmap('--volume', value, option)
       if (E.isLeft(maps)) return maps
       mount = { ...mount, idmap: maps.right }
-    } else if (option !== 'rbind' && !NO_MATTER.has(option))
-      return invalid('--volume', value, `${JSON.stringify(option)} is not an option of a bind mount`)
+    } else if (!NO_MATTER.has(option)) {
+      const what = plain.type === 'bind' ? 'a bind mount' : 'a volume'
+      return invalid('--volume', value, `${JSON.stringify(option)} is not an option of ${what}`)
+    }
   }
   return E.right(mount)
 }
 
-const withVolumeOptions = (volume: Volume, value: string, options: readonly string[]): Result<Volume> => {
-  let mount = volume
-  for (const option of options) {
-    if (option === 'ro') mount = { ...mount, readonly: true }
-    else if (option === 'nocopy') mount = { ...mount, nocopy: true }
-    else if (isIdmap(option)) {
-      const maps = parseIdmap('--volume', value, option)
-      if (E.isLeft(maps)) return maps
-      mount = { ...mount, idmap: maps.right }
-    } else if (!NO_MATTER.has(option))
-      return invalid('--volume', value, `${JSON.stringify(option)} is not an option of a volume`)
-  }
-  return E.right(mount)
+const ofBind = (option: string): Partial<Bind> | undefined => {
+  if (option === 'rbind') return {}
+  return PROPAGATIONS.has(option) ? { propagation: option as Propagation } : undefined
 }
+
+const ofVolume = (option: string): Partial<Volume> | undefined =>
+  option === 'nocopy' ? { nocopy: true } : undefined
 
 const isIdmap = (option: string): boolean => option === 'idmap' || option.startsWith('idmap=')
 
