@@ -11,14 +11,14 @@ import type { RunFlags } from './run-flags.ts'
 type F = Args<RunFlags>['flags']
 
 const HEALTH_FLAGS = [
-  'health-cmd',
-  'health-interval',
-  'health-timeout',
-  'health-retries',
-  'health-start-period',
-  'health-start-interval',
-  'health-on-failure',
-] as const
+  ['command', 'health-cmd'],
+  ['interval', 'health-interval'],
+  ['timeout', 'health-timeout'],
+  ['retries', 'health-retries'],
+  ['startPeriod', 'health-start-period'],
+  ['startInterval', 'health-start-interval'],
+  ['onUnhealthy', 'health-on-failure'],
+] as const satisfies readonly (readonly [keyof HealthOptions, keyof F])[]
 
 /** It is its monitor's, and not ours: what is started again, or keeps a log, needs one whether we stay or not. */
 export const outlivesUs = (f: F): boolean =>
@@ -69,27 +69,20 @@ export const detachedOptions = (
 }
 
 const healthOptions = (f: F): E.Either<EngineError, DetachedOptions['health']> => {
-  const [given] = HEALTH_FLAGS.filter((flag) => f[flag] !== undefined)
-  if (f['no-healthcheck'])
-    return given === undefined
-      ? E.right(false)
-      : E.left({
-          _tag: 'InvalidOption',
-          option: `--${given}`,
-          value: String(f[given]),
-          why: 'cannot be given with --no-healthcheck',
-        })
-  if (given === undefined) return E.right(undefined)
-  const named: readonly (readonly [keyof HealthOptions, unknown])[] = [
-    ['command', f['health-cmd']],
-    ['interval', f['health-interval']],
-    ['timeout', f['health-timeout']],
-    ['retries', f['health-retries']],
-    ['startPeriod', f['health-start-period']],
-    ['startInterval', f['health-start-interval']],
-    ['onUnhealthy', f['health-on-failure']],
-  ]
-  return E.right(Object.fromEntries(named.filter(([, value]) => value !== undefined)))
+  const given = HEALTH_FLAGS.filter(([, flag]) => f[flag] !== undefined)
+  const [first] = given
+  if (!f['no-healthcheck'])
+    return E.right(
+      first === undefined ? undefined : Object.fromEntries(given.map(([name, flag]) => [name, f[flag]])),
+    )
+  if (first === undefined) return E.right(false)
+  const [, flag] = first
+  return E.left({
+    _tag: 'InvalidOption',
+    option: `--${flag}`,
+    value: String(f[flag]),
+    why: 'cannot be given with --no-healthcheck',
+  })
 }
 
 /** Docker's names: `local` is what it calls its own compact form. */

@@ -5,6 +5,7 @@ import type { DeviceOption, ImageSource, MountOption, SecurityOptions, Ulimit } 
 import type { Args } from './command.ts'
 import { outlivesUs } from './detached-options.ts'
 import type { CliStartOptions } from './engine.ts'
+import { given } from './given.ts'
 import { environment, labels, type ReadFile } from './key-value-files.ts'
 import { parseMount, parseTmpfs, parseVolume, split } from './mount-flags.ts'
 import type { RunFlags } from './run-flags.ts'
@@ -204,12 +205,6 @@ const namespaces = (f: F): Part => {
     ...given({ cgroupns }),
   })
 }
-
-/** Leaves undefined entries out. */
-const given = <T extends object>(entries: T): { [K in keyof T]: Exclude<T[K], undefined> } =>
-  Object.fromEntries(Object.entries(entries).filter(([, value]) => value !== undefined)) as {
-    [K in keyof T]: Exclude<T[K], undefined>
-  }
 
 const DEFAULT_PERIOD_US = 100_000
 

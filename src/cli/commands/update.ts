@@ -3,6 +3,7 @@
 import type { UpdateOptions } from '../../fp.ts'
 import { command, type Flags, type FlagTable } from '../command.ts'
 import { eachName } from '../each-name.ts'
+import { given } from '../given.ts'
 import { misuse } from '../report.ts'
 
 const flags = {
@@ -52,19 +53,19 @@ export const update = command({
   positionals: { min: 1 },
   flags,
   run: async (context) => {
-    const given = context.args.flags
-    const cpus = cpusOf(given)
+    const { flags } = context.args
+    const cpus = cpusOf(flags)
     if (typeof cpus === 'string') return misuse(context, 'update', cpus)
-    const options: UpdateOptions = defined({
-      blkioWeight: given['blkio-weight'],
+    const options: UpdateOptions = given({
+      blkioWeight: flags['blkio-weight'],
       cpus,
-      cpuShares: given['cpu-shares'],
-      cpusetCpus: given['cpuset-cpus'],
-      cpusetMems: given['cpuset-mems'],
-      memory: given.memory,
-      memoryReservation: given['memory-reservation'],
-      memorySwap: given['memory-swap'] === '-1' ? -1 : given['memory-swap'],
-      pids: given['pids-limit'],
+      cpuShares: flags['cpu-shares'],
+      cpusetCpus: flags['cpuset-cpus'],
+      cpusetMems: flags['cpuset-mems'],
+      memory: flags.memory,
+      memoryReservation: flags['memory-reservation'],
+      memorySwap: flags['memory-swap'] === '-1' ? -1 : flags['memory-swap'],
+      pids: flags['pids-limit'],
     })
     if (Object.keys(options).length === 0)
       return misuse(context, 'update', 'at least one limit must be given')
@@ -73,15 +74,10 @@ export const update = command({
 })
 
 /** Quota and period are the share they stand for, as in `run`. A text is what is wrong with them. */
-const cpusOf = (given: Flags<typeof flags>): number | string | undefined => {
-  const { 'cpu-quota': quota, 'cpu-period': period, cpus } = given
+const cpusOf = (written: Flags<typeof flags>): number | string | undefined => {
+  const { 'cpu-quota': quota, 'cpu-period': period, cpus } = written
   if (quota === undefined && period === undefined) return cpus
   if (cpus !== undefined) return '--cpus cannot be combined with --cpu-quota or --cpu-period'
   if (quota === undefined) return '--cpu-period needs --cpu-quota beside it'
   return quota <= 0 ? 0 : quota / (period ?? PERIOD_US)
 }
-
-const defined = <T extends object>(options: T): { [K in keyof T]?: Exclude<T[K], undefined> } =>
-  Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as {
-    [K in keyof T]?: Exclude<T[K], undefined>
-  }
