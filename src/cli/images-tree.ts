@@ -2,6 +2,7 @@
 import { type Digest, shortDigest } from '../model/digest.ts'
 import type { ImagePlatform, ImageSummary } from '../model/image-verbs.ts'
 import { humanBytes } from './human.ts'
+import { imageName } from './image-name.ts'
 import { printable, type Style, table } from './table.ts'
 
 export interface ImageTree {
@@ -17,10 +18,7 @@ const HEADER = ['IMAGE', 'ID', 'DISK USAGE', 'CONTENT SIZE', 'CONTAINERS']
 export const namedTargets = (
   images: readonly ImageSummary[],
 ): readonly { readonly name: string; readonly digest: Digest }[] => {
-  const targets = images.map(({ repository = '<none>', tag, digest }) => ({
-    name: tag === undefined ? repository : `${repository}:${tag}`,
-    digest,
-  }))
+  const targets = images.map((image) => ({ name: imageName(image) ?? '<none>', digest: image.digest }))
   return [...new Map(targets.map((target) => [`${target.name} ${target.digest}`, target])).values()]
 }
 

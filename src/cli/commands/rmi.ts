@@ -1,6 +1,7 @@
 // slipway rmi: takes names of images away, and the images with their last ones.
 import * as E from '#fp/Either'
 import { type Context, command, type FlagTable } from '../command.ts'
+import { imageName } from '../image-name.ts'
 import { misuse, refuse, reportError } from '../report.ts'
 
 const flags = {
@@ -60,9 +61,5 @@ const removeOne = async ({ args, stdout, engine }: Context<typeof flags>, name: 
 const everyImage = async (context: Context<typeof flags>): Promise<E.Either<number, readonly string[]>> => {
   const listed = await (await context.engine()).images.list()()
   if (E.isLeft(listed)) return E.left(refuse(context, listed.left))
-  const names = listed.right.map(({ repository, tag, digest }) => {
-    if (repository === undefined) return digest
-    return tag === undefined ? repository : `${repository}:${tag}`
-  })
-  return E.right([...new Set(names)])
+  return E.right([...new Set(listed.right.map((image) => imageName(image) ?? image.digest))])
 }

@@ -1,6 +1,7 @@
 // The completion of fish: a rule for every word and flag, and conditions that know which command is being written.
 import {
   type CommandWords,
+  dashed,
   type FlagWords,
   FRONT_FLAGS,
   firstWords,
@@ -108,12 +109,8 @@ ${commands.flatMap(rulesOf).join('\n')}
 
 const valuedOf = ({ names, flags }: CommandWords): string => {
   const valued = flags.filter(({ value }) => value !== undefined)
-  const words = valued.flatMap(({ names: long, short }) => [
-    ...long.map((name) => `--${name}`),
-    ...(short === undefined ? [] : [`-${short}`]),
-  ])
   return `        case ${names.map(quoted).join(' ')}
-            string split ' ' -- ${quoted(words.join(' '))}`
+            string split ' ' -- ${quoted(valued.flatMap(dashed).join(' '))}`
 }
 
 const rulesOf = ({ names, flags, positionals, repeats }: CommandWords): readonly string[] => {

@@ -6,6 +6,7 @@ import type { TaskEither } from '#fp/TaskEither'
 import { parseReference } from '../../model/reference.ts'
 import type { Context } from '../command.ts'
 import type { EngineForCli } from '../engine.ts'
+import { imageName } from '../image-name.ts'
 import type { Named } from './words.ts'
 
 /** Each once, in order. */
@@ -34,9 +35,7 @@ const orNone = async <A>(task: TaskEither<unknown, readonly A[]>): Promise<reado
 }
 
 const images = async (engine: EngineForCli): Promise<readonly string[]> =>
-  (await orNone(engine.images.list())).flatMap(({ repository, tag }) =>
-    repository === undefined ? [] : [tag === undefined ? repository : `${repository}:${tag}`],
-  )
+  (await orNone(engine.images.list())).flatMap((image) => imageName(image) ?? [])
 
 const containers = async (engine: EngineForCli): Promise<readonly string[]> =>
   (await orNone(engine.list())).map(({ name }) => name)
