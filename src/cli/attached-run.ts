@@ -8,6 +8,7 @@ import { signalNumber } from '../model/signals.ts'
 import type { Context } from './command.ts'
 import { type DetachKeys, keyWatcher } from './detach-keys.ts'
 import { reportError } from './report.ts'
+import { PASSED_ON } from './signals.ts'
 
 export interface StayChoices {
   readonly tty: boolean
@@ -22,7 +23,6 @@ type Terminal = Pick<Context, 'stdin' | 'stdout' | 'stderr' | 'onSignal'>
 /** As Docker: the container ran on when we left it. */
 const LEFT = 0
 const UNKNOWN_EXIT = 255
-const PASSED_ON: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2']
 
 /** Gives its exit code. */
 export const stayWith = async (

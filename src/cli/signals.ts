@@ -5,6 +5,9 @@ import type { RunningContainer } from './engine.ts'
 /** Signals that end a program by default and that users and supervisors send. Watched from the first moment. */
 const ENDING: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT']
 
+/** Those that are passed to a program that is stayed with: the ending ones, and those that users made up a meaning for. */
+export const PASSED_ON: readonly NodeJS.Signals[] = [...ENDING, 'SIGUSR1', 'SIGUSR2']
+
 /**
  * Further ones the container may want. Left out: those Linux raises for a fault of this process, SIGCHLD and SIGPIPE,
  * SIGWINCH (the window has its own way), and SIGTSTP, SIGTTIN, SIGTTOU, which stop the command as the shell expects.

@@ -5,6 +5,7 @@ import { readCallersFile } from '../callers-files.ts'
 import { type Args, type Context, command, type FlagTable } from '../command.ts'
 import { environment } from '../key-value-files.ts'
 import { refuseProgram } from '../report.ts'
+import { PASSED_ON } from '../signals.ts'
 import { relayTerminal, terminalSize } from '../tty-relay.ts'
 
 const flags = {
@@ -27,8 +28,6 @@ const flags = {
     unsupported: { yet: true, why: 'a program of exec ends with its command; use -d' },
   },
 } as const satisfies FlagTable
-
-const PASSED_ON: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2']
 
 export const exec = command({
   name: 'exec',
