@@ -1,9 +1,6 @@
 // slipway export: a container's files as a tar.
-import * as E from '#fp/Either'
 import { command } from '../command.ts'
-import { interruptible } from '../image-flags.ts'
-import { misuse } from '../report.ts'
-import { tarOutput } from '../tar-output.ts'
+import { writeTar } from '../tar-output.ts'
 
 export const exportCommand = command({
   name: 'export',
@@ -13,16 +10,10 @@ export const exportCommand = command({
   flags: {
     output: { kind: 'text', short: 'o', value: 'FILE', help: 'Write there. Default: standard output' },
   },
-  run: async (context) => {
-    const output = tarOutput(context, context.args.flags.output)
-    if (output === undefined)
-      return misuse(context, 'export', 'standard output is a terminal: name a file with -o, or redirect it')
-    const exported = await interruptible(
-      context,
-      async (signal) =>
-        (await context.engine()).export(context.args.positionals[0] ?? '', output.target, { signal }),
-      output.check,
+  run: (context) => {
+    const [container = ''] = context.args.positionals
+    return writeTar(context, 'export', context.args.flags.output, async (target, signal) =>
+      (await context.engine()).export(container, target, { signal }),
     )
-    return E.isLeft(exported) ? exported.left : 0
   },
 })

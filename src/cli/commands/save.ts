@@ -2,9 +2,9 @@
 import * as E from '#fp/Either'
 import type { SaveFormat } from '../../model/image-verbs.ts'
 import { command } from '../command.ts'
-import { interruptible, platformOption } from '../image-flags.ts'
-import { misuse, refuse } from '../report.ts'
-import { tarOutput } from '../tar-output.ts'
+import { platformOption } from '../image-flags.ts'
+import { misuse } from '../report.ts'
+import { writeTar } from '../tar-output.ts'
 
 const FORMATS: readonly string[] = ['docker-archive', 'oci-archive', 'oci-dir'] satisfies SaveFormat[]
 const isFormat = (text: string): text is SaveFormat => FORMATS.includes(text)
@@ -33,21 +33,11 @@ export const save = command({
       return misuse(context, 'save', `--format: ${JSON.stringify(format)} is none of ${FORMATS.join(', ')}`)
     if (format === 'oci-dir' && (file ?? '') === '')
       return misuse(context, 'save', '--format oci-dir needs a directory: name one with -o')
-    const output = tarOutput(context, file)
-    if (output === undefined)
-      return misuse(context, 'save', 'standard output is a terminal: name a file with -o, or redirect it')
-    const wanted = platformOption(platform)
-    if (E.isLeft(wanted)) return refuse(context, wanted.left)
-    const saved = await interruptible(
-      context,
-      async (signal) =>
-        (await context.engine()).images.save(context.args.positionals, output.target, {
-          ...wanted.right,
-          format,
-          signal,
-        }),
-      output.check,
-    )
-    return E.isLeft(saved) ? saved.left : 0
+    return writeTar(context, 'save', file, async (target, signal) => {
+      const wanted = platformOption(platform)
+      if (E.isLeft(wanted)) return async () => wanted
+      const { images } = await context.engine()
+      return images.save(context.args.positionals, target, { ...wanted.right, format, signal })
+    })
   },
 })

@@ -1,9 +1,6 @@
 // slipway volume export: a volume's files as a tar.
-import * as E from '#fp/Either'
 import { command } from '../command.ts'
-import { interruptible } from '../image-flags.ts'
-import { misuse } from '../report.ts'
-import { tarOutput } from '../tar-output.ts'
+import { writeTar } from '../tar-output.ts'
 
 export const volumeExport = command({
   name: 'volume export',
@@ -13,20 +10,10 @@ export const volumeExport = command({
   flags: {
     output: { kind: 'text', short: 'o', value: 'FILE', help: 'Write there. Default: standard output' },
   },
-  run: async (context) => {
+  run: (context) => {
     const [name = ''] = context.args.positionals
-    const output = tarOutput(context, context.args.flags.output)
-    if (output === undefined)
-      return misuse(
-        context,
-        'volume export',
-        'standard output is a terminal: name a file with -o, or redirect it',
-      )
-    const exported = await interruptible(
-      context,
-      async (signal) => (await context.engine()).volumes.export(name, output.target, { signal }),
-      output.check,
+    return writeTar(context, 'volume export', context.args.flags.output, async (target, signal) =>
+      (await context.engine()).volumes.export(name, target, { signal }),
     )
-    return E.isLeft(exported) ? exported.left : 0
   },
 })
