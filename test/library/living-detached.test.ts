@@ -1,14 +1,9 @@
 // Verbs on containers that outlive their engine, with the monitor that writes their log.
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import {
-  createEngine,
-  type DetachedOptions,
-  type Engine,
-  type LogEntry,
-  type SlipwayError,
-} from '../../src/index.ts'
+import { createEngine, type DetachedOptions, type Engine, type LogEntry } from '../../src/index.ts'
 import { openTestEngine, type TestEngine } from '../support/engine.ts'
+import { comeAndGo, failure } from '../support/library.ts'
 import { assert, suite } from '../support/suite.ts'
 
 const Detached = suite('library/living detached')
@@ -33,14 +28,6 @@ const begin = async (words: readonly string[], options: DetachedOptions = {}): P
   const { id } = await containers.create({ rootfs: box.rootfs }, words, options)
   await containers.start(id)
   return id
-}
-const failing = async (task: Promise<unknown>): Promise<SlipwayError> => {
-  try {
-    await task
-  } catch (error) {
-    return error as SlipwayError
-  }
-  throw new Error('it did not fail')
 }
 const textOf = async (log: AsyncIterable<LogEntry>, stream: 'stdout' | 'stderr'): Promise<string> => {
   const parts: Uint8Array[] = []
@@ -74,11 +61,9 @@ Detached('a container that has not been started has an empty log', async () => {
 Detached('pause, unpause and a paused end, also while other engines come and go', async () => {
   const id = await begin(['sleep', '300'], { name: 'held' })
   await other.containers.pause('held')
-  const next = createEngine({ root: box.root, networksAhead: 0 })
-  await next.list()
-  await next.close()
+  await comeAndGo(box)
   assert.is((await other.list())[0]?.status, 'paused')
-  assert.match((await failing(other.containers.pause('held'))).message, /is already paused$/)
+  assert.match((await failure(other.containers.pause('held'))).message, /is already paused$/)
   await other.containers.unpause('held')
   assert.is((await other.list())[0]?.status, 'running')
   await other.containers.pause('held')
@@ -101,7 +86,7 @@ Detached('kill, wait, top and stats', async () => {
   await other.containers.kill(id, 'HUP')
   assert.is(await waiting, 7)
   for (const verb of ['kill', 'pause', 'unpause', 'top'] as const)
-    assert.is((await failing(other.containers[verb](id)))._tag, 'WrongStatus')
+    assert.is((await failure(other.containers[verb](id)))._tag, 'WrongStatus')
 })
 
 Detached('a new name is in the document, and the old one is free', async () => {
@@ -109,7 +94,7 @@ Detached('a new name is in the document, and the old one is free', async () => {
   await other.containers.rename('old', 'new')
   assert.is((await other.containers.inspect('new')).document.name, 'new')
   const second = await begin(['sleep', '300'], { name: 'old' })
-  assert.is((await failing(other.containers.rename('old', 'new')))._tag, 'NameInUse')
+  assert.is((await failure(other.containers.rename('old', 'new')))._tag, 'NameInUse')
   await other.remove(id, { force: true })
   await other.containers.rename('old', 'new')
   assert.is((await other.list())[0]?.id, second)
@@ -151,9 +136,7 @@ Detached('nothing is left of any of it', async () => {
   await other.containers.wait(id)
   await other.remove('others')
   await other.close()
-  const next = createEngine({ root: box.root, networksAhead: 0 })
-  await next.list()
-  await next.close()
+  await comeAndGo(box)
   assert.equal(await box.unchanged(before), [])
   other = createEngine({ root: box.root, networksAhead: 0 })
 })

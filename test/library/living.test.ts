@@ -3,6 +3,8 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Container, createEngine, type Engine, type SlipwayError } from '../../src/index.ts'
 import { openTestEngine, type TestEngine } from '../support/engine.ts'
+import { comeAndGo, failure } from '../support/library.ts'
+import { lacking } from '../support/needs.ts'
 import { assert, suite } from '../support/suite.ts'
 
 const Living = suite('library/living')
@@ -23,14 +25,6 @@ const start = (words: readonly string[], options: object = {}): Promise<Containe
   box.engine.start({ rootfs: box.rootfs }, words, options)
 const sleeper = (options: object = {}): Promise<Container> => start(['sleep', '300'], options)
 
-const failing = async (task: Promise<unknown>): Promise<SlipwayError> => {
-  try {
-    await task
-  } catch (error) {
-    return error as SlipwayError
-  }
-  throw new Error('it did not fail')
-}
 const end = async (container: Container): Promise<void> => {
   container.kill('SIGKILL')
   await container.removed
@@ -51,22 +45,22 @@ Living('kill ends a container of another engine, by name, id or the beginning of
 })
 
 Living('who is not there, or no more, is told so', async () => {
-  assert.is((await failing(other.containers.kill('nobody'))).message, 'no such container: nobody')
+  assert.is((await failure(other.containers.kill('nobody'))).message, 'no such container: nobody')
   const kept = await start(['true'], { name: 'over', keep: true })
   await kept.removed
   const short = kept.id.slice(0, 12)
   for (const verb of ['kill', 'pause', 'unpause', 'top'] as const)
     assert.is(
-      (await failing(other.containers[verb]('over'))).message,
+      (await failure(other.containers[verb]('over'))).message,
       `container ${short} is stopped, not running`,
     )
-  const update = await failing(other.containers.update('over', { memory: '64m' }))
+  const update = await failure(other.containers.update('over', { memory: '64m' }))
   assert.is(update.message, `container ${short} is stopped, not running`)
   await other.remove('over')
 })
 
 Living('a signal that does not exist is an error of the option', async () => {
-  const error = await failing(other.containers.kill('x', 'SIGNONE'))
+  const error = await failure(other.containers.kill('x', 'SIGNONE'))
   assert.is(error.message, 'signal: "SIGNONE": no such signal')
 })
 
@@ -98,13 +92,13 @@ Living('pause holds every process still, also for others, until unpause', async 
     before = lines
     await sleep(50)
   }
-  const paused = await failing(other.containers.pause(container.id))
+  const paused = await failure(other.containers.pause(container.id))
   assert.is(paused.message, `container ${container.id.slice(0, 12)} is already paused`)
   assert.is(lines, before)
   await other.containers.unpause(container.id)
   assert.is((await statusOf(container.id))?.status, 'running')
   while (lines === before) await sleep(5)
-  const running = await failing(other.containers.unpause(container.id))
+  const running = await failure(other.containers.unpause(container.id))
   assert.is(running.message, `container ${container.id.slice(0, 12)} is running, not paused`)
   await end(container)
   await reading
@@ -127,9 +121,7 @@ Living('what was paused and ended otherwise is forgotten by the next engine', as
   if (existsSync('/sys/fs/cgroup/unified') || existsSync('/sys/fs/cgroup/cgroup.controllers'))
     await container.removed
   else await other.containers.unpause(container.id)
-  const next = createEngine({ root: box.root, networksAhead: 0 })
-  await next.list()
-  await next.close()
+  await comeAndGo(box)
   await container.removed
   assert.equal(readdirSync(`${box.root}/run/frozen`), [])
 })
@@ -139,7 +131,7 @@ Living('a new name is taken, the old one is free, and both are gone with the con
   assert.is(await other.containers.rename('first', 'second'), container.id)
   assert.is((await statusOf(container.id))?.name, 'second')
   const another = await sleeper({ name: 'first' })
-  const taken = await failing(other.containers.rename('first', 'second'))
+  const taken = await failure(other.containers.rename('first', 'second'))
   assert.is(taken.message, `the name "second" is in use by container ${container.id.slice(0, 12)}`)
   await end(container)
   // Its old name is somebody else's by now.
@@ -163,8 +155,8 @@ Living('an ended container keeps its new name, and gives it up when it is remove
 
 Living('names that cannot be one are refused', async () => {
   const container = await sleeper({ name: 'one' })
-  assert.match((await failing(other.containers.rename('one', '-x'))).message, /^newName: "-x": a name has/)
-  assert.match((await failing(other.containers.rename('one', 'one'))).message, /is its name already/)
+  assert.match((await failure(other.containers.rename('one', '-x'))).message, /^newName: "-x": a name has/)
+  assert.match((await failure(other.containers.rename('one', 'one'))).message, /is its name already/)
   await end(container)
 })
 
@@ -172,9 +164,7 @@ Living('what was renamed and is gone is forgotten by the next engine', async () 
   const container = await sleeper()
   await other.containers.rename(container.id, 'passing')
   await end(container)
-  const next = createEngine({ root: box.root, networksAhead: 0 })
-  await next.list()
-  await next.close()
+  await comeAndGo(box)
   assert.equal(readdirSync(`${box.root}/names`), [])
   assert.equal(readdirSync(`${box.root}/run/changed`), [])
 })
@@ -192,8 +182,7 @@ Living('wait resolves with the exit code, also when it has ended before', async 
   await other.remove('ends')
 })
 
-const [major = 0, minor = 0] = readFileSync('/proc/sys/kernel/osrelease', 'utf8').split('.').map(Number)
-const tellsStatus = major > 6 || (major === 6 && minor >= 15)
+const tellsStatus = lacking('linux:6.15') === undefined
 for (const [words, code] of [
   ['read line; exit 5', 5],
   ['read line; kill -9 $$', 137],
@@ -212,12 +201,12 @@ for (const [words, code] of [
 
 Living('waiting ends with the engine', async () => {
   const container = await sleeper()
-  const waiting = failing(other.containers.wait(container.id))
+  const waiting = failure(other.containers.wait(container.id))
   await sleep(5)
   await other.close()
   assert.is((await waiting).message, 'wait: cancelled: the engine was closed')
   await end(container)
-  const wrong = await failing(box.engine.containers.wait('x', 'soon' as never))
+  const wrong = await failure(box.engine.containers.wait('x', 'soon' as never))
   assert.match(wrong.message, /^condition: "soon": expected one of not-running, next-exit, removed/)
 })
 
@@ -264,7 +253,7 @@ Living('a container that was started without any limit can get each of them', as
 Living('a limit that the kernel refuses leaves no group', async () => {
   const container = await sleeper()
   const before = (await statusOf(container.id))?.groups
-  const refused = await failing(other.containers.update(container.id, { cpusetCpus: '99999', pids: 5 }))
+  const refused = await failure(other.containers.update(container.id, { cpusetCpus: '99999', pids: 5 }))
   assert.match(refused.message, /^set cgroup limit: cpuset.cpus = 99999: /)
   assert.equal((await statusOf(container.id))?.groups, before)
   assert.is((await statusOf(container.id))?.resources, undefined)
@@ -272,7 +261,7 @@ Living('a limit that the kernel refuses leaves no group', async () => {
 })
 
 Living('update refuses what says nothing, and what contradicts itself', async () => {
-  const refused = async (options: object) => (await failing(other.containers.update('x', options))).message
+  const refused = async (options: object) => (await failure(other.containers.update('x', options))).message
   assert.match(await refused({}), /no limit is given/)
   assert.match(await refused({ memory: '64m', memorySwap: '32m' }), /is memory plus swap/)
   assert.match(await refused({ memory: 'much' }), /^memory: "much"/)
@@ -322,7 +311,7 @@ Living('stats of nobody are empty, of a stopped one say so, of a stranger fail',
   )
   assert.equal((await all(other.containers.stats([], { intervalMs: 1 })))[0]?.stopped, [])
   assert.is((await all(other.containers.stats([], { intervalMs: 1, all: true })))[0]?.stopped.length, 1)
-  assert.is((await failing(all(other.containers.stats(['who'])))).message, 'no such container: who')
+  assert.is((await failure(all(other.containers.stats(['who'])))).message, 'no such container: who')
   await other.remove('done')
 })
 
@@ -349,20 +338,20 @@ Living('top shows the container’s processes and no others', async () => {
       processes.map((row) => [row[0], row[1], row[2], row[7]]),
     )
     assert.match(
-      (await failing(other.containers.top(container.id, ['aux']))).message,
+      (await failure(other.containers.top(container.id, ['aux']))).message,
       /^ps aux: not available/,
     )
   } finally {
     process.env.PATH = path
   }
-  assert.match((await failing(other.containers.top(container.id, ['-eo', 'comm']))).message, /no column PID/)
-  assert.match((await failing(other.containers.top(container.id, ['--nonsense']))).message, /ps refuses it/)
+  assert.match((await failure(other.containers.top(container.id, ['-eo', 'comm']))).message, /no column PID/)
+  assert.match((await failure(other.containers.top(container.id, ['--nonsense']))).message, /ps refuses it/)
   await end(container)
 })
 
 Living('an attached container keeps no log', async () => {
   const container = await sleeper()
-  const error = await failing(all(other.containers.logs(container.id)))
+  const error = await failure(all(other.containers.logs(container.id)))
   assert.match(error.message, /^logs of container [0-9a-f]{12}: not supported: it runs attached/)
   await end(container)
 })
@@ -380,9 +369,7 @@ Living('nothing is left of any of it', async () => {
   await waiting
   await container.removed
   await other.close()
-  const next = createEngine({ root: box.root, networksAhead: 0 })
-  await next.list()
-  await next.close()
+  await comeAndGo(box)
   assert.equal(await box.unchanged(before), [])
 })
 

@@ -1,8 +1,7 @@
 // Volumes of containers that outlive their engine: named once, the same with each start, and gone with a container that removes itself.
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
-import { createEngine } from '../../src/index.ts'
-import { failure, librarySuite, until } from '../support/library.ts'
+import { comeAndGo, failure, librarySuite, until } from '../support/library.ts'
 import { assert } from '../support/suite.ts'
 
 const { test, box, run } = librarySuite('library/volumes-detached')
@@ -52,9 +51,7 @@ test('one that removes itself takes its own volumes along, with the next engine 
   assert.is((await names()).length, 2)
   await containers().start(id)
   await until('it has removed itself', () => !existsSync(path.join(box().root, 'containers', id)))
-  const next = createEngine({ root: box().root, networksAhead: 0 })
-  await next.list()
-  await next.close()
+  await comeAndGo(box())
   assert.equal(await names(), ['data'])
   assert.not.ok(readdirSync(box().root).includes('owned'))
   const killed = await create('sleep 100', { autoRemove: true, mounts: [own] })

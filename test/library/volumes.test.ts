@@ -12,12 +12,13 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs'
-import { release, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { PassThrough, Readable } from 'node:stream'
 import { createEngine, type StartOptions } from '../../src/index.ts'
 import { engineNeeds, openTestEngine, type TestEngine } from '../support/engine.ts'
 import { failure } from '../support/library.ts'
+import { lacking } from '../support/needs.ts'
 import { assert, suite } from '../support/suite.ts'
 import { treeList } from '../support/tree-list.ts'
 
@@ -27,10 +28,9 @@ const test = (name: string, body: () => Promise<void>): void =>
   why === undefined ? Volumes(name, () => body().finally(clear)) : Volumes.skip(name, why)
 
 /** Layers in a user namespace: Linux 6.15. */
-const [major = 0, minor = 0] = release().split('.').map(Number)
-const isNewer = major > 6 || (major === 6 && minor >= 15)
+const old = lacking('linux:6.15')
 const testOnNewer = (name: string, body: () => Promise<void>): void =>
-  isNewer ? test(name, body) : Volumes.skip(name, 'needs Linux 6.15')
+  old === undefined ? test(name, body) : Volumes.skip(name, old)
 
 let box: TestEngine
 let folder = ''

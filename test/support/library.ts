@@ -58,6 +58,13 @@ export const failure = async (attempt: Promise<unknown>, what = 'a failure'): Pr
   throw new Error(`expected ${what}`)
 }
 
+/** As the next command on this root: it clears away what died, and is gone. */
+export const comeAndGo = async ({ root }: TestEngine): Promise<void> => {
+  const next = createEngine({ root, networksAhead: 0 })
+  await next.list()
+  await next.close()
+}
+
 /** A zombie is dead: whoever adopted it may be slow to reap it. */
 export const isAlive = (pid: number): boolean => {
   try {
