@@ -4,10 +4,10 @@ import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { buildImage } from '../support/image-builder.ts'
 import { assert, suite } from '../support/suite.ts'
-import { baseFiles, OWN_ARCH, openRealCli, outcomeOf, type RealCli, realCliNeeds } from './real-cli.ts'
+import { baseFiles, OWN_ARCH, openRealCli, outcomeOf, type RealCli } from './real-cli.ts'
 
-const Real = suite('cli/real-images')
-const why = realCliNeeds()
+const test = suite('cli/real-images')
+test.requires('root', 'program:busybox')
 const two = buildImage({
   architecture: OWN_ARCH,
   layers: [baseFiles(), [{ name: 'late', data: 'x'.repeat(500_000) }]],
@@ -15,13 +15,11 @@ const two = buildImage({
   compression: 'none',
 })
 let cli: RealCli
-Real.before(async () => {
+test.before(async () => {
   cli = await openRealCli({ 'two:1': two })
 })
-Real.after(() => cli.close())
+test.after(() => cli.close())
 
-const test = (name: string, body: () => Promise<void>): void =>
-  why === undefined ? Real(name, body) : Real.skip(name, why)
 const image = () => `${cli.registry.host}/two:1`
 
 /** Resolves when the child has written `text`. */
@@ -147,4 +145,4 @@ test('rmi --all removes every image, named or not', async () => {
   assert.is((await cli.run(['rmi', '--all', 'x'])).code, 1)
   assert.is((await cli.run(['rmi'])).code, 1)
 })
-Real.run()
+test.run()

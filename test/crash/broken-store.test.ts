@@ -18,16 +18,20 @@ import {
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { createEngine, type Engine, type EngineError } from '../../src/index.ts'
-import { engineNeeds, makeRootfs } from '../support/engine.ts'
+import { makeRootfs } from '../support/engine.ts'
 import { failure as thrownBy } from '../support/library.ts'
-import { lacking } from '../support/needs.ts'
 import { type RunningRegistry, startRegistry } from '../support/registry.ts'
 import { assert, suite } from '../support/suite.ts'
 
-const Broken = suite('crash/broken-store')
-const why =
-  engineNeeds() ??
-  lacking('program:mkfs.ext4', 'file:/dev/loop-control', 'program:docker-registry', 'program:skopeo')
+const test = suite('crash/broken-store')
+test.requires(
+  'root',
+  'program:busybox',
+  'program:mkfs.ext4',
+  'file:/dev/loop-control',
+  'program:docker-registry',
+  'program:skopeo',
+)
 
 let folder = ''
 let engine: Engine
@@ -36,21 +40,18 @@ const at = (...parts: readonly string[]): string => path.join(folder, ...parts)
 const root = (...parts: readonly string[]): string => at('disk', 'root', ...parts)
 const DISK = '64M'
 
-Broken.before(async () => {
-  if (why !== undefined) return
+test.before(async () => {
   folder = mkdtempSync(path.join(tmpdir(), 'slipway-broken-'))
   for (const name of ['disk', 'rootfs']) mkdirSync(at(name))
   makeRootfs(at('rootfs'))
   execFileSync('tar', ['c', '-C', at('rootfs'), '-f', at('base.tar'), '.'])
   registry = await startRegistry()
 })
-Broken.after(async () => {
-  if (why !== undefined) return
+test.after(async () => {
   await registry?.stop()
   rmSync(folder, { recursive: true, force: true })
 })
-Broken.beforeEach(async () => {
-  if (why !== undefined) return
+test.beforeEach(async () => {
   execFileSync('truncate', ['-s', DISK, at('disk.img')])
   execFileSync('mkfs.ext4', ['-q', '-F', '-m', '0', at('disk.img')])
   execFileSync('mount', ['-o', 'loop', at('disk.img'), at('disk')])
@@ -58,8 +59,7 @@ Broken.beforeEach(async () => {
   await engine.import({ path: at('base.tar') }, { name: 'base:1', changes: ['ENV PATH=/bin'] })
   await runs('base:1')
 })
-Broken.afterEach(async () => {
-  if (why !== undefined) return
+test.afterEach(async () => {
   await engine.close()
   execFileSync('umount', [at('disk')])
   rmSync(at('disk.img'))
@@ -80,9 +80,6 @@ const reopen = async (): Promise<void> => {
 }
 const leftovers = (): readonly string[] =>
   ['ingest', 'staging'].flatMap((name) => readdirSync(root(name)).map((file) => `${name}/${file}`))
-
-const test = (name: string, body: () => Promise<void>): void =>
-  why === undefined ? Broken(name, body) : Broken.skip(name, why)
 
 /** Leaves so many bytes of the disk free. */
 const fill = (free: number): void => {
@@ -298,4 +295,4 @@ test('a layer that is gone is unpacked again by the next start', async () => {
   await runs('base:1')
   await isSound()
 })
-Broken.run()
+test.run()

@@ -4,21 +4,19 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { openRealCli, outcomeOf, type RealCli, realCliNeeds } from '../cli/real-cli.ts'
+import { openRealCli, outcomeOf, type RealCli } from '../cli/real-cli.ts'
 import { makeRootfs } from '../support/engine.ts'
 import { buildImage } from '../support/image-builder.ts'
-import { lacking } from '../support/needs.ts'
 import { assert, suite } from '../support/suite.ts'
 
-const Power = suite('crash/power-cut')
-const why = realCliNeeds() ?? lacking('program:strace')
+const test = suite('crash/power-cut')
+test.requires('root', 'program:busybox', 'program:strace')
 const TRACED = 'openat,fsync,fdatasync,syncfs,rename,renameat,renameat2,write,pwrite64,writev,pwritev'
 
 let cli: RealCli
 let folder = ''
 const at = (name: string): string => path.join(folder, name)
-Power.before(async () => {
-  if (why !== undefined) return
+test.before(async () => {
   const layers = [[{ name: 'a', data: 'a' }], [{ name: 'b', data: 'b' }, { name: '.wh.a' }]]
   const architecture = process.arch === 'x64' ? 'amd64' : process.arch
   cli = await openRealCli({ 'two:1': buildImage({ layers, architecture }) })
@@ -27,8 +25,7 @@ Power.before(async () => {
   makeRootfs(at('rootfs'))
   execFileSync('tar', ['c', '-C', at('rootfs'), '-f', at('base.tar'), '.'])
 })
-Power.after(async () => {
-  if (why !== undefined) return
+test.after(async () => {
   await cli.close()
   rmSync(folder, { recursive: true, force: true })
 })
@@ -135,9 +132,6 @@ const judge = (calls: readonly Call[]) => {
   return { wrong, given }
 }
 
-const test = (name: string, body: () => Promise<void>): void =>
-  why === undefined ? Power(name, body) : Power.skip(name, why)
-
 test('a pull: blobs and the record are flushed before their names, trees noted before theirs', async () => {
   const { wrong, given } = judge(await traced('pull', '-q', `${cli.registry.host}/two:1`))
   assert.equal(wrong, [])
@@ -181,4 +175,4 @@ test('the judge sees a name that comes too early', async () => {
   assert.is(found(named), 1)
   assert.is(found(flushed, '1 write(3</'.concat(`${ingest.slice(1)}>, ""..., 1) = 1`), renamed, held), 1)
 })
-Power.run()
+test.run()

@@ -6,18 +6,17 @@ import path from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { createEngine } from '../../src/index.ts'
 import { bundleProgram } from '../support/bundle.ts'
-import { engineNeeds, openTestEngine, type TestEngine } from '../support/engine.ts'
+import { openTestEngine, type TestEngine } from '../support/engine.ts'
 import { assert, suite } from '../support/suite.ts'
 
-const Storm = suite('crash/volumes')
-const reason = engineNeeds()
+const test = suite('crash/volumes')
+test.requires('root', 'program:busybox')
 const ROUNDS = Number(process.env.SLIPWAY_VOLUME_KILLS ?? 25)
 const SEEDS = 60
 let box: TestEngine
 let script = ''
 
-Storm.before(async () => {
-  if (reason !== undefined) return
+test.before(async () => {
   box = openTestEngine()
   script = await bundleProgram('test/crash/volume-process.ts')
   const seed = path.join(box.rootfs, 'seed')
@@ -25,11 +24,7 @@ Storm.before(async () => {
   for (let each = 0; each < SEEDS; each++) writeFileSync(path.join(seed, `f${each}`), 'x'.repeat(4096))
   writeFileSync(path.join(seed, 'deep', 'f'), 'deep\n')
 })
-Storm.after(async () => {
-  if (reason === undefined) await box.close()
-})
-const test = (name: string, body: () => Promise<void>): void =>
-  reason === undefined ? Storm(name, body) : Storm.skip(name, reason)
+test.after(() => box.close())
 
 /** Lines of the ledger that were told of before the blow. */
 const storm = (afterMs: number): Promise<number> =>
@@ -115,4 +110,4 @@ test('what was kept is not in the way of removal once its container is removed',
   assert.equal(inside('volumes'), [])
 })
 
-Storm.run()
+test.run()

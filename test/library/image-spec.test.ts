@@ -5,28 +5,27 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { Descriptor } from '../../src/model/image.ts'
-import { engineNeeds, openTestEngine, type TestEngine } from '../support/engine.ts'
-import { lacking } from '../support/needs.ts'
+import { openTestEngine, type TestEngine } from '../support/engine.ts'
 import { busyboxLayout } from '../support/real-images.ts'
 import { type RunningRegistry, startRegistry } from '../support/registry.ts'
 import { assert, suite } from '../support/suite.ts'
 
-const Spec = suite('library/image-spec')
+const test = suite('library/image-spec')
 /** Debian's golang-github-opencontainers-image-spec-dev: the schemas of image-spec, schema/*.json. */
 const SCHEMAS = '/usr/share/gocode/src/github.com/opencontainers/image-spec/schema'
-const why =
-  engineNeeds() ??
-  lacking(
-    'program:docker-registry',
-    'program:skopeo',
-    'program:umoci',
-    'program:podman',
-    'file:/usr/bin/python3',
-    'program:setfattr',
-    'program:setcap',
-    `file:${SCHEMAS}/image-manifest-schema.json`,
-    'file:/usr/lib/python3/dist-packages/jsonschema/__init__.py',
-  )
+test.requires(
+  'root',
+  'program:busybox',
+  'program:docker-registry',
+  'program:skopeo',
+  'program:umoci',
+  'program:podman',
+  'file:/usr/bin/python3',
+  'program:setfattr',
+  'program:setcap',
+  `file:${SCHEMAS}/image-manifest-schema.json`,
+  'file:/usr/lib/python3/dist-packages/jsonschema/__init__.py',
+)
 
 let box: TestEngine
 let registry: RunningRegistry | undefined
@@ -34,8 +33,6 @@ let folder = ''
 const at = (...names: readonly string[]): string => path.join(folder, ...names)
 const run = (program: string, ...args: readonly string[]): string =>
   execFileSync(program, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
-const test = (name: string, body: () => Promise<void>): void =>
-  why === undefined ? Spec(name, body) : Spec.skip(name, why)
 
 /** Everything an archive can tell of a file, below the base of the image. */
 const MAKE = `mkdir -p usr/d/e; echo text > usr/file; touch usr/gone; echo pair > usr/pair; ln usr/pair usr/twin; ln usr/file usr/d/hard; ln -s /nowhere usr/soft; ln -s ../file usr/d/up
@@ -45,8 +42,7 @@ setfattr -n trusted.key -v $'a\\nb' usr/d; chmod 4755 usr/capable; chmod 1777 us
 touch -d '1969-12-31T23:59:58.25Z' usr/old; touch -d '2001-02-03T04:05:06.123456789Z' usr/file usr/d/e usr/soft -h
 mkdir usr/$'new\\nline'; echo long > usr/${'n'.repeat(120)}`
 
-Spec.before(async () => {
-  if (why !== undefined) return
+test.before(async () => {
   box = openTestEngine()
   registry = await startRegistry()
   folder = mkdtempSync(path.join(tmpdir(), 'slipway-spec-'))
@@ -90,8 +86,7 @@ Spec.before(async () => {
     changes: ['HEALTHCHECK CMD true', 'STOPSIGNAL 15'],
   })
 })
-Spec.after(async () => {
-  if (why !== undefined) return
+test.after(async () => {
   await registry?.stop()
   await box.close()
   rmSync(folder, { recursive: true, force: true })
@@ -334,4 +329,4 @@ test('umoci unpacks what we see, and what it packs again is what it was', async 
     tree,
   )
 })
-Spec.run()
+test.run()

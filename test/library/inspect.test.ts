@@ -4,26 +4,22 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { SlipwayError } from '../../src/index.ts'
-import { engineNeeds, openTestEngine, type TestEngine } from '../support/engine.ts'
+import { openTestEngine, type TestEngine } from '../support/engine.ts'
 import { assert, suite } from '../support/suite.ts'
 
-const Inspect = suite('library/inspect')
-const why = engineNeeds()
-const test = (name: string, body: () => Promise<void>): void =>
-  why === undefined ? Inspect(name, body) : Inspect.skip(name, why)
+const test = suite('library/inspect')
+test.requires('root', 'program:busybox')
 
 let box: TestEngine
 let folder = ''
-Inspect.beforeEach(async () => {
-  if (why !== undefined) return
+test.beforeEach(async () => {
   box = openTestEngine()
   folder = mkdtempSync(path.join(tmpdir(), 'slipway-inspect-'))
   const tar = path.join(folder, 'base.tar')
   execFileSync('tar', ['c', '-C', box.rootfs, '-f', tar, '.'])
   await box.engine.import({ path: tar }, { name: 'base:1', changes: ['ENV PATH=/bin'] })
 })
-Inspect.afterEach(async () => {
-  if (why !== undefined) return
+test.afterEach(async () => {
   await box.close()
   rmSync(folder, { recursive: true, force: true })
 })
@@ -206,4 +202,4 @@ test('what is no container, and options that are none, are refused by name', asy
   assert.is(await failed('nope', { size: 'yes' }), 'InvalidOption')
 })
 
-Inspect.run()
+test.run()

@@ -16,16 +16,15 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { PassThrough, Readable } from 'node:stream'
 import { createEngine, type StartOptions } from '../../src/index.ts'
-import { engineNeeds, openTestEngine, type TestEngine } from '../support/engine.ts'
+import { openTestEngine, type TestEngine } from '../support/engine.ts'
 import { failure } from '../support/library.ts'
 import { lacking } from '../support/needs.ts'
 import { assert, suite } from '../support/suite.ts'
 import { treeList } from '../support/tree-list.ts'
 
 const Volumes = suite('library/volumes')
-const why = engineNeeds()
-const test = (name: string, body: () => Promise<void>): void =>
-  why === undefined ? Volumes(name, () => body().finally(clear)) : Volumes.skip(name, why)
+Volumes.requires('root', 'program:busybox')
+const test = (name: string, body: () => Promise<void>): void => Volumes(name, () => body().finally(clear))
 
 /** Layers in a user namespace: Linux 6.15. */
 const old = lacking('linux:6.15')
@@ -36,13 +35,11 @@ let box: TestEngine
 let folder = ''
 const at = (...names: string[]): string => path.join(folder, ...names)
 Volumes.before(async () => {
-  if (why !== undefined) return
   box = openTestEngine()
   folder = mkdtempSync(path.join(tmpdir(), 'slipway-volumes-'))
   await importImage('base:1', [])
 })
 Volumes.after(async () => {
-  if (why !== undefined) return
   await box.close()
   rmSync(folder, { recursive: true, force: true })
 })
