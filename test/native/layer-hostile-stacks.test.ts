@@ -1,11 +1,12 @@
 // Layers that are harmless each for itself and hostile together: what one makes of what another left stays in the tree of both.
 import { createHash } from 'node:crypto'
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { loadLayerAddon } from '../../src/adapters/layer-native.ts'
 import { createSnapshotter } from '../../src/adapters/snapshotter.ts'
 import { assert, suite } from '../support/suite.ts'
+import { dir, file, hard, link, makeOutside } from './layer-hostile.ts'
 import { censusOf, layerListing } from './layer-listing.ts'
 import { chunks, type TarEntry, tar } from './layer-tar.ts'
 
@@ -13,11 +14,6 @@ const Stacks = suite('native/layer: hostile stacks')
 Stacks.requires('root', 'program:getfattr')
 const base = mkdtempSync(path.join(tmpdir(), 'sl-'))
 const outside = path.join(base, 'outside')
-
-const file = (name: string, data = 'x'): TarEntry => ({ name, data })
-const dir = (name: string): TarEntry => ({ name, type: '5' })
-const link = (name: string, target: string): TarEntry => ({ name, type: '2', link: target })
-const hard = (name: string, target: string): TarEntry => ({ name, type: '1', link: target })
 
 interface StackCase {
   readonly name: string
@@ -148,11 +144,7 @@ const cases: readonly StackCase[] = [
 
 const reason = (error: object): string => ('why' in error ? String(error.why) : JSON.stringify(error))
 
-Stacks.before(() => {
-  mkdirSync(path.join(outside, 'folder'), { recursive: true })
-  writeFileSync(path.join(outside, 'file'), 'keep')
-  symlinkSync('file', path.join(outside, 'link'))
-})
+Stacks.before(() => makeOutside(outside))
 Stacks.after(() => rmSync(base, { recursive: true, force: true }))
 
 for (const { name, layers, tree, refused } of cases) {

@@ -1,13 +1,13 @@
 // Every hostile archive ends as the table says, and nothing outside the store changes.
 import { createHash } from 'node:crypto'
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { loadLayerAddon } from '../../src/adapters/layer-native.ts'
 import { createSnapshotter } from '../../src/adapters/snapshotter.ts'
 import type { EngineError } from '../../src/model/errors.ts'
 import { assert, suite } from '../support/suite.ts'
-import { type HostileCase, hostileCases } from './layer-hostile.ts'
+import { type HostileCase, hostileCases, makeOutside } from './layer-hostile.ts'
 import { censusOf, layerListing } from './layer-listing.ts'
 import { chunks } from './layer-tar.ts'
 
@@ -15,13 +15,6 @@ const Hostile = suite('native/layer: hostile archives')
 Hostile.requires('root', 'program:getfattr')
 const base = mkdtempSync(path.join(tmpdir(), 'sl-'))
 const outside = path.join(base, 'outside')
-
-const makeOutside = (): void => {
-  mkdirSync(path.join(outside, 'folder'), { recursive: true })
-  writeFileSync(path.join(outside, 'file'), 'keep')
-  writeFileSync(path.join(outside, 'folder', 'file'), 'keep too')
-  symlinkSync('file', path.join(outside, 'link'))
-}
 
 const reason = (error: EngineError): string =>
   error._tag === 'LayerRefused' ? error.why : JSON.stringify(error)
@@ -55,7 +48,7 @@ const check = async (hostile: HostileCase, step: number): Promise<void> => {
   rmSync(root, { recursive: true })
 }
 
-Hostile.before(makeOutside)
+Hostile.before(() => makeOutside(outside))
 Hostile.after(() => rmSync(base, { recursive: true, force: true }))
 
 for (const hostile of hostileCases(outside)) {

@@ -1,4 +1,6 @@
 // Archives that try to leave their directory, to confuse, to exhaust or to be half there; and what becomes of each.
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
 import { base256, extended, header, padded, paxRecord, seal, type TarEntry, tar } from './layer-tar.ts'
 
 export interface HostileCase {
@@ -13,10 +15,10 @@ export interface HostileCase {
 }
 
 const BLOCK = 512
-const file = (name: string, data = 'x'): TarEntry => ({ name, data })
-const dir = (name: string): TarEntry => ({ name, type: '5' })
-const link = (name: string, target: string): TarEntry => ({ name, type: '2', link: target })
-const hard = (name: string, target: string): TarEntry => ({ name, type: '1', link: target })
+export const file = (name: string, data = 'x'): TarEntry => ({ name, data })
+export const dir = (name: string): TarEntry => ({ name, type: '5' })
+export const link = (name: string, target: string): TarEntry => ({ name, type: '2', link: target })
+export const hard = (name: string, target: string): TarEntry => ({ name, type: '1', link: target })
 const sparse = (pax: TarEntry['pax'], data: string): TarEntry => ({ name: 's', pax: pax ?? {}, data })
 const whole = (archive: Buffer): Buffer => archive.subarray(0, archive.length - 2 * BLOCK)
 const gnuSparse = (
@@ -44,7 +46,15 @@ const gnuSparse = (
 const many = (count: number, make: (i: number) => TarEntry): readonly TarEntry[] =>
   Array.from({ length: count }, (_, i) => make(i))
 
-/** @param outside absolute path of a tree that no archive may touch; it holds `file` and `folder/`. */
+/** A tree that no archive may touch. */
+export const makeOutside = (outside: string): void => {
+  mkdirSync(path.join(outside, 'folder'), { recursive: true })
+  writeFileSync(path.join(outside, 'file'), 'keep')
+  writeFileSync(path.join(outside, 'folder', 'file'), 'keep too')
+  symlinkSync('file', path.join(outside, 'link'))
+}
+
+/** @param outside absolute path of what `makeOutside` makes. */
 export const hostileCases = (outside: string): readonly HostileCase[] => [
   ...escapes(outside),
   ...hardLinks(outside),

@@ -17,7 +17,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { loadLayerAddon } from '../../src/adapters/layer-native.ts'
 import { assert, suite } from '../support/suite.ts'
-import { hostileCases } from './layer-hostile.ts'
+import { hostileCases, makeOutside } from './layer-hostile.ts'
 import { censusOf } from './layer-listing.ts'
 import { chunks, type TarEntry, tar } from './layer-tar.ts'
 
@@ -27,12 +27,7 @@ const base = mkdtempSync(path.join(tmpdir(), 'sp-'))
 const outside = path.join(base, 'outside')
 const target = path.join(base, 'target')
 
-Plain.before(() => {
-  mkdirSync(path.join(outside, 'folder'), { recursive: true })
-  writeFileSync(path.join(outside, 'file'), 'keep')
-  writeFileSync(path.join(outside, 'folder', 'file'), 'keep too')
-  symlinkSync('file', path.join(outside, 'link'))
-})
+Plain.before(() => makeOutside(outside))
 Plain.after(() => rmSync(base, { recursive: true, force: true }))
 
 const apply = async (bytes: Buffer, limits: object = {}) => {
