@@ -13,8 +13,8 @@ import path from 'node:path'
 import type { MonitorState } from '../../src/model/monitor-state.ts'
 import { lacking } from '../support/needs.ts'
 import { assert, suite } from '../support/suite.ts'
-import { type Driver, type Monitor, openDriver, type Wanted } from './driver.ts'
-import { bytesOf, COMPACT, JSON_FILE, jsonOf } from './logs.ts'
+import { type Driver, endContainer, type Monitor, openDriver, type Wanted } from './driver.ts'
+import { bytesOf, COMPACT, JSON_FILE, jsonOf, textOf } from './logs.ts'
 
 const Adopt = suite('monitor/adopt')
 Adopt.requires('root', 'program:busybox')
@@ -36,14 +36,23 @@ const killed = async (monitor: Monitor): Promise<void> => {
   assert.equal(await monitor.ended(), { signal: 9 })
 }
 
+/** A container that runs without its monitor, which was killed once it had read `said`. */
+const orphaned = async (
+  script: string,
+  { said, ...wanted }: Wanted & { readonly said?: string } = {},
+): Promise<{ readonly first: Monitor; readonly before: MonitorState }> => {
+  const first = driver.start(script, wanted)
+  const before = await first.client.state('running')
+  if (said !== undefined) await first.client.reads('stdout', said)
+  await killed(first)
+  return { first, before }
+}
+
 const successor = (old: Monitor, { pid, begunMs, restarts }: MonitorState, wanted: Wanted = {}): Monitor =>
   driver.adopt(old, WAITS, { ...wanted, adopts: { pid, begunMs, restarts } })
 
 Adopt('the container lives on, and its end is recorded by the next monitor', async () => {
-  const first = driver.start(WAITS)
-  const before = await first.client.state('running')
-  await first.client.reads('stdout', 'ready')
-  await killed(first)
+  const { first, before } = await orphaned(WAITS, { said: 'ready' })
   const second = successor(first, before)
   const state = await second.client.state('running')
   assert.equal([state.pid, state.startTime, state.begunMs], [before.pid, before.startTime, before.begunMs])
@@ -62,9 +71,7 @@ Adopt('the container lives on, and its end is recorded by the next monitor', asy
 })
 
 Adopt('one that ended while nobody was there has its record, too', async () => {
-  const first = driver.start('read x </work/gate; exit 6')
-  const before = await first.client.state('running')
-  await killed(first)
+  const { first, before } = await orphaned('read x </work/gate; exit 6')
   const pidfd = driver.pidfdOf(before.pid)
   process.kill(before.pid, 'SIGKILL')
   await driver.eventually('its end', () => !existsSync(`/proc/${before.pid}`))
@@ -78,10 +85,7 @@ Adopt('one that ended while nobody was there has its record, too', async () => {
 })
 
 Adopt('its restart policy goes on counting', async () => {
-  const first = driver.start(WAITS)
-  const before = await first.client.state('running')
-  await first.client.reads('stdout', 'ready')
-  await killed(first)
+  const { first, before } = await orphaned(WAITS, { said: 'ready' })
   const second = successor(
     first,
     { ...before, restarts: 1 },
@@ -121,7 +125,7 @@ for (const form of [COMPACT, JSON_FILE])
     }
     assert.is(await monitor.client.ask({ _tag: 'Stop', signal: 15 }), 0)
     await monitor.client.exit()
-    const text = form === COMPACT ? bytesOf(monitor.log, 'stdout').toString() : jsonOf(monitor.log, 'stdout')
+    const text = textOf(form.kind, monitor.log, 'stdout')
     assert.ok(text.endsWith('\nlast\n'))
     const numbers = numbersIn(text)
     if (form === JSON_FILE) {
@@ -151,10 +155,7 @@ for (const request of [
 }
 
 Adopt('a record that was cut short is repaired, and the log goes on behind it', async () => {
-  const first = driver.start('echo one; read x </work/gate')
-  const before = await first.client.state('running')
-  await first.client.reads('stdout', 'one')
-  await killed(first)
+  const { first, before } = await orphaned('echo one; read x </work/gate', { said: 'one' })
   const segment = path.join(first.log, '00000001')
   const size = statSync(segment).size
   // As one that was killed between the bytes and their size.
@@ -172,8 +173,7 @@ Adopt('a record that was cut short is repaired, and the log goes on behind it', 
   await third.client.state('running')
   assert.is(statSync(segment).size, size + 16 + 9)
   assert.is(bytesOf(third.log, 'stdout').toString(), 'one\n')
-  assert.is(await third.client.ask({ _tag: 'Kill' }), 0)
-  await third.client.exit()
+  await endContainer(third.client)
 })
 
 Adopt('a line that was cut short is written anew', async () => {
@@ -187,15 +187,11 @@ Adopt('a line that was cut short is written anew', async () => {
   const second = successor(first, before, { log: JSON_FILE })
   await second.client.state('running')
   assert.is(statSync(segment).size, size)
-  assert.is(await second.client.ask({ _tag: 'Kill' }), 0)
-  await second.client.exit()
+  await endContainer(second.client)
 })
 
 Adopt('a log of the other form is left as it is', async () => {
-  const first = driver.start('echo one; read x </work/gate; echo two')
-  const before = await first.client.state('running')
-  await first.client.reads('stdout', 'one')
-  await killed(first)
+  const { first, before } = await orphaned('echo one; read x </work/gate; echo two', { said: 'one' })
   const segment = path.join(first.log, '00000001')
   const bytes = readFileSync(segment)
   const second = successor(first, before, { log: JSON_FILE })
@@ -207,10 +203,7 @@ Adopt('a log of the other form is left as it is', async () => {
 })
 
 Adopt('a segment that lost its end with the power is cut where it is no log any more', async () => {
-  const first = driver.start('echo one; read x </work/gate')
-  const before = await first.client.state('running')
-  await first.client.reads('stdout', 'one')
-  await killed(first)
+  const { first, before } = await orphaned('echo one; read x </work/gate', { said: 'one' })
   const segment = path.join(first.log, '00000001')
   const size = statSync(segment).size
   appendFileSync(segment, Buffer.alloc(200_000))
@@ -221,27 +214,21 @@ Adopt('a segment that lost its end with the power is cut where it is no log any 
   truncateSync(segment, 0)
   const third = successor(second, before)
   await third.client.state('running')
-  assert.is(await third.client.ask({ _tag: 'Kill' }), 0)
-  await third.client.exit()
+  await endContainer(third.client)
   assert.is(bytesOf(third.log, 'stdout').length, 0)
 })
 
 Adopt('a terminal hangs up with its monitor: who reads it has come to its end', async () => {
-  const first = driver.start('cat', { change: { process: { terminal: true } } })
-  const before = await first.client.state('running')
-  await killed(first)
+  const { before } = await orphaned('cat', { change: { process: { terminal: true } } })
   await driver.eventually('its end', () => !existsSync(`/proc/${before.pid}`))
 })
 
 Adopt('one that does not care for its terminal is adopted without it', async () => {
   const change = { process: { terminal: true } }
-  const first = driver.start('trap "" HUP; while :; do sleep 0.02; done', { change })
-  const before = await first.client.state('running')
-  await killed(first)
+  const { first, before } = await orphaned('trap "" HUP; while :; do sleep 0.02; done', { change })
   const second = successor(first, before, { change })
   await second.client.state('running')
-  assert.is(await second.client.ask({ _tag: 'Kill' }), 0)
-  await second.client.exit()
+  await endContainer(second.client)
 })
 
 /** As the next command does: who runs is adopted, and what never came to run is killed by its groups. */

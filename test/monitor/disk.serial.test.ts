@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, truncateSync, 
 import path from 'node:path'
 import type { LogRecord } from '../../src/model/log.ts'
 import { assert, suite } from '../support/suite.ts'
-import { type Driver, type Monitor, openDriver } from './driver.ts'
+import { type Driver, endContainer, type Monitor, openDriver } from './driver.ts'
 import { COMPACT, holds, JSON_FILE, linesOf, recordsOf } from './logs.ts'
 
 const Disk = suite('monitor/disk')
@@ -155,8 +155,7 @@ Disk('a flood is bounded on the disk', async () => {
     assert.ok(sizes.length <= 3 && sizes.every((size) => size <= 500_000), String(sizes))
     assert.ok(rss <= 1000, `${rss} kB`)
   }
-  assert.is(await monitor.client.ask({ _tag: 'Kill' }), 0)
-  await monitor.client.exit()
+  await endContainer(monitor.client)
 })
 
 Disk.run()

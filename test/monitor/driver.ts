@@ -53,6 +53,7 @@ import type { OpInfo } from '../../src/plan/program.ts'
 import { planStreamPair } from '../../src/plan/sockets.ts'
 import { makeRootfs } from '../support/engine.ts'
 import { documentOf, type SpecChange } from '../support/spec-launcher.ts'
+import { assert } from '../support/suite.ts'
 
 /** All that a test may change. */
 export type Wanted = Partial<Omit<MonitorOptions, 'id' | 'launch' | 'groups' | 'cleanup' | 'health'>> & {
@@ -482,6 +483,12 @@ const connectTo = (directory: string): Promise<MonitorClient> =>
     })
     connection.once('close', () => closeSync(fd))
   })
+
+/** Kills what runs, and waits for the record of its end. */
+export const endContainer = async (client: MonitorClient): Promise<ExitRecord> => {
+  assert.is(await client.ask({ _tag: 'Kill' }), 0)
+  return client.exit()
+}
 
 export const isStartFailed = (
   each: MonitorMessage,

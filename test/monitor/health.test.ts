@@ -4,7 +4,7 @@ import path from 'node:path'
 import type { MonitorState } from '../../src/model/monitor-state.ts'
 import type { HealthOptions } from '../../src/plan/monitor-table.ts'
 import { assert, suite } from '../support/suite.ts'
-import { type Driver, type Monitor, openDriver, type Wanted } from './driver.ts'
+import { type Driver, endContainer, type Monitor, openDriver, type Wanted } from './driver.ts'
 
 const Health = suite('monitor/health')
 Health.requires('root', 'program:busybox')
@@ -37,10 +37,6 @@ const healths = (monitor: Monitor): readonly (MonitorState['health'] | undefined
   monitor.client.states().map(({ health }) => health)
 const becomes = (monitor: Monitor, status: string): Promise<void> =>
   driver.eventually(`health ${status}`, () => healths(monitor).at(-1)?.status === status)
-const ends = async (monitor: Monitor): Promise<void> => {
-  assert.is(await monitor.client.ask({ _tag: 'Kill' }), 0)
-  await monitor.client.exit()
-}
 
 interface Result {
   readonly begunMs: number
@@ -64,7 +60,7 @@ Health('a probe runs inside the container, and its success makes it healthy', as
   const [result] = results(monitor)
   assert.is(result?.exitCode, 0)
   assert.match(result?.output ?? '', /^pid \d+\n/)
-  await ends(monitor)
+  await endContainer(monitor.client)
 })
 
 Health('it is unhealthy after as many failures in a row as are said, and may recover', async () => {
@@ -80,7 +76,7 @@ Health('it is unhealthy after as many failures in a row as are said, and may rec
   assert.is(healths(monitor).at(-1)?.failing, 0)
   rmSync(mark)
   await becomes(monitor, 'unhealthy')
-  await ends(monitor)
+  await endContainer(monitor.client)
 })
 
 Health('in the start period failures do not count, and a success ends it', async () => {
@@ -102,7 +98,7 @@ Health('in the start period failures do not count, and a success ends it', async
   await becomes(monitor, 'healthy')
   rmSync(mark)
   await becomes(monitor, 'unhealthy')
-  await ends(monitor)
+  await endContainer(monitor.client)
 })
 
 Health('the last five results are kept, with the beginning of what they said', async () => {
@@ -118,7 +114,7 @@ Health('the last five results are kept, with the beginning of what they said', a
     assert.ok(output.startsWith('line "0"\nline "1"\n'))
     assert.ok(endedMs >= begunMs)
   }
-  await ends(monitor)
+  await endContainer(monitor.client)
 })
 
 Health('a probe that takes too long is killed, and has failed', async () => {
@@ -127,7 +123,7 @@ Health('a probe that takes too long is killed, and has failed', async () => {
   const [result] = results(monitor)
   assert.is(result?.exitCode, -1)
   assert.match(result?.output ?? '', /the probe took longer than 30 ms$/)
-  await ends(monitor)
+  await endContainer(monitor.client)
 })
 
 Health('a probe that cannot be started has failed, and says where', async () => {
@@ -136,7 +132,7 @@ Health('a probe that cannot be started has failed, and says where', async () => 
   const [result] = results(monitor)
   assert.is(result?.exitCode, -1)
   assert.match(result?.output ?? '', /could not be started: phase 0, stage \d+, operation \d+, errno 2$/)
-  await ends(monitor)
+  await endContainer(monitor.client)
 })
 
 Health('unhealthy: it is stopped, and stays so', async () => {
@@ -188,7 +184,7 @@ Health('hundreds of probes leave nothing', async () => {
   })
   await driver.eventually('no zombie', () => driver.childrenOf(monitor.pid()) <= 2)
   assert.ok(driver.descriptorsOf(monitor.pid()) < 40)
-  await ends(monitor)
+  await endContainer(monitor.client)
 })
 
 Health.run()

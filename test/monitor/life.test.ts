@@ -5,7 +5,7 @@ import { PHASE } from '../../src/native/addon.ts'
 import type { LaunchPlan } from '../../src/plan/launch/index.ts'
 import { Program, SlotSpace } from '../../src/plan/program.ts'
 import { assert, suite } from '../support/suite.ts'
-import { type Driver, isStartFailed, openDriver } from './driver.ts'
+import { type Driver, endContainer, isStartFailed, openDriver } from './driver.ts'
 
 const Life = suite('monitor/life')
 Life.requires('root', 'program:busybox')
@@ -49,8 +49,7 @@ Life('while it runs, its state names it as the kernel does', async () => {
   assert.is(readFileSync(`/proc/${running.monitorPid}/comm`, 'utf8'), 'slipway-monitor\n')
   assert.equal(monitor.readState(), running)
   assert.ok(existsSync(path.join(monitor.runDirectory, 'process', 'ns', 'mnt')))
-  assert.is(await monitor.client.ask({ _tag: 'Kill' }), 0)
-  assert.is((await monitor.client.exit()).signal, 9)
+  assert.is((await endContainer(monitor.client)).signal, 9)
 })
 
 if (process.arch === 'x64')
@@ -76,8 +75,7 @@ Life('a state with many long groups is whole', async () => {
   const monitor = driver.start(FOREVER, { groupPaths })
   assert.equal((await monitor.client.state('running')).groups, groupPaths)
   assert.equal(monitor.readState().groups, groupPaths)
-  assert.is(await monitor.client.ask({ _tag: 'Kill' }), 0)
-  await monitor.client.exit()
+  await endContainer(monitor.client)
 })
 
 Life('a table of another version, or that is not whole, is refused', async () => {
@@ -289,8 +287,7 @@ Life('two monitors of one container: the second one finds the lock held', async 
   const { pid, begunMs } = await first.client.state('running')
   const second = driver.adopt(first, FOREVER, { adopts: { pid, begunMs, restarts: 0 } })
   assert.is((await second.ended()).failed, 'lock monitor: 11')
-  assert.is(await first.client.ask({ _tag: 'Kill' }), 0)
-  await first.client.exit()
+  await endContainer(first.client)
 })
 
 Life('with auto-removal nothing of it is left, and no record is written', async () => {
@@ -317,8 +314,7 @@ Life('whoever comes later learns the state at once', async () => {
   const running = await monitor.client.state('running')
   const other = await monitor.connect()
   assert.equal(await other.state('running'), running)
-  assert.is(await other.ask({ _tag: 'Kill' }), 0)
-  assert.is((await other.exit()).signal, 9)
+  assert.is((await endContainer(other)).signal, 9)
   assert.is((await monitor.client.exit()).signal, 9)
 })
 

@@ -4,7 +4,7 @@ import path from 'node:path'
 import type { StreamName } from '../../src/model/monitor-frames.ts'
 import { assert, suite } from '../support/suite.ts'
 import { type Driver, openDriver } from './driver.ts'
-import { bytesOf, COMPACT, JSON_FILE, linesOf, recordsOf } from './logs.ts'
+import { bytesOf, COMPACT, JSON_FILE, jsonOf, linesOf, recordsOf, textOf } from './logs.ts'
 
 const Log = suite('monitor/log')
 Log.requires('root', 'program:busybox')
@@ -14,6 +14,14 @@ Log.before(() => {
   driver = openDriver()
 })
 Log.after(() => driver.close())
+
+/** Of a program that writes to its standard output alone. */
+const writtenIn = (kind: 'compact' | 'json-file', log: string): string =>
+  kind === 'compact'
+    ? bytesOf(log, 'stdout').toString()
+    : linesOf(log)
+        .map((line) => line.log)
+        .join('')
 
 /** Every byte there is, and no two lines alike. */
 const ALL_BYTES = 'i=0; while [ $i -lt 256 ]; do printf "\\\\$(printf %o $i)"; i=$((i+1)); done'
@@ -33,12 +41,9 @@ for (const form of [COMPACT, JSON_FILE])
       )
       assert.ok(Number((times[0] ?? 0n) / 1_000_000n) <= before)
     } else {
-      const lines = linesOf(monitor.log)
-      const of = (stream: StreamName): string =>
-        lines.flatMap((line) => (line.stream === stream ? [line.log] : [])).join('')
-      assert.is(of('stdout'), 'one\nthree\n')
-      assert.is(of('stderr'), 'two\n')
-      for (const { time } of lines) {
+      assert.is(jsonOf(monitor.log, 'stdout'), 'one\nthree\n')
+      assert.is(jsonOf(monitor.log, 'stderr'), 'two\n')
+      for (const { time } of linesOf(monitor.log)) {
         assert.match(time, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z$/)
         assert.ok(Math.abs(Date.parse(time) - before) < 60_000, time)
       }
@@ -114,12 +119,7 @@ for (const form of [COMPACT, JSON_FILE])
       [0, 1, 2].map((index) => (numbers[0] ?? 0) + index),
     )
     for (const name of names) assert.ok(statSync(path.join(monitor.log, name)).size <= 20_000)
-    const text =
-      form === COMPACT
-        ? bytesOf(monitor.log, 'stdout').toString()
-        : linesOf(monitor.log)
-            .map(({ log }) => log)
-            .join('')
+    const text = writtenIn(form.kind, monitor.log)
     const whole = Array.from({ length: 20_000 }, (_, index) => `${index + 1}\n`).join('')
     assert.ok(text.length > 3000 && whole.endsWith(text))
   })
@@ -130,12 +130,7 @@ for (const form of [COMPACT, JSON_FILE])
     await monitor.client.exit()
     const whole = (last: number): string =>
       Array.from({ length: last }, (_, index) => `${index + 1}\n`).join('')
-    const of = (stream: StreamName): string =>
-      form === COMPACT
-        ? bytesOf(monitor.log, stream).toString()
-        : linesOf(monitor.log)
-            .flatMap((line) => (line.stream === stream ? [line.log] : []))
-            .join('')
+    const of = (stream: StreamName): string => textOf(form.kind, monitor.log, stream)
     if (form === COMPACT) {
       assert.ok(of('stdout') === whole(400_000))
     } else {
@@ -165,12 +160,7 @@ for (const form of [COMPACT, JSON_FILE])
     })
     await monitor.client.state('stopped')
     assert.equal(readdirSync(monitor.log), ['00000001'])
-    const text =
-      form === COMPACT
-        ? bytesOf(monitor.log, 'stdout').toString()
-        : linesOf(monitor.log)
-            .map(({ log }) => log)
-            .join('')
+    const text = writtenIn(form.kind, monitor.log)
     assert.is(text, 'run\nrun\nrun\n')
   })
 

@@ -49,6 +49,10 @@ export const jsonOf = (log: string, stream: StreamName): string =>
     .flatMap((line) => (line.stream === stream ? [line.log] : []))
     .join('')
 
+/** What a stream has been, in whichever form. */
+export const textOf = (kind: 'compact' | 'json-file', log: string, stream: StreamName): string =>
+  kind === 'compact' ? bytesOf(log, stream).toString() : jsonOf(log, stream)
+
 /** While it is being written. */
 export const holds = (log: string, text: string): boolean =>
   existsSync(log) && segments(log).some((bytes) => bytes.includes(text))

@@ -1,7 +1,7 @@
 // A container with a terminal: the monitor has the other end.
 import { readFileSync } from 'node:fs'
 import { assert, suite } from '../support/suite.ts'
-import { type Driver, openDriver } from './driver.ts'
+import { type Driver, endContainer, openDriver } from './driver.ts'
 import { bytesOf, JSON_FILE, linesOf } from './logs.ts'
 
 const Terminal = suite('monitor/terminal')
@@ -48,16 +48,14 @@ Terminal('it has the size it is given, before it is there and after', async () =
   await client.reads('stdout', '31 101')
   assert.is(await client.ask({ _tag: 'Resize', columns: 77, rows: 22 }), 0)
   await client.reads('stdout', '22 77')
-  assert.is(await client.ask({ _tag: 'Kill' }), 0)
-  await client.exit()
+  await endContainer(client)
 })
 
 Terminal('without a terminal there is nothing to size', async () => {
   const { client } = driver.start('sleep 100')
   await client.state('running')
   assert.is(await client.ask({ _tag: 'Resize', columns: 80, rows: 24 }), 25)
-  assert.is(await client.ask({ _tag: 'Kill' }), 0)
-  await client.exit()
+  await endContainer(client)
 })
 
 Terminal('its input does not end', async () => {
