@@ -16,7 +16,6 @@ import path from 'node:path'
 import * as E from '#fp/Either'
 import { type LiveEngine, openEngine } from '../../src/adapters/live.ts'
 import { LASTING } from '../../src/engine/detached/plan.ts'
-import { type EngineError, message } from '../../src/model/errors.ts'
 import {
   encodeRequest,
   FrameDecoder,
@@ -51,6 +50,7 @@ import {
 import { planOpenProcess } from '../../src/plan/process-handle.ts'
 import type { OpInfo } from '../../src/plan/program.ts'
 import { planStreamPair } from '../../src/plan/sockets.ts'
+import { expectRight } from '../support/either.ts'
 import { makeRootfs } from '../support/engine.ts'
 import { documentOf, type SpecChange } from '../support/spec-launcher.ts'
 import { assert } from '../support/suite.ts'
@@ -161,7 +161,7 @@ export const openDriver = (parent = '/var/tmp'): Driver => {
   const rootfs = path.join(folder, 'rootfs')
   makeRootfs(rootfs)
   const data = path.join(folder, 'data')
-  const live = orThrow(openEngine({ root: data, networksAhead: 0 }, {}))
+  const live = expectRight(openEngine({ root: data, networksAhead: 0 }, {}))
   const started: Monitor[] = []
   const start = (script: string, wanted: Wanted = {}, old?: Monitor): Monitor => {
     const monitor = startMonitor(live, { folder, rootfs }, script, wanted, old)
@@ -265,11 +265,6 @@ const removeGroups = async ({ ports }: LiveEngine, { id, groups }: Monitor): Pro
   await ports.host.cleanUp({ id, groups: left, overlays: 0, record: '', keep: true }, id, [])
 }
 
-const orThrow = <A>(result: E.Either<EngineError, A>): A => {
-  if (E.isLeft(result)) throw new Error(message(result.left))
-  return result.right
-}
-
 interface Planned {
   readonly input: LaunchInput
   readonly plan: LaunchPlan
@@ -281,7 +276,7 @@ const planOf = (live: LiveEngine, id: string, document: Spec): Planned => {
   const decoded = decodeSpec(document)
   if (E.isLeft(decoded)) throw new Error(JSON.stringify(decoded.left))
   const spec = decoded.right
-  const parents = orThrow(host.cgroupParents(spec.linux?.resources ?? {}))
+  const parents = expectRight(host.cgroupParents(spec.linux?.resources ?? {}))
   const input: LaunchInput = {
     id,
     spec,
@@ -297,7 +292,7 @@ const planOf = (live: LiveEngine, id: string, document: Spec): Planned => {
     init: false,
     lasting: LASTING,
   }
-  return { input, plan: orThrow(planDocument(input)), cgroupFds: parents.map(({ fd }) => fd) }
+  return { input, plan: expectRight(planDocument(input)), cgroupFds: parents.map(({ fd }) => fd) }
 }
 
 const killFileOf = ({ facts, cgroups }: LaunchInput, groups: readonly string[]): string => {
@@ -308,7 +303,6 @@ const killFileOf = ({ facts, cgroups }: LaunchInput, groups: readonly string[]):
 
 /** As `exec` plans it: the container's namespaces and groups are entered by their paths. */
 const healthOf = (
-  _live: LiveEngine,
   { script, args, ...times }: NonNullable<Wanted['probe']>,
   input: LaunchInput,
   runDirectory: string,
@@ -324,7 +318,7 @@ const healthOf = (
     cgroups: input.cgroups.map((parent) => ({ ...parent, group: input.id, isEntered: true })),
     lasting: { ...LASTING, isExec: true },
   }
-  return { ...times, launch: orThrow(planDocument(exec)), groups: exec.cgroups.length }
+  return { ...times, launch: expectRight(planDocument(exec)), groups: exec.cgroups.length }
 }
 
 const bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
@@ -366,9 +360,7 @@ const startMonitor = (
     ...wanted,
     launch: plan,
     groups: planned.cgroupFds.length,
-    ...(wanted.probe === undefined
-      ? {}
-      : { health: healthOf(live, wanted.probe, planned.input, runDirectory) }),
+    ...(wanted.probe === undefined ? {} : { health: healthOf(wanted.probe, planned.input, runDirectory) }),
   }
   const place = {
     runDirectory,
