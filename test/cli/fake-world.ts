@@ -341,5 +341,18 @@ export const call = (argv: readonly string[], options: CallOptions = {}): Call =
   }
 }
 
+export interface Outcome {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** How a call ended, and all that it printed. */
+export const outcomeOf = async ({ code, stdout, stderr }: Call): Promise<Outcome> => ({
+  code: await code,
+  stdout: stdout(),
+  stderr: stderr(),
+})
+
 /** Lets everything that is ready run. */
 export const settle = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 5))

@@ -2,7 +2,7 @@
 import type { ContainerSummary } from '../../../src/cli/engine.ts'
 import type { EngineError } from '../../../src/model/errors.ts'
 import { assert, suite } from '../../support/suite.ts'
-import { call, ended, fakeContainer, plainFacts } from '../fake-world.ts'
+import { call, ended, fakeContainer, outcomeOf, plainFacts } from '../fake-world.ts'
 
 const test = suite('cli/commands')
 
@@ -39,10 +39,8 @@ const unknown = container({
 })
 const all = [stopped, running, fresh]
 
-const ps = async (words: readonly string[], list: readonly ContainerSummary[] | EngineError = all) => {
-  const made = call(['ps', ...words], { answers: { list } })
-  return { code: await made.code, stdout: made.stdout(), stderr: made.stderr() }
-}
+const ps = (words: readonly string[], list: readonly ContainerSummary[] | EngineError = all) =>
+  outcomeOf(call(['ps', ...words], { answers: { list } }))
 
 test('ps shows what runs, in the columns of Docker', async () => {
   assert.is(

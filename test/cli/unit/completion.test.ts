@@ -6,7 +6,7 @@ import * as TE from '#fp/TaskEither'
 import { digestOf } from '../../../src/model/digest.ts'
 import type { EngineError } from '../../../src/model/errors.ts'
 import { assert, suite } from '../../support/suite.ts'
-import { type Answers, call } from '../fake-world.ts'
+import { type Answers, call, outcomeOf } from '../fake-world.ts'
 
 const test = suite('cli/unit/completion')
 const id = digestOf('config')
@@ -29,10 +29,8 @@ const answers: Answers = {
     { id: 'd', name: 'db', image: 'a', command: [], status: 'running', createdMs: 0, labels: {} },
   ],
 }
-const said = async (words: readonly string[], given: Answers = answers, env: Record<string, string> = {}) => {
-  const made = call(['completion', ...words], { answers: given, env })
-  return { code: await made.code, stdout: made.stdout(), stderr: made.stderr() }
-}
+const said = (words: readonly string[], given: Answers = answers, env: Record<string, string> = {}) =>
+  outcomeOf(call(['completion', ...words], { answers: given, env }))
 
 test('names are those of images, of containers, of either, each once', async () => {
   for (const [kind, lines] of [

@@ -5,7 +5,7 @@ import { digestOf } from '../../../src/model/digest.ts'
 import type { EngineError } from '../../../src/model/errors.ts'
 import type { ImageHistoryEntry, ImageInspect } from '../../../src/model/image-verbs.ts'
 import { assert, suite } from '../../support/suite.ts'
-import { type Answers, call } from '../fake-world.ts'
+import { type Answers, call, outcomeOf } from '../fake-world.ts'
 
 const test = suite('cli/image-words')
 const id = digestOf('config')
@@ -31,10 +31,7 @@ const missing = (reference: string) => TE.left<EngineError>({ _tag: 'ImageNotFou
 const images: NonNullable<Answers['images']> = {
   inspect: (name) => (name === 'app:1' ? TE.right(image) : missing(name)),
 }
-const said = async (words: readonly string[], answers: Answers = { images }) => {
-  const made = call(words, { answers })
-  return { code: await made.code, stdout: made.stdout(), stderr: made.stderr() }
-}
+const said = (words: readonly string[], answers: Answers = { images }) => outcomeOf(call(words, { answers }))
 
 test('tag hands both names on, and says nothing', async () => {
   const asked: string[][] = []

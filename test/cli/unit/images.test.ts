@@ -7,7 +7,7 @@ import { digestOf } from '../../../src/model/digest.ts'
 import type { EngineError } from '../../../src/model/errors.ts'
 import type { ImagePlatform, ImageSummary, LoadSource, PullOptions } from '../../../src/model/image-verbs.ts'
 import { assert, suite } from '../../support/suite.ts'
-import { call } from '../fake-world.ts'
+import { call, outcomeOf } from '../fake-world.ts'
 
 const Images = suite('cli/images')
 const ID = digestOf('id')
@@ -26,10 +26,8 @@ const image = (over: Partial<ImageSummary> = {}): ImageSummary => ({
 const listing = (...list: readonly ImageSummary[]) => ({
   answers: { images: { list: () => TE.right(list) } },
 })
-const output = async (argv: readonly string[], options: Parameters<typeof call>[1]) => {
-  const done = call(argv, options)
-  return { code: await done.code, stdout: done.stdout(), stderr: done.stderr() }
-}
+const output = (argv: readonly string[], options: Parameters<typeof call>[1]) =>
+  outcomeOf(call(argv, options))
 
 Images("images prints Docker's columns", async () => {
   const { code, stdout } = await output(['images'], listing(image()))

@@ -4,7 +4,7 @@ import type { EngineForCli } from '../../../src/cli/engine.ts'
 import type { LogEntry, StatsRound } from '../../../src/fp.ts'
 import type { EngineError } from '../../../src/model/errors.ts'
 import { assert, suite } from '../../support/suite.ts'
-import { type CallOptions, call, fakeContainers } from '../fake-world.ts'
+import { type CallOptions, call, fakeContainers, outcomeOf } from '../fake-world.ts'
 
 const test = suite('cli/living')
 
@@ -13,11 +13,7 @@ const using = (verbs: Partial<Verbs>, options: CallOptions = {}): CallOptions =>
   ...options,
   answers: { containers: { containers: { ...fakeContainers, ...verbs } } },
 })
-const ended = async (words: readonly string[], options: CallOptions) => {
-  const running = call(words, options)
-  const code = await running.code
-  return { code, stdout: running.stdout(), stderr: running.stderr() }
-}
+const ended = (words: readonly string[], options: CallOptions) => outcomeOf(call(words, options))
 const missing = (container: string): EngineError => ({ _tag: 'ContainerNotFound', container })
 
 for (const verb of ['pause', 'unpause', 'kill'] as const)

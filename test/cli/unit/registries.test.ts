@@ -3,15 +3,13 @@ import * as TE from '#fp/TaskEither'
 import { digestOf } from '../../../src/model/digest.ts'
 import type { LoginOptions, PullOptions, PushOptions, SearchOptions } from '../../../src/model/image-verbs.ts'
 import { assert, suite } from '../../support/suite.ts'
-import { call, settle } from '../fake-world.ts'
+import { call, outcomeOf, settle } from '../fake-world.ts'
 
 const Registries = suite('cli/registries')
 const DIGEST = digestOf('digest')
 const LAYER = digestOf('layer')
-const output = async (argv: readonly string[], options: Parameters<typeof call>[1]) => {
-  const done = call(argv, options)
-  return { code: await done.code, stdout: done.stdout(), stderr: done.stderr() }
-}
+const output = (argv: readonly string[], options: Parameters<typeof call>[1]) =>
+  outcomeOf(call(argv, options))
 
 Registries("push prints Docker's lines", async () => {
   const push = (reference: string, { onProgress, allTags, platform }: PushOptions = {}) => {

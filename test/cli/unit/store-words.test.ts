@@ -5,14 +5,12 @@ import { digestOf } from '../../../src/model/digest.ts'
 import type { EngineError } from '../../../src/model/errors.ts'
 import type { DiskUsage, PruneOptions, StoreReport } from '../../../src/model/image-verbs.ts'
 import { assert, suite } from '../../support/suite.ts'
-import { type Answers, call, settle } from '../fake-world.ts'
+import { type Answers, call, outcomeOf, settle } from '../fake-world.ts'
 
 const test = suite('cli/store-words')
 const id = digestOf('config')
-const said = async (words: readonly string[], answers: Answers = {}, env: Record<string, string> = {}) => {
-  const made = call(words, { answers, env })
-  return { code: await made.code, stdout: made.stdout(), stderr: made.stderr() }
-}
+const said = (words: readonly string[], answers: Answers = {}, env: Record<string, string> = {}) =>
+  outcomeOf(call(words, { answers, env }))
 const withoutSignal = ({ signal: _, ...options }: { readonly signal?: AbortSignal }) => options
 
 const committing = (asked: unknown[]): Answers => ({

@@ -3,7 +3,7 @@ import * as TE from '#fp/TaskEither'
 import type { VolumeInfo } from '../../../src/fp.ts'
 import type { EngineError } from '../../../src/model/errors.ts'
 import { assert, suite } from '../../support/suite.ts'
-import { type Answers, call } from '../fake-world.ts'
+import { type Answers, call, outcomeOf } from '../fake-world.ts'
 
 const test = suite('cli/volumes')
 
@@ -22,8 +22,7 @@ const volume = (name: string, more: Partial<VolumeInfo> = {}): VolumeInfo => ({
 const said = async (argv: readonly string[], answers: Answers = {}, keys = '') => {
   const made = call(argv, { answers })
   made.keys.end(keys)
-  const code = await made.code
-  return { code, stdout: made.stdout(), stderr: made.stderr() }
+  return outcomeOf(made)
 }
 
 test('create passes on what was given, and prints the name', async () => {
