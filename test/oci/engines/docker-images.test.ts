@@ -7,7 +7,7 @@ import { openTestEngine, type TestEngine } from '../../support/engine.ts'
 import { assert, suite } from '../../support/suite.ts'
 import { treeList, wholeSeconds } from '../../support/tree-list.ts'
 import { said } from './common.ts'
-import { engineNeeds, openStage, pause, type Ran, type Stage } from './stage.ts'
+import { dockerIn, engineNeeds, openStage, type Ran, type Stage, startDockerd } from './stage.ts'
 
 const test = suite('oci/engines/docker-images')
 const reason = engineNeeds('docker', 'dockerd')
@@ -18,25 +18,12 @@ let stage: Stage
 let box: TestEngine
 let folder = ''
 const at = (name: string): string => path.join(folder, name)
-const docker = (...argv: readonly string[]): Ran =>
-  stage.run(['docker', '-H', `unix://${path.join(stage.directory, 'socket')}`, ...argv])
+const docker = (...argv: readonly string[]): Ran => dockerIn(stage, argv)
 
 test.before(async () => {
   if (reason !== undefined) return
   stage = await openStage()
-  const inStage = (name: string): string => path.join(stage.directory, name)
-  const places = ['--data-root', inStage('data'), '--exec-root', inStage('exec'), '--pidfile', inStage('pid')]
-  const network = ['--iptables=false', '--bridge=none', '--ip-masq=false', '--storage-driver', 'vfs']
-  const daemon = stage.start([
-    'unshare',
-    '--net',
-    'dockerd',
-    ...places,
-    '-H',
-    `unix://${inStage('socket')}`,
-    ...network,
-  ])
-  while (docker('version').code !== 0 && daemon.exitCode === null) await pause(100)
+  await startDockerd(stage)
   box = openTestEngine()
   folder = mkdtempSync(path.join(tmpdir(), 'slipway-docker-'))
   execFileSync('tar', ['c', '-C', box.rootfs, '-f', at('base.tar'), '.'])

@@ -7,7 +7,7 @@ import { type Bundle, bundle } from '../../cli/bundle.ts'
 import { makeRootfs } from '../../support/engine.ts'
 import { assert, suite } from '../../support/suite.ts'
 import { said } from './common.ts'
-import { engineNeeds, openStage, pause, type Ran, type Stage } from './stage.ts'
+import { dockerIn, engineNeeds, openStage, pause, type Ran, type Stage, startDockerd } from './stage.ts'
 
 const test = suite('oci/engines/docker-words')
 const reason = engineNeeds('docker', 'dockerd')
@@ -18,8 +18,7 @@ let stage: Stage
 let cli: Bundle
 let folder = ''
 const at = (name: string): string => path.join(folder, name)
-const docker = (...argv: readonly string[]): Ran =>
-  stage.run(['docker', '-H', `unix://${path.join(stage.directory, 'socket')}`, ...argv])
+const docker = (...argv: readonly string[]): Ran => dockerIn(stage, argv)
 const slipway = (...argv: readonly string[]): Ran => {
   const env = {
     ...process.env,
@@ -39,12 +38,7 @@ test.before(async () => {
   folder = mkdtempSync(path.join(tmpdir(), 'slipway-words-'))
   cli = await bundle()
   stage = await openStage()
-  const inStage = (name: string): string => path.join(stage.directory, name)
-  const places = ['--data-root', inStage('data'), '--exec-root', inStage('exec'), '--pidfile', inStage('pid')]
-  const network = ['--iptables=false', '--bridge=none', '--ip-masq=false', '--storage-driver', 'vfs']
-  const socket = ['-H', `unix://${inStage('socket')}`]
-  const daemon = stage.start(['unshare', '--net', 'dockerd', ...places, ...socket, ...network])
-  while (docker('version').code !== 0 && daemon.exitCode === null) await pause(100)
+  await startDockerd(stage)
   makeRootfs(at('rootfs-made'))
   execFileSync('tar', ['c', '-C', at('rootfs-made'), '-f', at('rootfs.tar'), '.'])
   for (const [name, ...changes] of IMAGES) {

@@ -4,6 +4,7 @@ import path from 'node:path'
 import { assert, suite } from '../../support/suite.ts'
 import { commonFacts, type Engine, privilegesOf, said } from './common.ts'
 import {
+  dockerIn,
   engineNeeds,
   groupsNamed,
   openStage,
@@ -12,6 +13,7 @@ import {
   type Ran,
   RUNTIME,
   type Stage,
+  startDockerd,
 } from './stage.ts'
 
 const test = suite('oci/engines/docker')
@@ -22,8 +24,7 @@ const fact = (name: string, body: () => Promise<void> | void): void =>
 const GROUP = `slipway-docker-${process.pid}`
 let stage: Stage
 
-const dockerWith = (input: string, ...argv: readonly string[]): Ran =>
-  stage.run(['docker', '-H', `unix://${path.join(stage.directory, 'socket')}`, ...argv], input)
+const dockerWith = (input: string, ...argv: readonly string[]): Ran => dockerIn(stage, argv, input)
 const docker = (...argv: readonly string[]): Ran => dockerWith('', ...argv)
 const FLAGS = ['--runtime', 'slipway', '--network', 'none', '--cgroup-parent', `/${GROUP}`]
 const run = (...argv: readonly string[]): Ran => docker('run', '--rm', ...FLAGS, ...argv)
@@ -35,18 +36,9 @@ const sleeper = (name: string, ...flags: readonly string[]): void => {
 }
 const inside = (name: string, ...argv: readonly string[]): Ran => docker('exec', name, ...argv)
 
-const serve = async (): Promise<void> => {
-  const at = (name: string): string => path.join(stage.directory, name)
-  const places = ['--data-root', at('data'), '--exec-root', at('exec'), '--pidfile', at('pid')]
-  const network = ['--iptables=false', '--bridge=none', '--ip-masq=false', '--storage-driver', 'vfs']
-  const flags = [...places, '-H', `unix://${at('socket')}`, ...network, '--add-runtime', `slipway=${RUNTIME}`]
-  const daemon = stage.start(['unshare', '--net', 'dockerd', ...flags])
-  while (docker('version').code !== 0 && daemon.exitCode === null) await pause(100)
-}
-
 test.before(async () => {
   stage = await openStage()
-  await serve()
+  await startDockerd(stage, '--add-runtime', `slipway=${RUNTIME}`)
   const { tar, remove } = packRootfs()
   said(docker('import', tar, 'box'))
   remove()

@@ -79,6 +79,23 @@ export const openStage = async (): Promise<Stage> => {
   }
 }
 
+const at = ({ directory }: Stage, name: string): string => path.join(directory, name)
+
+/** Of the stage's own dockerd. */
+export const dockerIn = (stage: Stage, argv: readonly string[], input?: string): Ran =>
+  stage.run(['docker', '-H', `unix://${at(stage, 'socket')}`, ...argv], input)
+
+/** A dockerd of the stage's own, once it answers. */
+export const startDockerd = async (stage: Stage, ...more: readonly string[]): Promise<void> => {
+  const places = [
+    ...['--data-root', at(stage, 'data'), '--exec-root', at(stage, 'exec')],
+    ...['--pidfile', at(stage, 'pid'), '-H', `unix://${at(stage, 'socket')}`],
+  ]
+  const network = ['--iptables=false', '--bridge=none', '--ip-masq=false', '--storage-driver', 'vfs']
+  const daemon = stage.start(['unshare', '--net', 'dockerd', ...places, ...network, ...more])
+  while (dockerIn(stage, ['version']).code !== 0 && daemon.exitCode === null) await pause(100)
+}
+
 const ended = async (daemon: ChildProcess): Promise<void> => {
   if (daemon.exitCode !== null || daemon.signalCode !== null) return
   daemon.kill('SIGTERM')
