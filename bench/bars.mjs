@@ -122,8 +122,8 @@ const MB = 1e6
 const pull = (samples) => {
   const at = (what, engine) => median(samples, `${what}|${engine}`)
   const images = [...new Set(Object.keys(samples).map((key) => key.split('|')[0]))]
-  const against = (what, text, engine, limit) =>
-    bar(`${what}: slipway ${text} ÷ ${engine}`, at(what, 'slipway'), at(what, engine), 'at most', limit)
+  const against = (what, text, engine, limit, its = engine) =>
+    bar(`${what}: slipway ${text} ÷ ${its}`, at(what, 'slipway'), at(what, engine), 'at most', limit)
   const whole = images
     .filter((what) => at(what, 'gzip and tar') !== undefined)
     .flatMap((what) => [
@@ -151,12 +151,7 @@ const pull = (samples) => {
     )
   const pushed = images
     .filter((what) => what.endsWith(', pushed'))
-    .flatMap((what) =>
-      against(what, 'push', 'podman pull', 0.4).map((each) => ({
-        ...each,
-        what: each.what.replace('podman pull', 'podman push'),
-      })),
-    )
+    .flatMap((what) => against(what, 'push', 'podman pull', 0.4, 'podman push'))
   const start = (layers) => median(samples, `a start, debian, ${layers}|slipway`, 'inside')
   return [
     ...whole,

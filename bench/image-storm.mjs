@@ -44,10 +44,7 @@ const life = async (stage, lane) => {
       },
     },
   )
-  if (code !== null)
-    faults.push(
-      `a worker ended by itself with ${code} in ${last()?.verb}: ${said.trim().split('\n').slice(0, 6).join(' | ')}`,
-    )
+  if (code !== null) faults.push(`a worker ended by itself with ${code} in ${last()?.verb}: ${said}`)
   else
     kills.count(
       `killed in ${last()?.to === undefined && !last()?.refused ? (last()?.verb ?? 'its first steps') : `the end of ${last().verb}`}`,
@@ -68,7 +65,12 @@ const remember = (present, verbs) => {
   }
 }
 
-const namesOf = (images) => new Set(images.map(({ repository, tag }) => `${repository}:${tag}`))
+/** Of those that have one. */
+const namesOf = (images) => [
+  ...new Set(
+    images.flatMap(({ repository, tag }) => (repository === undefined ? [] : [`${repository}:${tag}`])),
+  ),
+]
 const below = (folder) => {
   try {
     return readdirSync(folder, { recursive: true }).map((name) =>
@@ -111,9 +113,8 @@ const settle = async (stage, present, round) => {
     const { problems } = await engine.check({ heal: false })
     for (const { what, why } of problems) fault(`${what}: ${why}`)
     const there = namesOf(await engine.images())
-    for (const name of present) if (!there.has(name)) fault(`${name} was reported, and is gone`)
-    const runnable = [...there].filter((name) => name !== 'undefined:undefined')
-    const name = runnable[round % runnable.length]
+    for (const name of present) if (!there.includes(name)) fault(`${name} was reported, and is gone`)
+    const name = there[round % there.length]
     const { exitCode, stderr } = await engine.run(name, ['/bin/busybox', 'cat', '/etc/passwd'])
     if (exitCode !== 0) fault(`${name} does not run: ${stderr}`)
     const verb = Object.keys(NEXT)[round % Object.keys(NEXT).length]
@@ -149,7 +150,7 @@ const inspectAll = async (stage, pushed) => {
   const fault = (what) => faults.push(`at the end: ${what}`)
   const out = (name) => `dir:${path.join(stage.files, name)}`
   const engine = stage.createEngine({ root: stage.root })
-  const names = [...namesOf(await engine.images())].filter((name) => name !== 'undefined:undefined')
+  const names = namesOf(await engine.images())
   for (const name of names) {
     const full = name.startsWith(stage.registry.host) ? name : `docker.io/library/${name}`
     skopeo(fault, name, 'copy', '-q', `oci:${stage.root}/oci:${full}`, out('copy'))

@@ -6,7 +6,7 @@ import { projectRoot } from './build.mjs'
 
 /**
  * Starts `bench/drivers/<driver>.mjs` and hears its lines. `isDoomed(line)` chooses the step it is killed in, up to `longestMs` milliseconds
- * after its beginning. Gives how it ended: `{ code, signal, said }`, `said` being its standard error.
+ * after its beginning. Gives how it ended: `{ code, signal, said }`, `said` being the first lines of its standard error.
  */
 export const untilKilled = (driver, args, { isDoomed, longestMs, onLine }) =>
   new Promise((resolve) => {
@@ -23,8 +23,10 @@ export const untilKilled = (driver, args, { isDoomed, longestMs, onLine }) =>
       doomed = true
       setTimeout(() => child.kill('SIGKILL'), Math.random() * longestMs)
     })
-    child.on('close', (code, signal) => resolve({ code, signal, said }))
+    child.on('close', (code, signal) => resolve({ code, signal, said: firstLines(said) }))
   })
+
+const firstLines = (text) => text.trim().split('\n').slice(0, 6).join(' | ')
 
 /** How often each thing happened, and what was wrong. */
 export const tally = () => {

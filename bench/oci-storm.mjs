@@ -82,7 +82,7 @@ const life = async (root, bundle, runtime, lane, from, count) => {
   const id = `${lane}-${cycle}`
   if (signal === 'SIGKILL') await settle(runtime, id, step)
   else if (code !== 0) {
-    faults.push(`${step}: ${said.trim().split('\n').slice(0, 6).join(' | ')}`)
+    faults.push(`${step}: ${said}`)
     await settle(runtime, id, `after a failure in ${step}`)
   }
   for (const thing of left(root, id)) faults.push(`${step}: left behind: ${thing}`)

@@ -109,15 +109,12 @@ const all = []
 for (let run = 0; run < Number(lives); run++) all.push(await live())
 const used = process.cpuUsage(before)
 
-const us = (values, fraction = 0.5) =>
-  (
-    percentile(
-      values.toSorted((a, b) => a - b),
-      fraction,
-    ) / 1e3
-  )
-    .toFixed(0)
-    .padStart(6)
+const quantile = (values, fraction = 0.5) => {
+  const sorted = values.toSorted((a, b) => a - b)
+  return percentile(sorted, fraction)
+}
+const shown = (ns) => (ns / 1e3).toFixed(0).padStart(6)
+const us = (values, fraction) => shown(quantile(values, fraction))
 const span = (from, to) => all.map(({ moments }) => moments[to] - moments[from])
 
 const names = Object.keys(first.moments).filter((name) => all.every(({ moments }) => name in moments))
@@ -161,16 +158,11 @@ for (const { stamps, programs: plans } of all)
       last = tick
     })
   }
-const median = (values) =>
-  percentile(
-    values.toSorted((a, b) => a - b),
-    0.5,
-  )
-const operations = [...told.values()].map((entry) => ({ ...entry, p50: median(entry.took) }))
+const operations = [...told.values()].map((entry) => ({ ...entry, p50: quantile(entry.took) }))
 console.log(`\nµs at p50 of the ${top} longest operations`)
 for (const { program, index, plan, p50 } of operations.sort((a, b) => b.p50 - a.p50).slice(0, Number(top))) {
   const op = decodePlan(Buffer.from(plan.buffer, plan.byteOffset, plan.byteLength)).ops[index]
   const what = op.kind === 'syscall' ? (calls.get(op.nr) ?? op.nr) : op.kind
-  console.log((p50 / 1e3).toFixed(0).padStart(6), `${program}, operation ${index}: ${what}`)
+  console.log(shown(p50), `${program}, operation ${index}: ${what}`)
 }
 process.exit(0)
