@@ -143,10 +143,7 @@ for (const request of [
   { _tag: 'Signal', signal: 15 },
 ] as const) {
   Adopt(`${request._tag}, asked for before the monitor is there, is done as at any time`, async () => {
-    const first = driver.start(WAITS)
-    const before = await first.client.state('running')
-    await first.client.reads('stdout', 'ready')
-    await killed(first)
+    const { first, before } = await orphaned(WAITS, { said: 'ready' })
     const second = successor(first, before)
     assert.is(await second.client.ask(request), 0)
     const exit = await second.client.exit()
