@@ -161,19 +161,20 @@ const namespacesOf = (pids: readonly number[]): readonly string[] =>
  * namespace that an engine keeps ready for its next start is always another one; a second would be left behind.
  */
 const ownDescriptors = (): readonly string[] => {
-  const all = descriptors()
+  const all = openDescriptors()
   const ready = heldNetworks(all)[0]
   return all.filter((entry) => entry !== ready)
 }
 
-const descriptors = (): readonly string[] =>
+/** This process's, without the one that lists them: `number target`. */
+export const openDescriptors = (): readonly string[] =>
   readdirSync('/proc/self/fd').flatMap((fd) => {
     const target = attempt(() => readlinkSync(`/proc/self/fd/${fd}`))
     return target === undefined || target.startsWith('/proc/') ? [] : [`${fd} ${target}`]
   })
 
 /** This process's descriptors of network namespaces, its own aside: threads find home by that. */
-export const heldNetworks = (all = descriptors()): readonly string[] => {
+export const heldNetworks = (all = openDescriptors()): readonly string[] => {
   const own = attempt(() => readlinkSync('/proc/self/ns/net')) ?? ''
   return all.filter((entry) => /^\d+ net:/.test(entry) && !entry.endsWith(own))
 }
