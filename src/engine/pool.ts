@@ -42,6 +42,7 @@ import { specProcess } from '../plan/spec/process.ts'
 import { specResources } from '../plan/spec/resources.ts'
 import type { Container } from './container.ts'
 import { abortable, limited } from './deadline.ts'
+import { imageGone, unlessGone } from './image-gone.ts'
 import { dropOwn, type RememberedMounts } from './own-volumes.ts'
 import type { ArmedProcess } from './ports/launcher.ts'
 import type { OpenStdio } from './ports/stdio.ts'
@@ -129,6 +130,12 @@ interface Shot extends PlannedFire {
   readonly stdio: OpenStdio
   readonly signal: AbortSignal | undefined
   readonly calledNs: number
+}
+
+interface Fired {
+  readonly container: Container
+  /** Its image has been removed meanwhile. */
+  readonly gone: E.Left<EngineError> | undefined
 }
 
 interface Sources {
@@ -222,13 +229,14 @@ export class Pool {
 
   /** Makes the smallest number of sandboxes. Fails as a start of this image with these options does, and leaves nothing. */
   async open(): Promise<E.Either<EngineError, this>> {
+    const image = this.#spec.image ?? ''
     const shape = await this.#lookAgain(undefined)
-    if (E.isLeft(shape)) return shape
+    if (E.isLeft(shape)) return unlessGone(this.#ports, image, shape)
     while (this.#waiting.length < this.#size.min && !this.#closed) {
       const entry = await this.#arm(shape.right, false)
       if (E.isLeft(entry)) {
         await this.close()
-        return entry
+        return unlessGone(this.#ports, image, entry)
       }
       this.#keep(entry.right)
     }
@@ -250,7 +258,11 @@ export class Pool {
     (request: FireRequest): TaskEither<EngineError, Container> =>
     () => {
       const calledNs = this.#ports.host.nowNs()
-      return limited(request.options, (signal) => () => this.#start(request, signal, calledNs))()
+      const image = this.#spec.image ?? request.image ?? ''
+      return limited(
+        request.options,
+        (signal) => async () => unlessGone(this.#ports, image, await this.#start(request, signal, calledNs)),
+      )()
     }
 
   readonly run =
@@ -357,12 +369,16 @@ export class Pool {
       signal,
       calledNs,
     }
-    const container = await this.#fireOne(shot)
+    const fired = await this.#fireOne(shot)
     this.#firing--
     sources.right.close()
-    if (E.isLeft(container)) stdio.right.abandon()
-    this.#refillAfter(container)
-    return container
+    if (E.isLeft(fired)) stdio.right.abandon()
+    this.#refillAfter(fired)
+    if (E.isLeft(fired)) return fired
+    const { container, gone } = fired.right
+    if (gone === undefined) return E.right(container)
+    await container[Symbol.asyncDispose]()
+    return gone
   }
 
   async #openSources(
@@ -375,7 +391,7 @@ export class Pool {
     return E.isLeft(made) ? made : host.openTrees(trees, signal)()
   }
 
-  async #fireOne(shot: Shot): Promise<E.Either<EngineError, Container>> {
+  async #fireOne(shot: Shot): Promise<E.Either<EngineError, Fired>> {
     const { shape } = shot
     const waiting = shape.isServed ? this.#take() : undefined
     if (waiting !== undefined) {
@@ -532,12 +548,18 @@ export class Pool {
     const process = await launcher.arm(plan, ownText(id, createdMs, volumes), fds, background)()
     release()
     const one = { id, createdMs, shape, taken: taken.right }
-    if (E.isRight(process)) return E.right({ ...one, process: process.right })
+    if (E.isRight(process)) {
+      const entry = { ...one, process: process.right }
+      const gone = await imageGone(this.#ports, this.#spec.image ?? '', shape.image)
+      if (gone === undefined) return E.right(entry)
+      this.#discard(entry)
+      return gone
+    }
     await removeFailed(this.#ports, this.#prepared(one, PLACEHOLDER, shape.options, 0))
     return process
   }
 
-  async #fire(entry: Entry, shot: Shot): Promise<E.Either<EngineError, Container>> {
+  async #fire(entry: Entry, shot: Shot): Promise<E.Either<EngineError, Fired>> {
     const { stage, ids, process, limits } = shot.firing
     const {
       plan: { rest },
@@ -573,13 +595,14 @@ export class Pool {
     const one = { id, createdMs, shape: shot.shape, taken: together(entry.taken, shot) }
     const options = this.#merged(shot.shape, shot.options)
     const prepared = this.#prepared(one, shot.argv, options, shot.calledNs, process)
+    const gone = await this.#goneSince(shot, prepared.record)
     const result = await fired
     if (E.isLeft(result)) return E.left(await afterFailure(this.#ports, prepared, result.left, late))
     const container = running(this.#ports, prepared, shot.stdio, result.right)
     this.#started(container)
     this.#watch(container)
-    this.#record(container, prepared.record)
-    return E.right(container)
+    if (gone === undefined) this.#record(container, prepared.record)
+    return E.right({ container, gone })
   }
 
   #setLimits({ id, shape }: Entry, limits: readonly LateWrite[]): E.Either<EngineError, void> {
@@ -612,14 +635,23 @@ export class Pool {
 
   /** Every container that was started is on record. */
   flush(): void {
-    for (const record of this.#unwritten.values()) {
-      try {
-        this.#ports.host.state.write(record)
-      } catch {
-        // A full disk: the container runs all the same, and the old record leads to its removal.
-      }
-    }
+    for (const record of this.#unwritten.values()) this.#write(record)
     this.#unwritten.clear()
+  }
+
+  #write(record: ContainerRecord): void {
+    try {
+      this.#ports.host.state.write(record)
+    } catch {
+      // A full disk: the container runs all the same, and the old record leads to its removal.
+    }
+  }
+
+  /** A sandbox without a root has been on record without an image. */
+  async #goneSince({ image, shape }: Shot, record: ContainerRecord): ReturnType<typeof imageGone> {
+    if (this.#spec.image !== undefined || shape.image.rootfs.kind !== 'layers') return undefined
+    this.#write(record)
+    return imageGone(this.#ports, image ?? '', shape.image)
   }
 
   async #decide(
@@ -748,11 +780,11 @@ export class Pool {
    * A short program is let end first, and while enough sandboxes wait, so is a burst of starts: what is made for later would take
    * the processors from what is wanted now.
    */
-  #refillAfter(container: E.Either<EngineError, Container>): void {
+  #refillAfter(fired: E.Either<EngineError, Fired>): void {
     this.#isQuiet = false
     if (!this.#closed) this.#quiet = this.#quiet?.refresh() ?? this.#startQuiet()
-    if (E.isLeft(container)) this.#refill()
-    else container.right.exit.then(() => setImmediate(() => this.#refill()))
+    if (E.isLeft(fired)) this.#refill()
+    else fired.right.container.exit.then(() => setImmediate(() => this.#refill()))
   }
 
   #startQuiet(): NodeJS.Timeout {

@@ -22,6 +22,7 @@ import { ownerOf } from '../plan/launch/owner.ts'
 import { buildEngineFiles, buildSpec } from '../plan/spec/index.ts'
 import { Container } from './container.ts'
 import { abortable, limited } from './deadline.ts'
+import { imageGone, unlessGone } from './image-gone.ts'
 import { dropOwn, type RememberedMounts } from './own-volumes.ts'
 import type { OpenCgroupParent } from './ports/host.ts'
 import type { LaunchedProcess, StartFds } from './ports/launcher.ts'
@@ -137,27 +138,13 @@ export const start =
   (ports: Ports): TaskEither<EngineError, Container> =>
     limited(request.options, (signal) => async () => {
       const prepared = await prepare(request, signal, true)(ports)()
-      if (E.isLeft(prepared)) return prepared
+      if (E.isLeft(prepared)) return unlessGone(ports, request.image, prepared)
       const started = await launchPrepared(ports, prepared.right, signal)
-      return prepared.right.image.rootfs.kind === 'layers'
-        ? unlessImageIsGone(ports, prepared.right.request, started)
-        : started
+      const gone = await imageGone(ports, prepared.right.request.image, prepared.right.image)
+      if (gone === undefined) return started
+      if (E.isRight(started)) await started.right[Symbol.asyncDispose]()
+      return gone
     })
-
-/**
- * A sweep looks for containers once it has taken an image's name away, and this for the name once the container's record is written: one
- * of both sees the other, and nothing runs on a tree that is being removed.
- */
-const unlessImageIsGone = async (
-  { host }: Ports,
-  { image }: PlannedRequest,
-  started: E.Either<EngineError, Container>,
-): Promise<E.Either<EngineError, Container>> => {
-  const again = await host.prepareImage(image)()
-  if (E.isRight(again) || again.left._tag !== 'ImageNotFound') return started
-  if (E.isRight(started)) await started.right[Symbol.asyncDispose]()
-  return again
-}
 
 const wantedUser = (image: PreparedImage, options: PlannedStartOptions): string =>
   options.user ?? image.config.User ?? ''

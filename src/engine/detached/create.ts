@@ -9,10 +9,12 @@ import type { EngineError } from '../../model/errors.ts'
 import { healthCheck } from '../../model/health.ts'
 import type { ImageSource } from '../../model/options.ts'
 import type { PreparedImage } from '../../model/prepared-image.ts'
+import { imageGone, unlessGone } from '../image-gone.ts'
 import { containerName } from '../names.ts'
 import type { Ports } from '../ports.ts'
 import { dropVolumesOf, withNamedMounts, withVolumes } from './mounts.ts'
 import { planDetached } from './plan.ts'
+import { removeContainer } from './remove.ts'
 
 export interface CreateRequest extends DecodedDetached {
   readonly image: ImageSource
@@ -28,41 +30,57 @@ const MOST_DRAWS = 100
 export const createContainer =
   (request: CreateRequest) =>
   (ports: Ports): TaskEither<EngineError, ContainerDocument> =>
-    pipe(
-      ports.host.prepareImage(request.image),
-      TE.bindTo('image'),
-      TE.bind('options', ({ image }) => withNamedMounts(ports, request.options, image)),
-      TE.bind('plan', ({ image, options }) =>
-        planDetached(ports, { ...request, options, id: ports.host.randomId(), image }),
-      ),
-      TE.bind('document', ({ image, options, plan: { spec } }) =>
-        pipe(
-          TE.fromEither(takeName(ports, request.options.name)),
-          TE.map(
-            ({ id, name }): ContainerDocument => ({
-              version: DOCUMENT_VERSION,
-              id,
-              name,
-              createdMs: Date.now(),
-              image: { reference: image.reference, id: image.id },
-              argv: request.argv,
-              command: spec.process?.args ?? [],
-              options,
-              policies: request.policies,
-              stopSignal: request.options.stopSignal ?? image.config.StopSignal ?? 'SIGTERM',
-              ...checkOf(request, image),
-            }),
-          ),
+  async () =>
+    unlessGone(ports, request.image, await create(request, ports)())
+
+const create = (request: CreateRequest, ports: Ports): TaskEither<EngineError, ContainerDocument> =>
+  pipe(
+    ports.host.prepareImage(request.image),
+    TE.bindTo('image'),
+    TE.bind('options', ({ image }) => withNamedMounts(ports, request.options, image)),
+    TE.bind('plan', ({ image, options }) =>
+      planDetached(ports, { ...request, options, id: ports.host.randomId(), image }),
+    ),
+    TE.bind('document', ({ image, options, plan: { spec } }) =>
+      pipe(
+        TE.fromEither(takeName(ports, request.options.name)),
+        TE.map(
+          ({ id, name }): ContainerDocument => ({
+            version: DOCUMENT_VERSION,
+            id,
+            name,
+            createdMs: Date.now(),
+            image: { reference: image.reference, id: image.id },
+            argv: request.argv,
+            command: spec.process?.args ?? [],
+            options,
+            policies: request.policies,
+            stopSignal: request.options.stopSignal ?? image.config.StopSignal ?? 'SIGTERM',
+            ...checkOf(request, image),
+          }),
         ),
       ),
-      TE.flatMap(({ image, document }) =>
-        pipe(
-          withVolumes(ports, document, image.rootfs, TE.fromEither(ports.detached.create(document))),
-          TE.map(() => document),
-          TE.tapError(() => TE.fromTask(() => undo(ports, document))),
-        ),
+    ),
+    TE.flatMap(({ image, document }) =>
+      pipe(
+        withVolumes(ports, document, image.rootfs, TE.fromEither(ports.detached.create(document))),
+        TE.tapError(() => TE.fromTask(() => undo(ports, document))),
+        TE.flatMap(() => () => unlessImageGone(ports, request.image, image, document)),
       ),
-    )
+    ),
+  )
+
+const unlessImageGone = async (
+  ports: Ports,
+  source: ImageSource,
+  image: PreparedImage,
+  document: ContainerDocument,
+): Promise<E.Either<EngineError, ContainerDocument>> => {
+  const gone = await imageGone(ports, source, image)
+  if (gone === undefined) return E.right(document)
+  await removeContainer(document.id, { force: true, volumes: true })(ports)()
+  return gone
+}
 
 const undo = async (ports: Ports, document: ContainerDocument): Promise<void> => {
   ports.host.state.freeName(document.name, document.id)

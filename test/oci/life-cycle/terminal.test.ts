@@ -57,9 +57,11 @@ const TURNS = [
   ['20 70', typing('\u0003')],
 ] as const
 
+const isResized = (line = ''): boolean => /^\d+ 70$/.test(line)
 /** Node's raw mode leaves the newlines of output to the terminal: it adds a carriage return of its own. */
 const check = (seen: string): void => {
-  const lines = seen.split(/\r+\n/)
+  // stty changes columns and rows one after the other: on a slow machine each is told.
+  const lines = seen.split(/\r+\n/).filter((line, at, all) => !(isResized(line) && isResized(all[at + 1])))
   assert.match(lines[1] ?? '', /^\/dev\/pts\/\d+$/, JSON.stringify(seen))
   const said = ['30 90', 'word', 'got word', '20 70', '^Cinterrupted', 'code 7']
   assert.equal(lines.slice(2, 8), said, JSON.stringify(seen))
