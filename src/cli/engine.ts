@@ -50,6 +50,7 @@ export interface ContainerSummary {
   readonly id: string
   readonly name: string
   readonly image: string
+  readonly imageId: string
   readonly command: readonly string[]
   readonly status: 'created' | 'running' | 'paused' | 'restarting' | 'stopped'
   /** Milliseconds since 1970. */
@@ -58,7 +59,17 @@ export interface ContainerSummary {
   readonly finishedMs?: number
   readonly exitCode?: number
   readonly pid?: number
+  readonly health?: 'starting' | 'healthy' | 'unhealthy'
   readonly labels: Readonly<Record<string, string>>
+  /** Absent where there is none. */
+  readonly mounts?: readonly ContainerMount[]
+}
+
+export interface ContainerMount {
+  readonly type: string
+  /** Of a volume its name, of an image its id, else a path. */
+  readonly source?: string
+  readonly target: string
 }
 
 export interface StoreSummary {

@@ -17,6 +17,8 @@ const STATUS: Readonly<Record<string, ContainerSummary['status'] | undefined>> =
   dead: undefined,
 }
 
+const HEALTH: ReadonlySet<string> = new Set(['starting', 'healthy', 'unhealthy', 'none'])
+
 /** By key. A text instead of a test says what is wrong with the value. */
 const MAKERS: Readonly<Record<string, Maker<ContainerSummary>>> = {
   id: (value) => (container) => container.id.startsWith(value),
@@ -30,6 +32,14 @@ const MAKERS: Readonly<Record<string, Maker<ContainerSummary>>> = {
     Object.hasOwn(STATUS, value)
       ? (container) => container.status === STATUS[value]
       : `the states are ${Object.keys(STATUS).join(', ')}`,
+  health: (value) =>
+    HEALTH.has(value)
+      ? (container) => (container.health ?? 'none') === value
+      : `the states of health are ${[...HEALTH].join(', ')}`,
+  volume: (value) => (container) =>
+    (container.mounts ?? []).some(
+      ({ type, source, target }) => target === value || (type !== 'bind' && source === value),
+    ),
   exited: (value) =>
     /^\d+$/.test(value)
       ? (container) => container.status === 'stopped' && container.exitCode === Number(value)

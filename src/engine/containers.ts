@@ -5,6 +5,8 @@ import type { TaskEither } from '#fp/TaskEither'
 import * as TE from '#fp/TaskEither'
 import { statusOf } from '../model/container-status.ts'
 import type { EngineError } from '../model/errors.ts'
+import type { MonitorHealth } from '../model/monitor-state.ts'
+import { isNamed } from '../model/named-mounts.ts'
 import type { LinuxResources } from '../model/oci-spec.ts'
 import { type ContainerRecord, findRecord, ownVolumes, RECORD_VERSION } from '../model/record.ts'
 import { removeContainer as removeDetached } from './detached/remove.ts'
@@ -18,6 +20,8 @@ export interface ContainerSummary extends ContainerRecord {
   readonly pid?: number
   /** Of one that outlives its engine: when its program was executed last. */
   readonly startedMs?: number
+  /** While it runs, where it has a check. */
+  readonly health?: MonitorHealth['status']
   /** Limits it was given since it began. */
   readonly resources?: LinuxResources
 }
@@ -56,6 +60,7 @@ const summaryOf = (container: DetachedContainer): ContainerSummary => {
   const { document, exit, state } = container
   const status = statusOf(container)
   const runs = status === 'running' || status === 'paused'
+  const mounts = document.options.mounts?.filter(isNamed)
   return {
     version: RECORD_VERSION,
     id: document.id,
@@ -69,11 +74,13 @@ const summaryOf = (container: DetachedContainer): ContainerSummary => {
     createdMs: document.createdMs,
     groups: state?.groups ?? [],
     keep: true,
+    ...(mounts === undefined ? {} : { mounts }),
     status: status === 'exited' ? 'stopped' : status,
     ...(runs && state !== undefined
       ? {
           pid: state.pid,
           startedMs: state.begunMs,
+          ...(document.health === undefined ? {} : { health: state.health?.status ?? 'starting' }),
           process: { pid: state.pid, startTime: String(state.startTime) },
         }
       : {}),

@@ -26,6 +26,9 @@ export const isPlanned = <Options extends DecodedOptions>(
 export const isNamedVolume = (mount: DecodedMount): mount is NamedVolumeMount =>
   mount.type === 'volume' && mount.source !== undefined
 
+export const isNamed = (mount: DecodedMount): mount is NamedMount =>
+  mount.type !== 'volume' || mount.source !== undefined
+
 export interface NamedMounts {
   readonly mounts: readonly NamedMount[]
   /** Names drawn now. */

@@ -160,7 +160,13 @@ test('a health check is told with its state', async () => {
   await box.engine.containers.create('base:1', ['sleep', '1000'], {
     name: 'watched',
     health: { command: ['true'], interval: '1s', timeout: '2s', retries: 4 },
+    mounts: [
+      { type: 'volume', source: 'kept', target: '/data' },
+      { type: 'tmpfs', target: '/tmp' },
+    ],
   })
+  const listed = async () => (await box.engine.list()).find(({ name }) => name === 'watched')
+  assert.is((await listed())?.health, undefined, 'nobody looks before it runs')
   const created = await box.engine.inspect('watched')
   const nanoseconds = 1e9
   assert.equal(created.Config.Healthcheck, {
@@ -178,6 +184,16 @@ test('a health check is told with its state', async () => {
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
   assert.equal((await box.engine.inspect('watched')).State.Health, { Status: 'healthy', FailingStreak: 0 })
+  assert.is((await listed())?.health, 'healthy')
+  const places = (await listed())?.mounts?.map((mount) => [
+    mount.type,
+    'source' in mount && mount.source,
+    mount.target,
+  ])
+  assert.equal(places, [
+    ['volume', 'kept', '/data'],
+    ['tmpfs', false, '/tmp'],
+  ])
   await box.engine.remove('watched', { force: true })
 })
 

@@ -1,9 +1,10 @@
 // slipway ps: the containers of this root, in Docker's columns.
 import * as E from '#fp/Either'
+import type { DiskUsage } from '../../fp.ts'
 import { type Args, command, type FlagTable } from '../command.ts'
 import type { ContainerSummary } from '../engine.ts'
 import { formatRecords } from '../format.ts'
-import { humanAge, humanDuration } from '../human.ts'
+import { humanAge, humanBytes, humanDuration } from '../human.ts'
 import { filterContainers } from '../ps-filters.ts'
 import { print, refuse } from '../report.ts'
 import { shortened } from '../table.ts'
@@ -23,13 +24,12 @@ const flags = {
     kind: 'list',
     short: 'f',
     value: 'KEY=VALUE',
-    help: 'Show only those with this id, name, label, status, ancestor or exit code',
+    help: 'Show only those with this id, name, label, status, health, ancestor, volume or exit code',
   },
   size: {
     kind: 'boolean',
     short: 's',
-    help: '',
-    unsupported: { yet: true, why: 'sizes are not counted so far' },
+    help: 'Show what each has written, and that together with its image',
   },
 } as const satisfies FlagTable
 
@@ -48,6 +48,9 @@ const HEADERS = {
   /** `{{.Label "com.x.my-key"}}` */
   Label: (key: string) => key.replace(/^.*\./s, '').replace(/[-_]/g, ' '),
   Pid: 'PID',
+  Mounts: 'MOUNTS',
+  LocalVolumes: 'LOCAL VOLUMES',
+  Size: 'SIZE',
 } as const
 
 const DEFAULT_FORMAT =
@@ -55,6 +58,7 @@ const DEFAULT_FORMAT =
 
 const SHORT_ID = 12
 const SHORT_COMMAND = 20
+const SHORT_MOUNT = 15
 
 export const ps = command({
   name: 'ps',
@@ -62,34 +66,43 @@ export const ps = command({
   usage: '[OPTIONS]',
   flags,
   run: async (context) => {
-    const { args, engine } = context
-    const listed = await (await engine()).list()()
+    const { flags } = context.args
+    const engine = await context.engine()
+    const listed = await engine.list()()
     if (E.isLeft(listed)) return refuse(context, listed.left)
-    return print(context, 'ps', renderContainers(listed.right, args.flags, Date.now()))
+    const usage = wantsSizes(flags) ? await engine.usage() : undefined
+    if (usage !== undefined && E.isLeft(usage)) return refuse(context, usage.left)
+    return print(context, 'ps', renderContainers(listed.right, flags, Date.now(), usage?.right))
   },
 })
+
+type Flags = Args<typeof flags>['flags']
+
+/** As Docker: who asks for the field asks for what it costs. */
+const wantsSizes = ({ size, quiet, format = '' }: Flags): boolean =>
+  !quiet && (size || /\.Size\b/.test(format))
 
 /** The whole output. `nowMs` makes ages out of times. */
 export const renderContainers = (
   containers: readonly ContainerSummary[],
-  flags: Args<typeof psFlags>['flags'],
+  flags: Flags,
   nowMs: number,
+  usage?: DiskUsage,
 ) => {
   const passing = filterContainers(flags.filter, containers)
   if (E.isLeft(passing)) return passing
-  const records = chosen(passing.right, flags).map((container) =>
-    psRecord(container, nowMs, flags['no-trunc']),
-  )
+  const view: View = { nowMs, full: flags['no-trunc'], usage }
+  const records = chosen(passing.right, flags).map((container) => psRecord(container, view))
   if (flags.quiet) return E.right(records.map((record) => `${record.ID}\n`).join(''))
-  const format = flags.format === undefined || flags.format === 'table' ? DEFAULT_FORMAT : flags.format
+  const usual = flags.size ? `${DEFAULT_FORMAT}\t{{.Size}}` : DEFAULT_FORMAT
+  const format = flags.format === undefined || flags.format === 'table' ? usual : flags.format
   return formatRecords(format, records, HEADERS)
 }
-export const psFlags = flags
 
 /** Newest first, as Docker lists them. */
 const chosen = (
   containers: readonly ContainerSummary[],
-  { all, latest, last, filter }: Args<typeof psFlags>['flags'],
+  { all, latest, last, filter }: Flags,
 ): readonly ContainerSummary[] => {
   const newest = [...containers].sort((a, b) => b.createdMs - a.createdMs)
   const count = latest ? 1 : last
@@ -104,7 +117,13 @@ const RUNS: ReadonlySet<string> = new Set(['running', 'paused', 'restarting'])
 const namesStates = (filters: readonly string[]): boolean =>
   filters.some((filter) => filter.startsWith('status=') || filter.startsWith('exited='))
 
-const psRecord = (container: ContainerSummary, nowMs: number, full: boolean) => ({
+interface View {
+  readonly nowMs: number
+  readonly full: boolean
+  readonly usage: DiskUsage | undefined
+}
+
+const psRecord = (container: ContainerSummary, { nowMs, full, usage }: View) => ({
   ID: full ? container.id : container.id.slice(0, SHORT_ID),
   Image: container.image,
   Command: quoteCommand(container.command, full),
@@ -120,7 +139,22 @@ const psRecord = (container: ContainerSummary, nowMs: number, full: boolean) => 
     .join(','),
   Label: (key: string) => (Object.hasOwn(container.labels, key) ? container.labels[key] : ''),
   Pid: container.pid ?? 0,
+  Mounts: mountsText(container, full),
+  LocalVolumes: String((container.mounts ?? []).filter(({ type }) => type === 'volume').length),
+  Size: usage === undefined ? '' : sizeText(container, usage),
 })
+
+/** Volumes by their names, others by what is mounted. */
+const mountsText = ({ mounts = [] }: ContainerSummary, full: boolean): string =>
+  mounts
+    .flatMap(({ source = '' }) => (source === '' ? [] : [full ? source : shortened(source, SHORT_MOUNT)]))
+    .join(',')
+
+const sizeText = ({ id, imageId }: ContainerSummary, { perContainer, perImage }: DiskUsage): string => {
+  const own = perContainer.find((each) => each.id === id)?.sizeBytes ?? 0
+  const image = perImage.find((each) => each.id === imageId)?.sizeBytes
+  return image === undefined ? humanBytes(own) : `${humanBytes(own)} (virtual ${humanBytes(own + image)})`
+}
 
 /** runtime-spec's words in Docker's. */
 const STATES = {
@@ -139,9 +173,12 @@ const quoteCommand = (words: readonly string[], full: boolean): string => {
 const statusText = (container: ContainerSummary, nowMs: number): string => {
   if (container.status === 'created') return 'Created'
   const up = `Up ${humanDuration(nowMs - (container.startedMs ?? container.createdMs))}`
-  if (container.status === 'running') return up
+  if (container.status === 'running') return `${up}${healthText(container)}`
   if (container.status === 'paused') return `${up} (Paused)`
   const code = container.exitCode === undefined ? 'unknown' : container.exitCode
   const ended = container.status === 'restarting' ? 'Restarting' : 'Exited'
   return `${ended} (${code}) ${humanAge(container.finishedMs ?? nowMs, nowMs)}`
 }
+
+const healthText = ({ health }: ContainerSummary): string =>
+  health === undefined ? '' : health === 'starting' ? ' (health: starting)' : ` (${health})`

@@ -1,5 +1,7 @@
 // The smaller verbs against a fake engine: ps, rm, info, version, doctor, explain.
+import * as TE from '#fp/TaskEither'
 import type { ContainerSummary } from '../../../src/cli/engine.ts'
+import type { Digest } from '../../../src/model/digest.ts'
 import type { EngineError } from '../../../src/model/errors.ts'
 import { assert, suite } from '../../support/suite.ts'
 import { call, ended, fakeContainer, outcomeOf, plainFacts } from '../fake-world.ts'
@@ -11,6 +13,7 @@ const container = (over: Partial<ContainerSummary>): ContainerSummary => ({
   id: '0123456789abcdef'.repeat(4),
   name: 'web',
   image: 'debian:bookworm',
+  imageId: 'sha256:1',
   command: ['sleep', 'infinity'],
   status: 'running',
   createdMs: Date.now() - 3 * HOUR,
@@ -101,6 +104,59 @@ test('ps --format takes templates and tables', async () => {
   assert.is((await ps(['--format', 'table'])).stdout, (await ps([])).stdout)
 })
 
+test('ps tells how well a container is', async () => {
+  const status = async (health: ContainerSummary['health']) =>
+    (await ps(['--format', '{{.Status}}'], [container(health === undefined ? {} : { health })])).stdout
+  assert.is(await status(undefined), 'Up 2 hours\n')
+  assert.is(await status('starting'), 'Up 2 hours (health: starting)\n')
+  assert.is(await status('healthy'), 'Up 2 hours (healthy)\n')
+  assert.is(await status('unhealthy'), 'Up 2 hours (unhealthy)\n')
+  const list = [container({ health: 'healthy' }), container({ id: 'e'.repeat(64) })]
+  assert.is((await ps(['-q', '-f', 'health=healthy'], list)).stdout, '0123456789ab\n')
+  assert.is((await ps(['-q', '-f', 'health=none'], list)).stdout, `${'e'.repeat(12)}\n`)
+  assert.match(
+    (await ps(['-f', 'health=well'], list)).stderr,
+    /health are starting, healthy, unhealthy, none/,
+  )
+})
+
+test('ps tells mounts by volume or source, and finds containers by them', async () => {
+  const mounts = [
+    { type: 'volume', source: 'a-volume-with-a-long-name', target: '/data' },
+    { type: 'bind', source: '/srv', target: '/srv' },
+    { type: 'tmpfs', target: '/tmp' },
+  ]
+  const list = [container({ mounts }), container({ id: 'e'.repeat(64), name: 'none' })]
+  const format = ['--format', '{{.Names}} {{.Mounts}} {{.LocalVolumes}}']
+  assert.is((await ps(format, list)).stdout, 'web a-volume-with-…,/srv 1\nnone  0\n')
+  assert.is(
+    (await ps([...format, '--no-trunc'], list)).stdout,
+    'web a-volume-with-a-long-name,/srv 1\nnone  0\n',
+  )
+  for (const wanted of ['a-volume-with-a-long-name', '/data', '/srv', '/tmp'])
+    assert.is((await ps(['-q', '-f', `volume=${wanted}`], list)).stdout, '0123456789ab\n')
+  for (const other of ['a-volume', '/dat'])
+    assert.is((await ps(['-q', '-f', `volume=${other}`], list)).stdout, '')
+})
+
+const ID = 'sha256:1' as Digest
+const NO_TOTAL = { count: 0, active: 0, sizeBytes: 0, reclaimableBytes: 0 }
+test('ps --size counts, and so does a template with that field', async () => {
+  const usage = TE.right({
+    ...{ images: NO_TOTAL, containers: NO_TOTAL, volumes: NO_TOTAL, otherBytes: 0, perVolume: [] },
+    perContainer: [{ id: running.id, sizeBytes: 1500 }],
+    perImage: [{ id: ID, sizeBytes: 7_000_000, sharedBytes: 0, uniqueBytes: 0, containers: 1 }],
+  })
+  const sized = (words: readonly string[], list: readonly ContainerSummary[]) =>
+    outcomeOf(call(['ps', ...words], { answers: { list, containers: { usage } } }))
+  assert.match((await sized(['-s'], [running])).stdout, / NAMES {5}SIZE\n.* web {7}1.5kB \(virtual 7MB\)\n$/)
+  const format = ['--format', '{{.Size}}']
+  assert.is((await sized(format, [running])).stdout, '1.5kB (virtual 7MB)\n')
+  assert.is((await sized(format, [container({ id: 'e'.repeat(64), imageId: 'host' })])).stdout, '0B\n')
+  assert.match((await ps(['-s'])).stderr, /usage/, 'what cannot be counted is told')
+  assert.is((await ps(['-s', '-q'])).stdout, '0123456789ab\n', 'and nothing is counted in vain')
+})
+
 test('ps refuses a field that does not exist and lists those that do', async () => {
   const { code, stdout, stderr } = await ps(['--format', '{{.Name}}'])
   assert.equal([code, stdout], [1, ''])
@@ -142,7 +198,7 @@ test('ps that asks for a state needs no -a', async () => {
 })
 
 for (const [filter, why] of [
-  ['colour=red', 'the keys are id, name, ancestor, label, status, exited, before, since'],
+  ['colour=red', 'the keys are id, name, ancestor, label, status, health, volume, exited, before, since'],
   ['name', 'the form is KEY=VALUE'],
   ['status=gone', 'the states are created, running, exited, restarting, removing, paused, dead'],
   ['exited=x', 'an exit code is a number'],

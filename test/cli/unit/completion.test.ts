@@ -25,8 +25,26 @@ const answers: Answers = {
       TE.right([image('debian', '12'), image('reg.lan:5000/app', '1'), image(), image('debian', '12')]),
   },
   list: [
-    { id: 'c', name: 'web', image: 'a', command: [], status: 'stopped', createdMs: 0, labels: {} },
-    { id: 'd', name: 'db', image: 'a', command: [], status: 'running', createdMs: 0, labels: {} },
+    {
+      id: 'c',
+      name: 'web',
+      image: 'a',
+      imageId: 'sha256:1',
+      command: [],
+      status: 'stopped',
+      createdMs: 0,
+      labels: {},
+    },
+    {
+      id: 'd',
+      name: 'db',
+      image: 'a',
+      imageId: 'sha256:1',
+      command: [],
+      status: 'running',
+      createdMs: 0,
+      labels: {},
+    },
   ],
 }
 const said = (words: readonly string[], given: Answers = answers, env: Record<string, string> = {}) =>

@@ -256,6 +256,7 @@ test('a paused container is shown as one', async () => {
       id: 'a'.repeat(64),
       name: 'web',
       image: 'i',
+      imageId: 'sha256:1',
       command: [],
       status: 'paused',
       createdMs: Date.now(),

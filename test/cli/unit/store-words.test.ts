@@ -198,6 +198,7 @@ const ended = (name: string, more: Partial<ContainerSummary> = {}): ContainerSum
   id: name.repeat(64).slice(0, 64),
   name,
   image: 'app:1',
+  imageId: 'sha256:1',
   command: ['true'],
   status: 'stopped',
   createdMs: 1e12,

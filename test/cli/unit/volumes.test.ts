@@ -207,6 +207,7 @@ const stopped = (id: string, more: object = {}) => ({
   id,
   name: id,
   image: 'i',
+  imageId: 'sha256:1',
   command: ['c'],
   status: 'stopped' as const,
   createdMs: 1000,
