@@ -22,6 +22,7 @@ const FREESTANDING = [
   '-Wl,-z,noseparate-code',
 ]
 const HOSTED = ['-O2', '-Wall', '-Wextra', '-Werror', '-Wno-unknown-warning-option']
+const STATIC = [...HOSTED, '-static', '-s']
 
 const isFresh = (target, source) => existsSync(target) && statSync(target).mtimeMs > statSync(source).mtimeMs
 
@@ -39,6 +40,7 @@ export const buildTools = () => {
     timer: compile('timer', HOSTED),
     batch: compile('batch', HOSTED),
     payload: compile('true', FREESTANDING),
+    lines: compile('lines', STATIC),
   }
 }
 

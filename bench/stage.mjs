@@ -71,7 +71,7 @@ const hidePeerFolders = () => {
 const PODMAN_FOLDER = '/var/lib/containers'
 
 /** The cgroup directory of an engine with this root (src/adapters/live.ts): it outlives the engine. */
-const cgroupOf = (root) => {
+export const cgroupOf = (root) => {
   let state = 0x811c9dc5
   for (const byte of Buffer.from(root)) state = Math.imul(state ^ byte, 0x01000193) >>> 0
   return `slipway-${state.toString(16).padStart(8, '0')}`
@@ -108,6 +108,8 @@ export const makeStage = ({ payload, batch, storage = 'ext4-loop' }) => {
     rootfs,
     storage,
     batch: path.join(dir, 'batch'),
+    /** Into its root directory, under its own name. */
+    addProgram: (file) => copyFileSync(file, path.join(rootfs, path.basename(file))),
     mountNamespace: `/proc/${process.pid}/ns/mnt`,
     dispose,
   }

@@ -32,9 +32,8 @@ export const rightOf = (either) => {
 }
 
 /** Answers one made-up reference with the stage's root file system as an only layer: no image store is part of a start. */
-const LAYERED = 'bench'
-const serveLayer = async (engine, rootfs) => {
-  const { ports } = rightOf(await engine.open())
+export const LAYERED = 'bench'
+export const serveLayer = ({ ports }, rootfs) => {
   const others = ports.host.prepareImage
   const image = { reference: LAYERED, id: LAYERED, config: {}, rootfs: { kind: 'layers', lowers: [rootfs] } }
   ports.host.prepareImage = (wanted) =>
@@ -50,7 +49,7 @@ export const openShape = async (stageDir, shape, engineOptions = {}) => {
   const rootfs = path.join(store, 'rootfs')
   const folders = { root: path.join(store, 'slipway'), runtime: path.join(run, 'slipway') }
   const engine = createEngine({ ...folders, ...engineOptions })
-  await serveLayer(engine, rootfs)
+  serveLayer(rightOf(await engine.open()), rootfs)
   const image = shape.overlay ? LAYERED : { rootfs }
   const options = optionsFor(shape)
   const runOnce = async (changed = {}) => {

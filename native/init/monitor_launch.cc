@@ -4,6 +4,7 @@
 #include <sys/uio.h>
 
 #include "init/kill.h"
+#include "init/remove_links.h"
 #include "init/remove_tree.h"
 #include "launch/engine_side.h"
 #include "sys/cmsg.h"
@@ -248,10 +249,14 @@ void await_end(const Child& child) noexcept {
 
 struct Apart : launch::EngineSpecial {
   long other(const launch::Op& op, const long* args, uint32_t index) const noexcept {
-    if (op.kind != static_cast<uint16_t>(launch::OpKind::kRemoveTree) ||
+    const auto kind = static_cast<launch::OpKind>(op.kind);
+    const bool is_tree = kind == launch::OpKind::kRemoveTree;
+    if ((!is_tree && kind != launch::OpKind::kRemoveLinks) ||
         launch::arg_kind(op, 1) != launch::ArgKind::kData)
       return launch::EngineSpecial::other(op, args, index);
-    return remove_tree(static_cast<int>(args[0]), reinterpret_cast<const char*>(args[1]));
+    const auto directory = static_cast<int>(args[0]);
+    const auto* text = reinterpret_cast<const char*>(args[1]);
+    return is_tree ? remove_tree(directory, text) : remove_links(directory, text);
   }
 };
 

@@ -46,7 +46,8 @@ enum class OpKind : uint16_t {
   kCopyMode = 20,  // args: fd, fd of a directory, which gets the permission bits of the first
   kBirth = 21,     // args: CLONE_NEW*, cgroup or -1; the sibling it makes goes on with the plan
   kMonitor = 22,   // args: table, its size, first slot; a container's parent, never returns
-  kRemoveTree = 23,  // args: directory, name in it; removed with all that is in it
+  kRemoveTree = 23,   // args: directory, name in it; removed with all that is in it
+  kRemoveLinks = 24,  // args: directory, text; the links in it whose target begins with that
 };
 
 // How a hook that failed is told, among errnos: kHookExited + exit code, kHookSignaled + signal.
@@ -121,7 +122,7 @@ inline bool sized_data(const Op& op, unsigned index, const Header& header) noexc
 }
 
 inline bool valid_op(const Op& op, uint32_t index, const Header& header) noexcept {
-  if (op.kind > static_cast<uint16_t>(OpKind::kRemoveTree)) return false;
+  if (op.kind > static_cast<uint16_t>(OpKind::kRemoveLinks)) return false;
   if (op.result_slot != kNoSlot && op.result_slot >= header.slot_count) return false;
   const uint32_t left = header.op_count - index - 1;
   if (op.skip_on_success > left || op.skip_on_tolerated > left) return false;

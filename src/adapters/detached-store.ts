@@ -20,7 +20,7 @@ import {
   decodeContainerDocument,
   encodeContainerDocument,
 } from '../model/container-document.ts'
-import { isBetween } from '../model/container-status.ts'
+import { isSettled } from '../model/container-status.ts'
 import type { EngineError } from '../model/errors.ts'
 import {
   decodeExitRecord,
@@ -73,10 +73,18 @@ export const detachedStore = (parts: StoreParts): DetachedStore => {
     )
   }
   const clear = async ({ document: { id }, state: written }: DetachedContainer): Promise<void> => {
+    await monitorGone(parts, id)
     if (written?.groups !== undefined) await parts.removeGroups(id, written.groups)
+  }
+  const settledNow = async (id: string): Promise<E.Either<EngineError, DetachedContainer>> => {
+    const container = await settled(() => read(id))
+    return E.isLeft(container) || container.right !== undefined
+      ? (container as E.Either<EngineError, DetachedContainer>)
+      : notFound(id)
   }
   return {
     read,
+    settled: (id) => () => settledNow(id),
     clear,
     processDirectory: (id) => path.join(monitorDirectory(state.runtime, id), MONITOR_PROCESS),
     list: () => {
@@ -91,11 +99,15 @@ export const detachedStore = (parts: StoreParts): DetachedStore => {
     create: (document) =>
       attemptNow('create container', () => {
         mkdirSync(directory(document.id), { mode: OWN_MODE })
-        // What a power cut leaves empty was not made yet, so nothing waits for the disk here.
-        writeFileSync(path.join(directory(document.id), DOCUMENT), encodeContainerDocument(document), {
-          flag: 'wx',
-          mode: 0o600,
-        })
+        const file = path.join(directory(document.id), DOCUMENT)
+        try {
+          // Whole or not there, whenever this process dies. What a power cut leaves empty was not made yet: nothing waits for the disk.
+          writeFileSync(`${file}.new`, encodeContainerDocument(document), { flag: 'wx', mode: 0o600 })
+          renameSync(`${file}.new`, file)
+        } catch (error) {
+          rmSync(directory(document.id), { recursive: true, force: true })
+          throw error
+        }
       }),
     write: (document) =>
       attemptNow('write container', () =>
@@ -111,9 +123,10 @@ export const detachedStore = (parts: StoreParts): DetachedStore => {
       await monitorGone(parts, document.id)
       const left = read(document.id)
       if (E.isRight(left) && left.right !== undefined) await clear(left.right)
-      parts.freeName(document.name, document.id)
       const trash = path.join(state.trash, `${document.id}.${randomHex(4)}`)
       const moved = attemptNow('move to trash', () => renameSync(directory(document.id), trash))
+      // Not before: a name without its container is taken over, but a container without its name would share it.
+      parts.freeName(document.name, document.id)
       await addon.removeTree(monitorDirectory(state.runtime, document.id)).catch(() => {})
       if (E.isRight(moved)) await addon.removeTree(trash).catch(() => {})
     },
@@ -127,9 +140,8 @@ export const detachedStore = (parts: StoreParts): DetachedStore => {
         if (errno !== 0) return E.left({ _tag: 'SyscallFailed', step: 'flock', errno, path: directory(id) })
         // A directory without a name is one that the holder before us removed.
         if (fstatSync(fd).nlink === 0) return notFound(id)
-        const container = await settled(() => read(id))
-        if (E.isLeft(container)) return container
-        return container.right === undefined ? notFound(id) : await body(container.right)
+        const container = await settledNow(id)
+        return E.isLeft(container) ? container : await body(container.right)
       } finally {
         closeSync(fd)
       }
@@ -151,7 +163,7 @@ const settled = async (
   looks = MOST_LOOKS,
 ): Promise<ReturnType<typeof look>> => {
   const found = look()
-  if (E.isLeft(found) || found.right === undefined || looks === 0 || !isBetween(found.right)) return found
+  if (E.isLeft(found) || found.right === undefined || looks === 0 || isSettled(found.right)) return found
   await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
   return settled(look, looks - 1)
 }

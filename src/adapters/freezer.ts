@@ -26,7 +26,7 @@ import type { HostFacts } from '../model/host-facts.ts'
 import type { Addon } from '../native/addon.ts'
 import { attempt, thrown } from './attempt.ts'
 import { pidsBelow } from './cgroup-pids.ts'
-import { frozenFolder, frozenIds, isPaused } from './frozen.ts'
+import { frozenFolder, frozenIds, isFrozen, isPaused } from './frozen.ts'
 
 const LOCK_EX = 2
 /** Together five seconds: a task in an uninterruptible call is frozen only afterwards. */
@@ -267,12 +267,6 @@ const untilFrozen = async (file: string): Promise<void> => {
   }
   throw thrown({ _tag: 'SyscallFailed', step: 'freeze', errno: 16, path: path.dirname(file) })
 }
-
-/** freezer-subsystem.rst: reading `freezer.state` brings it up to date. cgroup-v2.rst, cgroup.events. */
-const isFrozen = (file: string): boolean =>
-  file.endsWith('freezer.state')
-    ? readFileSync(file, 'utf8').trim() === 'FROZEN'
-    : /^frozen 1$/m.test(readFileSync(path.join(path.dirname(file), 'cgroup.events'), 'utf8'))
 
 /** Undoes whatever of it was done, in any state it was left in. */
 const thaw = (record: string, keep = false): void => {

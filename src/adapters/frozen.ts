@@ -1,6 +1,7 @@
 // Which containers are held still, as the files under `frozen` tell; what freezes them is adapters/freezer.ts.
 import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
+import { pidsBelow } from './cgroup-pids.ts'
 
 export const frozenFolder = (runtime: string): string => path.join(runtime, 'frozen')
 
@@ -12,14 +13,24 @@ export const frozenIds = (runtime: string): readonly string[] => {
   }
 }
 
-/** Held still for nobody in particular: `pause`, not a commit. */
+/**
+ * Held still for nobody in particular: `pause`, not a commit. A file that outlived the processes it was about, or whose maker died before
+ * they were still, says nothing: the kernel does.
+ */
 export const isPaused = (runtime: string, id: string): boolean => {
   try {
-    const frozen = JSON.parse(readFileSync(path.join(frozenFolder(runtime), id), 'utf8')) as {
+    const { paused, file } = JSON.parse(readFileSync(path.join(frozenFolder(runtime), id), 'utf8')) as {
       paused?: unknown
+      file: string
     }
-    return frozen.paused === true
+    return paused === true && isFrozen(file) && pidsBelow(path.dirname(file)).length > 0
   } catch {
     return false
   }
 }
+
+/** freezer-subsystem.rst: reading `freezer.state` brings it up to date. cgroup-v2.rst, cgroup.events. */
+export const isFrozen = (file: string): boolean =>
+  file.endsWith('freezer.state')
+    ? readFileSync(file, 'utf8').trim() === 'FROZEN'
+    : /^frozen 1$/m.test(readFileSync(path.join(path.dirname(file), 'cgroup.events'), 'utf8'))

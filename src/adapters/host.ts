@@ -23,6 +23,7 @@ import { killAtOnce } from './cgroup-kill.ts'
 import type { CgroupParents } from './cgroup-parents.ts'
 import { pidsIn } from './cgroup-pids.ts'
 import { startTimeOf } from './container-processes.ts'
+import { hasMonitor } from './detached-store.ts'
 import { filterStore } from './filter-store.ts'
 import type { FreezerParts } from './freezer.ts'
 import { frozenIds, isPaused } from './frozen.ts'
@@ -394,6 +395,7 @@ const sweep = async (parts: HostParts, cleanUp: HostPort['cleanUp']): Promise<vo
   forgetGone(parts.state)
   const dead = parts.state.deadEngines()
   await emptyTrash(parts)
+  await removeStrayMonitors(parts)
   if (frozenIds(parts.state.runtime).length > 0) {
     const { thawAbandoned } = await import('./freezer.ts')
     thawAbandoned({ addon: parts.addon, runtime: parts.state.runtime, isOver: isOver(parts) })
@@ -410,6 +412,7 @@ const sweep = async (parts: HostParts, cleanUp: HostPort['cleanUp']): Promise<vo
   await sweepVolumes(parts, engines)
   await emptyTrash(parts)
   parts.state.removeTornRecords(engines)
+  parts.state.freeStrayNames()
   const strays = parts.state.strayContainers(engines)
   await Promise.all(strays.map((id) => cleanUp(strayContainer(parts.state, id))))
   forgetGone(parts.state)
@@ -421,6 +424,16 @@ const emptyTrash = async ({ addon, state }: HostParts): Promise<void> => {
   for (const name of readdirSync(state.trash))
     await addon.removeTree(path.join(state.trash, name)).catch(() => {})
 }
+/** A monitor that was killed while it removed its container, or whoever removed it. In that order: a container is there before its monitor. */
+const removeStrayMonitors = async ({ addon, state }: HostParts): Promise<void> => {
+  const folder = path.join(state.runtime, 'monitors')
+  const there = existsSync(folder) ? readdirSync(folder) : []
+  if (there.length === 0) return
+  const known = new Set(readdirSync(state.containers))
+  for (const id of there.filter((each) => !known.has(each)))
+    if (!hasMonitor(addon, state.runtime, id)) await addon.removeTree(path.join(folder, id)).catch(() => {})
+}
+
 /** Neither there nor to be thawed for anybody. */
 const isOver =
   ({ state, detachedRuns }: HostParts) =>
@@ -518,7 +531,7 @@ const NOBODY = 'nobody'
 
 /**
  * A symlink is made or not made, atomically, and says who has the name: a container, and the engine that is about to start
- * it. A name is taken over when there is no such container and nobody who could still make it.
+ * it, or call it so. A name is taken over when no such container is called so and nobody is there who could still see to that.
  */
 const takeName = (state: StateDir, name: string, id: string, maker: string): E.Either<EngineError, void> => {
   const file = path.join(state.names, name)
@@ -531,7 +544,7 @@ const takeName = (state: StateDir, name: string, id: string, maker: string): E.E
     }
     const owner = linkAt(file)
     const [holder = '', engine = ''] = owner.split('.')
-    if (state.readRecord(holder) !== undefined || state.hasDocument(holder) || state.isAlive(engine))
+    if (state.isCalled(holder, name) || state.isAlive(engine))
       return E.left({ _tag: 'NameInUse', name, by: holder.slice(0, 12) })
     // Two that found the same leftover must not take the new name away from each other.
     state.lockNames(() => linkAt(file) === owner && rmSync(file, { force: true }))

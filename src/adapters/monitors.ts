@@ -180,8 +180,11 @@ const begun = (
         Int32Array.from(fds),
         '',
         (...event: LaunchEvent) => {
-          if (event[0] === 'cloned') native.unref()
-          if (event[0] === 'executed') resolve(E.right(undefined))
+          // Not before: until then its answer is all that a caller may be waiting for.
+          if (event[0] === 'executed') {
+            native.unref()
+            resolve(E.right(undefined))
+          }
           if (event[0] === 'failed') resolve(E.left(monitorFailure(document, plan.infos, event)))
           // It died of something else, and said nothing.
           if (event[0] === 'exited') resolve(E.left({ _tag: 'LaunchDied', step: 'start monitor' }))

@@ -2,7 +2,6 @@
 import {
   closeSync,
   constants,
-  existsSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -149,7 +148,31 @@ export class StateDir {
 
   /** Of a container that outlives its engine. */
   hasDocument(id: string): boolean {
-    return id !== '' && existsSync(path.join(this.containers, id, DETACHED_DOCUMENT))
+    const file = path.join(this.containers, id, DETACHED_DOCUMENT)
+    return id !== '' && (statSync(file, { throwIfNoEntry: false })?.size ?? 0) > 0
+  }
+
+  /** That name is the container's: of one that outlives its engine its document says so, which nobody here takes for damaged. */
+  isCalled(id: string, name: string): boolean {
+    if (this.readRecord(id) !== undefined) return true
+    if (!this.hasDocument(id)) return false
+    try {
+      const file = path.join(this.containers, id, DETACHED_DOCUMENT)
+      return (JSON.parse(readFileSync(file, 'utf8')) as { readonly name?: unknown }).name === name
+    } catch {
+      return this.hasDocument(id)
+    }
+  }
+
+  /** Names of nobody: what a death left between a container's name and the container, whichever came first. */
+  freeStrayNames(): void {
+    this.lockNames(() => {
+      for (const name of readdirSync(this.names)) {
+        const file = path.join(this.names, name)
+        const [holder = '', engine = ''] = linkAt(file).split('.')
+        if (!this.isCalled(holder, name) && !this.isAlive(engine)) unlinkQuietly(file)
+      }
+    })
   }
 
   /** Replaces a record whole. */
@@ -182,14 +205,16 @@ export class StateDir {
   /** Gives a name up that this container has; one that somebody else has by now stays. */
   freeName(name: string, id: string): void {
     const file = path.join(this.names, name)
-    if (name !== '' && linkAt(file).startsWith(`${id}.`)) unlinkQuietly(file)
+    if (name === '') return
+    // Between the two somebody may take over the name of a container that is gone.
+    this.lockNames(() => linkAt(file).startsWith(`${id}.`) && unlinkQuietly(file))
   }
 
-  /** Runs `body` while no other engine is in here; not at all while one is. */
+  /** Runs `body` while nobody else is in here; whoever is, is for as long as a few calls take. */
   lockNames(body: () => void): void {
     const fd = openSync(this.names, constants.O_RDONLY | constants.O_DIRECTORY)
     try {
-      if (this.#addon.flock(fd, LOCK_EX) === 0) body()
+      if (this.#takeSoon(fd, LOCK_EX)) body()
     } finally {
       closeSync(fd)
     }
@@ -210,9 +235,16 @@ export class StateDir {
 
   /** Only an engine that is leaving can be in the way, for as long as a few calls of rmdir(2) take. */
   #join(): void {
+    this.#takeSoon(this.#company, LOCK_SH)
+  }
+
+  #takeSoon(fd: number, how: number): boolean {
     const sleeper = new Int32Array(new SharedArrayBuffer(4))
-    for (let tries = 0; this.#addon.flock(this.#company, LOCK_SH) !== 0 && tries < MAX_TRIES; tries++)
+    for (let tries = 0; tries < MAX_TRIES; tries++) {
+      if (this.#addon.flock(fd, how) === 0) return true
       Atomics.wait(sleeper, 0, 0, 1)
+    }
+    return false
   }
 
   /** What was being written when its writer was killed. Nobody writes for a minute. */

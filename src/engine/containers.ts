@@ -56,7 +56,7 @@ const listAttached = ({ host }: Ports): ContainerSummary[] => {
     })
 }
 
-const summaryOf = (container: DetachedContainer): ContainerSummary => {
+export const summaryOf = (container: DetachedContainer): ContainerSummary => {
   const { document, exit, state } = container
   const status = statusOf(container)
   const runs = status === 'running' || status === 'paused'

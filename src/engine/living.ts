@@ -10,7 +10,7 @@ import type { LinuxResources } from '../model/oci-spec.ts'
 import { DEFAULT_PS, parsePs, psWords, type TopResult } from '../model/top.ts'
 import { limitedControllers } from '../plan/launch/cgroup.ts'
 import { planUpdate } from '../plan/update.ts'
-import { type ContainerSummary, findContainer, hasProcesses, isDetached } from './containers.ts'
+import { type ContainerSummary, findContainer, hasProcesses, isDetached, summaryOf } from './containers.ts'
 import { killContainer as killDetached } from './detached/stop.ts'
 import { waitForContainer } from './detached/wait.ts'
 import type { JournalPort } from './ports/journal.ts'
@@ -113,33 +113,50 @@ export const renameContainer =
   ({ ports }) =>
     pipe(
       TE.fromEither(findContainer(ports, wanted)),
-      TE.tap((found) => TE.fromEither(takeName(ports, found, name))),
-      TE.tap((found) =>
-        pipe(
-          noteName(ports, found, name),
-          TE.mapLeft((error) => {
-            ports.host.state.freeName(name, found.id)
-            return error
-          }),
-        ),
+      TE.flatMap((found) =>
+        isDetached(found)
+          ? renameDetached(ports, found, name)
+          : TE.fromEither(
+              renamed(ports, found, name, true, ({ host: { state } }) => {
+                state.change(found.id, { ...state.changes().get(found.id), name })
+                return E.right(undefined)
+              }),
+            ),
       ),
-      TE.tapIO((found) => () => ports.host.state.freeName(found.name, found.id)),
     )
 
-const takeName = ({ host }: Ports, found: ContainerSummary, name: string): E.Either<EngineError, void> =>
-  found.name === name
-    ? E.left({ _tag: 'InvalidOption', option: 'newName', value: name, why: 'is its name already' })
-    : host.state.takeName(name, found.id, true)
-
-/** One that belongs to an engine has a record, which is that engine's alone to write; of another one the document says it. */
-const noteName = (
-  { host: { state }, detached }: Ports,
+/** The name it has by then is the one it gives up. */
+const renameDetached = (
+  ports: Ports,
   found: ContainerSummary,
   name: string,
-): TaskEither<EngineError, void> =>
-  isDetached(found)
-    ? detached.locked(found.id, async ({ document }) => detached.write({ ...document, name }))
-    : TE.fromIO(() => state.change(found.id, { ...state.changes().get(found.id), name }))
+): TaskEither<EngineError, ContainerSummary> =>
+  ports.detached.locked(found.id, async ({ document }) =>
+    renamed(ports, { ...found, name: document.name }, name, false, ({ detached }) =>
+      detached.write({ ...document, name }),
+    ),
+  )
+
+/**
+ * `note` writes the name down: of one that belongs to an engine beside its record, which is that engine's alone to write, of another
+ * one in its document. `isThere`: see StatePort.
+ */
+const renamed = (
+  ports: Ports,
+  found: ContainerSummary,
+  name: string,
+  isThere: boolean,
+  note: (ports: Ports) => E.Either<EngineError, void>,
+): E.Either<EngineError, ContainerSummary> => {
+  const { state } = ports.host
+  if (found.name === name)
+    return E.left({ _tag: 'InvalidOption', option: 'newName', value: name, why: 'is its name already' })
+  const taken = state.takeName(name, found.id, isThere)
+  if (E.isLeft(taken)) return taken
+  const noted = note(ports)
+  state.freeName(E.isRight(noted) ? found.name : name, found.id)
+  return E.map(() => found)(noted)
+}
 
 /**
  * Changes limits: of one that runs at once, and its record tells them from then on; of one that outlives its engine also for all runs to
@@ -164,11 +181,19 @@ const updateDetached = (
   resources: LinuxResources,
   options: DecodedUpdate['options'],
 ): TaskEither<EngineError, void> =>
-  tools.ports.detached.locked(found.id, async ({ document }) => {
-    const limited = hasProcesses(found) ? limitNow(tools, found, resources) : E.right(undefined)
-    if (E.isLeft(limited)) return limited
+  tools.ports.detached.locked(found.id, async (container) => {
+    const { document } = container
+    const now = summaryOf(container)
+    const limited = hasProcesses(now) ? limitNow(tools, now, resources) : E.right(undefined)
+    // One that ends meanwhile takes its groups with it: what is noted holds from its next start on.
+    if (E.isLeft(limited) && runsStill(tools.ports, document.id)) return limited
     return tools.ports.detached.write({ ...document, options: { ...document.options, ...options } })
   })
+
+const runsStill = ({ detached }: Ports, id: string): boolean => {
+  const found = detached.read(id)
+  return E.isRight(found) && found.right?.isAlive === true
+}
 
 const limitNow = (
   tools: Living,

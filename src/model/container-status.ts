@@ -24,7 +24,7 @@ export interface ContainerFacts {
 export const statusOf = (facts: ContainerFacts): ContainerStatus => {
   const { exit, state, hasMonitor, isAlive, isFrozen } = facts
   if (isAlive) return isFrozen ? 'paused' : 'running'
-  if (isBetween(facts)) return 'running'
+  if (isBetween(facts)) return (state?.restarts ?? 0) > 0 ? 'restarting' : 'running'
   if (hasMonitor && state?.status === 'restarting') return 'restarting'
   // One that could not be executed has not run.
   return exit === undefined || (exit.failure !== undefined && exit.begunMs === 0) ? 'created' : 'exited'
@@ -34,9 +34,13 @@ export const statusOf = (facts: ContainerFacts): ContainerStatus => {
 export const runs = (status: ContainerStatus): boolean =>
   status === 'running' || status === 'paused' || status === 'restarting'
 
-/** Its first process has ended, and its monitor has not said yet what follows: soon it will. */
-export const isBetween = ({ hasMonitor, isAlive, state }: ContainerFacts): boolean =>
-  hasMonitor && !isAlive && state?.status === 'running'
+/** Its first process has ended, or is not there yet, and its monitor has not said what follows: soon it will. */
+const isBetween = ({ hasMonitor, isAlive, state }: ContainerFacts): boolean =>
+  hasMonitor && !isAlive && (state?.status === 'running' || state?.status === 'starting')
+
+/** Who decides by it waits until it is: also a monitor that has said nothing yet, or has said its last, is about to. */
+export const isSettled = (facts: ContainerFacts): boolean =>
+  !isBetween(facts) && !(facts.hasMonitor && facts.state === undefined)
 
 /** It runs, and nobody holds its streams: its monitor died. */
 export const isOrphan = ({ hasMonitor, isAlive }: ContainerFacts): boolean => isAlive && !hasMonitor

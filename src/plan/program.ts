@@ -94,6 +94,7 @@ const KIND = {
   birth: 21,
   monitor: 22,
   removeTree: 23,
+  removeLinks: 24,
 } as const
 
 const MAGIC = 0x31504c53
@@ -191,6 +192,11 @@ export class Program {
       { step: 'remove directory', call: 'remove_tree', args: [directory, this.text(name)] },
       { path: name },
     )
+  }
+
+  /** In a monitor: the links in a directory whose target begins with `text`. */
+  removeLinks(step: Step, directory: Slot, text: string): void {
+    this.#emit(KIND.removeLinks, 0, { step, call: 'remove_links', args: [directory, this.text(text)] }, {})
   }
 
   sendFd(step: Step, fd: Slot, tag: number): void {

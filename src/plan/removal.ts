@@ -6,6 +6,7 @@ import { type Arch, Program, SlotSpace } from './program.ts'
 export interface RemovalPlaces {
   /** Where what is to be deleted waits for whoever sweeps. */
   readonly trash: string
+  /** Of links to who has each: `<id>.<engine>`. */
   readonly names: string
   /** The container's own of its monitor, which has emptied it but for its lock. */
   readonly run: string
@@ -15,7 +16,7 @@ export interface RemovalPlaces {
 export const planRemoval = (
   arch: Arch,
   { trash, names, run }: RemovalPlaces,
-  { id, name }: Pick<ContainerDocument, 'id' | 'name'>,
+  { id }: Pick<ContainerDocument, 'id'>,
 ): Uint8Array => {
   const slots = new SlotSpace()
   const containers = slots.next()
@@ -30,10 +31,13 @@ export const planRemoval = (
     into: trashed,
     path: trash,
   })
-  program.call('free name', 'unlinkat', [AT_FDCWD, program.text(`${names}/${name}`), 0], {
-    path: name,
-    tolerate: [ENOENT],
+  const named = slots.next()
+  program.call('open directory', 'openat', [AT_FDCWD, program.text(names), O_CLOEXEC | oDirectory(arch), 0], {
+    into: named,
+    path: names,
   })
+  // It may have another name by now, and somebody else that one.
+  program.removeLinks('free name', named, `${id}.`)
   const tolerate = [ENOENT]
   program.call('remove file', 'unlinkat', [AT_FDCWD, program.text(`${run}/lock`), 0], { path: run, tolerate })
   program.call('remove directory', 'unlinkat', [AT_FDCWD, program.text(run), AT_REMOVEDIR], {

@@ -8,6 +8,7 @@ import {
   allowed,
   type ContainerFacts,
   isOrphan,
+  isSettled,
   statusOf,
   worksIn,
 } from '../../src/model/container-status.ts'
@@ -88,6 +89,17 @@ const Status = suite('model/container-status')
 for (const [what, facts, status] of [
   ['nothing but a document', none, 'created'],
   ['a monitor that has not begun', { ...none, hasMonitor: true }, 'created'],
+  [
+    'a first start',
+    { ...none, state: { ...state, status: 'starting', pid: 0 }, hasMonitor: true },
+    'running',
+  ],
+  [
+    'a later one',
+    { ...none, exit, state: { ...state, status: 'starting', pid: 0, restarts: 1 }, hasMonitor: true },
+    'restarting',
+  ],
+  ['a start nobody carries on', { ...none, state: { ...state, status: 'starting' } }, 'created'],
   ['a first process', { ...none, state, hasMonitor: true, isAlive: true }, 'running'],
   ['a frozen one', { ...none, state, hasMonitor: true, isAlive: true, isFrozen: true }, 'paused'],
   [
@@ -107,6 +119,18 @@ Status('who runs without a monitor is an orphan', () => {
   assert.ok(isOrphan({ ...none, state, isAlive: true }))
   assert.not.ok(isOrphan({ ...none, state, isAlive: true, hasMonitor: true }))
   assert.not.ok(isOrphan(none))
+})
+Status('what is on its way is waited for', () => {
+  const settled = (facts: Partial<ContainerFacts>): boolean => isSettled({ ...none, ...facts })
+  assert.ok(settled({}))
+  assert.ok(settled({ state, isAlive: true, hasMonitor: true }))
+  assert.ok(settled({ state, isAlive: true }))
+  assert.ok(settled({ state }))
+  assert.ok(settled({ state: { ...state, status: 'restarting' }, hasMonitor: true }))
+  assert.ok(settled({ state: { ...state, status: 'stopped' }, hasMonitor: true }))
+  assert.not.ok(settled({ hasMonitor: true }))
+  assert.not.ok(settled({ state, hasMonitor: true }))
+  assert.not.ok(settled({ state: { ...state, status: 'starting' }, hasMonitor: true }))
 })
 Status('an operation says what it wants', () => {
   const running = { ...none, state, hasMonitor: true, isAlive: true, document }

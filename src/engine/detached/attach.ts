@@ -6,6 +6,7 @@ import { allowed } from '../../model/container-status.ts'
 import type { EngineError } from '../../model/errors.ts'
 import type { AttachedStreams } from '../ports/detached.ts'
 import type { Ports } from '../ports.ts'
+import { heard } from './heard.ts'
 import { connected } from './stop.ts'
 
 export interface AttachChoices {
@@ -17,7 +18,7 @@ export interface AttachChoices {
 export const attachContainer =
   (id: string, { stdin = false }: AttachChoices = {}) =>
   (ports: Ports): TaskEither<EngineError, AttachedStreams> =>
-    ports.detached.locked(id, (container) =>
+    heard(ports, id, (container) =>
       pipe(
         TE.fromEither(allowed('attach', container)),
         TE.flatMap(() => connected(ports, container)),

@@ -46,10 +46,27 @@ export const execIn =
   (ports: Ports): TaskEither<EngineError, ExecProcess> =>
     pipe(
       TE.fromEither(findContainer(ports, wanted)),
-      TE.flatMapEither((container) => allowed('exec', container)),
-      TE.flatMap((container) => planExec(ports, container, request)),
-      TE.flatMap((plan) => launched(ports, plan, request)),
+      TE.flatMap(({ document: { id } }) => running(ports, id)),
+      TE.flatMap((container) =>
+        pipe(
+          planExec(ports, container, request),
+          TE.flatMap((plan) => launched(ports, plan, request)),
+          // Whatever failed in one that has ended meanwhile failed by that.
+          TE.orElse((error) =>
+            pipe(
+              running(ports, container.document.id),
+              TE.flatMap(() => TE.left<EngineError, ExecProcess>(error)),
+            ),
+          ),
+        ),
+      ),
     )
+
+const running = (ports: Ports, id: string): TaskEither<EngineError, DetachedContainer> =>
+  pipe(
+    ports.detached.settled(id),
+    TE.flatMapEither((container) => allowed('exec', container)),
+  )
 
 const planExec = (
   ports: Ports,

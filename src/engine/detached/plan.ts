@@ -42,7 +42,7 @@ export const LASTING: Lasting = {
 /** Fails: UnknownUser, InvalidOption, HostUnfit … */
 export const planDetached = (
   ports: Ports,
-  { id, image, argv, options, policies, user }: DetachedRequest,
+  { id, image, argv, options, user }: DetachedRequest,
   planOf: (input: LaunchInput) => LaunchPlan = (input) => planLaunch({ ...input, lasting: LASTING }),
 ): TaskEither<EngineError, DetachedPlan> => {
   return pipe(
@@ -59,7 +59,8 @@ export const planDetached = (
         image: image.reference,
         argv,
         options: planned,
-        keep: !policies.autoRemove,
+        // Also one that removes itself may outlive its monitor, and be started again: `volatile` admits one mount only (overlayfs.rst).
+        keep: true,
         volumes: [],
         remembered: {},
       }

@@ -7,6 +7,7 @@ import { allowed, runs, statusOf } from '../../model/container-status.ts'
 import type { EngineError } from '../../model/errors.ts'
 import type { DetachedContainer } from '../ports/detached.ts'
 import type { Ports } from '../ports.ts'
+import { heard } from './heard.ts'
 import { dropVolumesOf } from './mounts.ts'
 import { connected } from './stop.ts'
 import { ended } from './wait.ts'
@@ -22,7 +23,7 @@ export interface RemoveChoices {
 export const removeContainer =
   (id: string, { force = false, volumes = false }: RemoveChoices = {}) =>
   (ports: Ports): TaskEither<EngineError, void> =>
-    ports.detached.locked(id, async (container) => {
+    heard(ports, id, async (container) => {
       const isOver = !runs(statusOf(container))
       if (!isOver && !force) return E.map(() => undefined)(allowed('remove', container))
       const over = isOver ? E.right(undefined) : await end(ports, container)()

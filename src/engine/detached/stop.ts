@@ -3,13 +3,14 @@ import * as E from '#fp/Either'
 import { pipe } from '#fp/function'
 import type { TaskEither } from '#fp/TaskEither'
 import * as TE from '#fp/TaskEither'
-import { allowed } from '../../model/container-status.ts'
+import { allowed, isOrphan } from '../../model/container-status.ts'
 import type { EngineError } from '../../model/errors.ts'
 import type { MonitorRequest } from '../../model/monitor-frames.ts'
 import { signalNumber } from '../../model/signals.ts'
 import type { DetachedContainer, MonitorConnection } from '../ports/detached.ts'
 import type { Ports } from '../ports.ts'
 import { adopt } from './adopt.ts'
+import { heard } from './heard.ts'
 import { ended } from './wait.ts'
 
 export interface StopChoices {
@@ -24,12 +25,12 @@ export interface StopChoices {
  * it to the end, whether the caller lives or not. Fails: ContainerNotFound, InvalidOption.
  */
 export const stopContainer =
-  (id: string, { signal, timeoutMs }: StopChoices = {}) =>
+  (id: string, choices: StopChoices = {}) =>
   (ports: Ports): TaskEither<EngineError, void> =>
     pipe(
-      ports.detached.locked(id, async (container) => {
+      heard(ports, id, async (container) => {
         const { document } = container
-        const wanted = signalOf(signal ?? document.stopSignal)
+        const wanted = signalOf(choices.signal ?? document.stopSignal)
         if (E.isLeft(wanted)) return wanted
         const noted = ports.detached.want(id, false)
         if (E.isLeft(noted)) return noted
@@ -37,17 +38,25 @@ export const stopContainer =
         return asking(ports, container, {
           _tag: 'Stop',
           signal: wanted.right,
-          timeoutMs: timeoutMs ?? document.policies.stopMs,
+          timeoutMs: choices.timeoutMs ?? document.policies.stopMs,
         })()
       }),
       TE.flatMap((connection) => (connection === undefined ? TE.right(undefined) : ended(connection))),
+      // One that was killed in the middle of it takes its clock along.
+      TE.flatMap(() => (isLeftAlone(ports, id) ? stopContainer(id, choices)(ports) : TE.right(undefined))),
     )
+
+/** It runs on, and nobody has asked for that since. */
+const isLeftAlone = ({ detached }: Ports, id: string): boolean => {
+  const found = detached.read(id)
+  return E.isRight(found) && found.right !== undefined && isOrphan(found.right) && !found.right.isWanted
+}
 
 /** To the first process. Fails: ContainerNotFound, WrongStatus, InvalidOption. */
 export const killContainer =
   (id: string, signal: string) =>
   (ports: Ports): TaskEither<EngineError, void> =>
-    ports.detached.locked(id, async (container) => {
+    heard(ports, id, async (container) => {
       const number = signalOf(signal)
       if (E.isLeft(number)) return number
       const fit = allowed('kill', container)

@@ -27,6 +27,8 @@ export interface DetachedStore {
   }
   /** Undefined where there is no such directory. Fails: StateDamaged. */
   readonly read: (id: string) => Either<EngineError, DetachedContainer | undefined>
+  /** Once what is on its way has come: its monitor has said what follows an end. Fails: ContainerNotFound, StateDamaged. */
+  readonly settled: (id: string) => TaskEither<EngineError, DetachedContainer>
   /** Makes the directory and its document. Fails: SyscallFailed. */
   readonly create: (document: ContainerDocument) => Either<EngineError, void>
   readonly write: (document: ContainerDocument) => Either<EngineError, void>
@@ -34,7 +36,10 @@ export interface DetachedStore {
   readonly processDirectory: (id: string) => string
   /** Whether it is to run. */
   readonly want: (id: string, wanted: boolean) => Either<EngineError, void>
-  /** Removes the groups that a monitor which was killed has left, and whoever is in them; for one that does not run. Never fails. */
+  /**
+   * For one that does not run: waits until its last monitor is gone, and removes the groups that one which was killed has left, and
+   * whoever is in them. Never fails.
+   */
   readonly clear: (container: DetachedContainer) => Promise<void>
   /** Takes the container out of sight, then removes what is left of it. Never fails: a sweep removes the rest. */
   readonly remove: (document: ContainerDocument) => Promise<void>

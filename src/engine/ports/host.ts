@@ -103,7 +103,10 @@ export interface StatePort {
   readonly write: (record: ContainerRecord) => void
   /** Adds the first process to the record of a container that has no group: whoever finds the engine dead finds it by that. */
   readonly addProcess: (record: ContainerRecord, pid: number) => void
-  /** Takes a name for a container, or tells who has it. `isThere`: it has a record, so the name is free when that is gone. */
+  /**
+   * Takes a name for a container, or tells who has it. It is this engine's word until a document says so; `isThere`: it has a record,
+   * so the name is free when that is gone.
+   */
   readonly takeName: (name: string, id: string, isThere?: boolean) => Either<EngineError, void>
   /** Gives a name up that this container has; one that somebody else has by now stays. */
   readonly freeName: (name: string, id: string) => void
