@@ -40,6 +40,7 @@ export const buildTools = () => {
     timer: compile('timer', HOSTED),
     batch: compile('batch', HOSTED),
     payload: compile('true', FREESTANDING),
+    idle: compile('idle', FREESTANDING),
     lines: compile('lines', STATIC),
   }
 }

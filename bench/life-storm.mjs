@@ -41,10 +41,8 @@ const EXPECTED = [
   'VolumeInUse',
   'VolumeNotFound',
 ]
-/** Of a monitor that was killed while it was asked, or while it started. */
-const isOfKilledMonitor = ({ tag, step }) =>
-  (tag === 'LaunchDied' && step === 'start monitor') ||
-  (tag === 'SyscallFailed' && step.startsWith('ask monitor'))
+/** Of a monitor, or of a first process, that was killed while it started. */
+const isOfKill = ({ tag }) => tag === 'LaunchDied'
 
 const done = tally()
 const { faults } = done
@@ -78,7 +76,7 @@ const laneOf = async (stage, count) => {
         if (told.done !== undefined) done.count(`${told.done}: done`)
         if (told.failed === undefined) return
         done.count(`${told.failed}: ${told.tag}`)
-        if (!EXPECTED.includes(told.tag) && !isOfKilledMonitor(told)) faults.push(`${verb}: ${told.why}`)
+        if (!EXPECTED.includes(told.tag) && !isOfKill(told)) faults.push(`${verb}: ${told.why}`)
       },
     })
     clearTimeout(timer)

@@ -143,10 +143,24 @@ void fail_start(const Failure& failure) noexcept {
   forget_child();
   clear_away();
   run_apart(given.table->cleanup);
+  // On file first: whoever is told may look.
+  State noted = state;
+  noted.status = state.begun_ms == 0 ? Status::kStopped : Status::kRestarting;
+  note_state(noted);
   tell_failure(failure);
   end.was_stopped = is_stopped;
   if (state.begun_ms == 0) is_stopped = true;
   decide(end);
+}
+
+// From here on whoever finds this process dead knows whom to look for: the child may be the program
+// before it is said to be.
+void note_born(const Child& born) noexcept {
+  State noted = state;
+  noted.pid = born.pid;
+  noted.start_time = start_time_of(born.pid);
+  noted.begun_ms = wall_ms();
+  note_state(noted);
 }
 
 void start() noexcept {
@@ -163,7 +177,7 @@ void start() noexcept {
     return fail_start(failure);
   }
   serve_input();
-  const bool ok = launch_child(given.table->launch, streams, &child, &failure);
+  const bool ok = launch_child(given.table->launch, streams, &child, &failure, note_born);
   take_back_streams(streams);
   if (!ok) {
     await_end(child);

@@ -64,8 +64,9 @@ void close_opened(Section section, uint32_t borrowed) noexcept {
 
 class Launching {
  public:
-  Launching(const MonitorLaunch& launch, Child* child, Failure* failure) noexcept
-      : launch_(launch), child_(child), failure_(failure) {}
+  Launching(const MonitorLaunch& launch, Child* child, Failure* failure,
+            void (*on_born)(const Child&) noexcept) noexcept
+      : launch_(launch), child_(child), failure_(failure), on_born_(on_born) {}
 
   bool run(const int (&streams)[3]) noexcept {
     lend(streams);
@@ -97,6 +98,7 @@ class Launching {
     const bool began =
         send_stages(kEarly) && (launch_.join.size == 0 ? clone_child() : clone_joining());
     close_it(&child_end_);
+    if (began && on_born_ != nullptr) on_born_(*child_);
     return began && run_plan(launch_.after, kAfter) && run_plan(launch_.layers, kLayers) &&
            send_stages(kWhenAfter) && away_from_home() && send_stages(kLast);
   }
@@ -218,14 +220,15 @@ class Launching {
   const MonitorLaunch& launch_;
   Child* child_;
   Failure* failure_;
+  void (*on_born_)(const Child&) noexcept;
   int child_end_ = -1;
 };
 
 }  // namespace
 
 bool launch_child(const MonitorLaunch& launch, const int (&streams)[3], Child* child,
-                  Failure* failure) noexcept {
-  return Launching(launch, child, failure).run(streams);
+                  Failure* failure, void (*on_born)(const Child&) noexcept) noexcept {
+  return Launching(launch, child, failure, on_born).run(streams);
 }
 
 bool reap(const Child& child, Ended* ended) noexcept {

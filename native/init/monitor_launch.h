@@ -19,9 +19,10 @@ struct Child {
 };
 
 // The streams are borrowed. False where it failed: then nothing is left but `child`, killed, which
-// is to be waited for where there is one.
+// is to be waited for where there is one. `on_born`, if any, is called when the child is there and
+// cannot have become the payload yet.
 bool launch_child(const MonitorLaunch& launch, const int (&streams)[3], Child* child,
-                  Failure* failure) noexcept;
+                  Failure* failure, void (*on_born)(const Child&) noexcept = nullptr) noexcept;
 
 struct Ended {
   int32_t code = 0, signal = 0;

@@ -92,24 +92,28 @@ State state;
 
 const Text& current_state() noexcept { return state_text; }
 
-void publish_state() noexcept {
+void note_state(const State& noted) noexcept {
   Text text(state_bytes, sizeof state_bytes);
   put_head(&text, given.table->state_head);
-  text.add(",\"status\":\"").add(kStatuses[static_cast<uint32_t>(state.status)]);
+  text.add(",\"status\":\"").add(kStatuses[static_cast<uint32_t>(noted.status)]);
   text.add("\",\"monitorPid\":").number(call(nr::getpid));
-  text.add(",\"pid\":").number(state.pid);
-  text.add(",\"startTime\":").number(static_cast<int64_t>(state.start_time));
-  text.add(",\"begunMs\":").number(state.begun_ms);
-  text.add(",\"restarts\":").number(state.restarts);
-  if (state.status == Status::kRestarting) text.add(",\"nextMs\":").number(state.next_ms);
-  if (state.health != Health::kNone) {
-    text.add(",\"health\":{\"status\":\"").add(kHealths[static_cast<uint32_t>(state.health)]);
-    text.add("\",\"failing\":").number(state.failing).add("}");
+  text.add(",\"pid\":").number(noted.pid);
+  text.add(",\"startTime\":").number(static_cast<int64_t>(noted.start_time));
+  text.add(",\"begunMs\":").number(noted.begun_ms);
+  text.add(",\"restarts\":").number(noted.restarts);
+  if (noted.status == Status::kRestarting) text.add(",\"nextMs\":").number(noted.next_ms);
+  if (noted.health != Health::kNone) {
+    text.add(",\"health\":{\"status\":\"").add(kHealths[static_cast<uint32_t>(noted.health)]);
+    text.add("\",\"failing\":").number(noted.failing).add("}");
   }
   text.add("}\n");
   state_text = text;
   (void)replace_file(given.run, "state", "state.new", text, false);
-  tell_state(text);
+}
+
+void publish_state() noexcept {
+  note_state(state);
+  tell_state(state_text);
 }
 
 void publish_exit(const End& end, bool is_kept) noexcept {

@@ -36,6 +36,8 @@ struct End {
 
 // Writes the file and tells who watches.
 void publish_state() noexcept;
+// Writes the file.
+void note_state(const State& noted) noexcept;
 // On the disk, unless the container is removed anyway; then to who watches.
 void publish_exit(const End& end, bool is_kept) noexcept;
 

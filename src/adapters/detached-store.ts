@@ -68,9 +68,12 @@ export const detachedStore = (parts: StoreParts): DetachedStore => {
     const text = textOf(file)
     if (E.isLeft(text)) return text
     if (text.right === undefined || text.right === '') return E.right(undefined)
-    return E.map((document: ContainerDocument) => withFacts(parts, directory(id), document))(
+    const found = E.map((document: ContainerDocument) => withFacts(parts, directory(id), document))(
       decodeContainerDocument(text.right, file),
     )
+    // One that was removed meanwhile has no record of its end either, and looks as if it had never been started.
+    const looksNew = E.isRight(found) && found.right.exit === undefined && found.right.state === undefined
+    return looksNew && !existsSync(file) ? E.right(undefined) : found
   }
   const clear = async ({ document: { id }, state: written }: DetachedContainer): Promise<void> => {
     await monitorGone(parts, id)
@@ -87,8 +90,8 @@ export const detachedStore = (parts: StoreParts): DetachedStore => {
     settled: (id) => () => settledNow(id),
     clear,
     processDirectory: (id) => path.join(monitorDirectory(state.runtime, id), MONITOR_PROCESS),
-    list: () => {
-      const found = ids(state.containers).map(read)
+    list: (wanted) => {
+      const found = state.meant(ids(state.containers), wanted).map(read)
       return {
         containers: found.flatMap((each) =>
           E.isRight(each) && each.right !== undefined ? [each.right] : [],
@@ -141,7 +144,10 @@ export const detachedStore = (parts: StoreParts): DetachedStore => {
         // A directory without a name is one that the holder before us removed.
         if (fstatSync(fd).nlink === 0) return notFound(id)
         const container = await settledNow(id)
-        return E.isLeft(container) ? container : await body(container.right)
+        if (E.isLeft(container)) return container
+        const done = await body(container.right)
+        // One that removes itself asks nobody: whatever failed of what is gone failed by that.
+        return E.isLeft(done) && !existsSync(directory(id)) ? notFound(id) : done
       } finally {
         closeSync(fd)
       }

@@ -513,7 +513,7 @@ const statePort = (state: StateDir): StatePort => ({
   containersFd: state.containersFd,
   recordsFd: state.recordsFd,
   recordPath: (id) => state.recordPath(id),
-  records: () => state.readRecords(),
+  records: (wanted) => state.readRecords(wanted),
   isAlive: (engine) => state.isAlive(engine),
   write: (record) => state.writeRecord(record),
   addProcess: (record, pid) => {

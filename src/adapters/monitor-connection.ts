@@ -11,7 +11,7 @@ import {
   type MonitorRequest,
 } from '../model/monitor-frames.ts'
 
-const EPIPE = 32
+const ECONNRESET = 104
 
 type Answer = (result: E.Either<EngineError, void>) => void
 type Listener = (message: MonitorMessage | undefined) => void
@@ -28,7 +28,7 @@ export const monitorConnection = (socket: Socket): MonitorConnection => {
   const end = (): void => {
     if (isOver) return
     isOver = true
-    for (const { request, answer } of waiting.splice(0)) answer(refused(request, EPIPE))
+    for (const { request, answer } of waiting.splice(0)) answer(refused(request, ECONNRESET))
     listener(undefined)
   }
   socket.on('data', (chunk) => {
@@ -49,7 +49,7 @@ export const monitorConnection = (socket: Socket): MonitorConnection => {
     ask: (request) => () =>
       new Promise((resolve) => {
         if (isOver) {
-          resolve(refused(request, EPIPE))
+          resolve(refused(request, ECONNRESET))
           return
         }
         waiting.push({ request, answer: resolve })

@@ -97,9 +97,16 @@ export class StateDir {
     return path.join(this.records, id)
   }
 
-  /** All records that can be read; one that is torn or foreign is passed over. */
-  readRecords(): ContainerRecord[] {
-    return readdirSync(this.records).flatMap((name) => {
+  /** Of these ids those that a word may mean: a name, an id, or the beginning of one. All without a word. */
+  meant(ids: readonly string[], wanted: string | undefined): readonly string[] {
+    if (wanted === undefined) return ids
+    const holder = isPlain(wanted) ? linkAt(path.join(this.names, wanted)).split('.')[0] : undefined
+    return ids.filter((id) => id === holder || (wanted !== '' && id.startsWith(wanted)))
+  }
+
+  /** All records that can be read, or those of containers a word may mean; one that is torn or foreign is passed over. */
+  readRecords(wanted?: string): ContainerRecord[] {
+    return this.meant(readdirSync(this.records), wanted).flatMap((name) => {
       const record = this.readRecord(name)
       return record === undefined ? [] : [record]
     })
@@ -288,6 +295,9 @@ export class StateDir {
     return [{ engine, done, release }]
   }
 }
+
+/** A word that leads nowhere else. */
+const isPlain = (word: string): boolean => /^[A-Za-z0-9][\w.-]*$/.test(word)
 
 /** Infinity for a file that is gone. */
 const modifiedMs = (file: string): number => {

@@ -33,17 +33,17 @@ export const isDetached = ({ engine }: Pick<ContainerRecord, 'engine'>): boolean
 export const hasProcesses = ({ status }: Pick<ContainerSummary, 'status'>): boolean =>
   status === 'running' || status === 'paused'
 
-/** Newest first. */
-export const listContainers = (ports: Ports): ContainerSummary[] =>
-  [...listAttached(ports), ...ports.detached.list().containers.map(summaryOf)].sort(
+/** Newest first. With a word those that it may mean: of one whose name nobody chose not by its name. */
+export const listContainers = (ports: Ports, wanted?: string): ContainerSummary[] =>
+  [...listAttached(ports, wanted), ...ports.detached.list(wanted).containers.map(summaryOf)].sort(
     (a, b) => b.createdMs - a.createdMs,
   )
 
 /** A record whose engine is dead counts as stopped: the next sweep will end it. */
-const listAttached = ({ host }: Ports): ContainerSummary[] => {
+const listAttached = ({ host }: Ports, wanted: string | undefined): ContainerSummary[] => {
   const changes = host.state.changes()
   return host.state
-    .records()
+    .records(wanted)
     .filter(({ parked }) => parked !== true)
     .map((stored): ContainerSummary => {
       const changed = { ...stored, ...changes.get(stored.id) }
@@ -89,8 +89,12 @@ export const summaryOf = (container: DetachedContainer): ContainerSummary => {
 }
 
 /** By name, id or unique beginning of an id. Fails: ContainerNotFound, AmbiguousContainer. */
-export const findContainer = (ports: Ports, wanted: string): E.Either<EngineError, ContainerSummary> =>
-  findAmong(listContainers(ports), wanted)
+export const findContainer = (ports: Ports, wanted: string): E.Either<EngineError, ContainerSummary> => {
+  const found = findAmong(listContainers(ports, wanted), wanted)
+  return E.isLeft(found) && found.left._tag === 'ContainerNotFound'
+    ? findAmong(listContainers(ports), wanted)
+    : found
+}
 
 /** The same for whoever has the list already. */
 export const findAmong = (

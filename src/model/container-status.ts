@@ -23,7 +23,7 @@ export interface ContainerFacts {
 /** A monitor that has not written a state yet is about to start the container, or to end. */
 export const statusOf = (facts: ContainerFacts): ContainerStatus => {
   const { exit, state, hasMonitor, isAlive, isFrozen } = facts
-  if (isAlive) return isFrozen ? 'paused' : 'running'
+  if (isAlive && !isBetween(facts)) return isFrozen ? 'paused' : 'running'
   if (isBetween(facts)) return (state?.restarts ?? 0) > 0 ? 'restarting' : 'running'
   if (hasMonitor && state?.status === 'restarting') return 'restarting'
   // One that could not be executed has not run.
@@ -34,9 +34,9 @@ export const statusOf = (facts: ContainerFacts): ContainerStatus => {
 export const runs = (status: ContainerStatus): boolean =>
   status === 'running' || status === 'paused' || status === 'restarting'
 
-/** Its first process has ended, or is not there yet, and its monitor has not said what follows: soon it will. */
+/** Its first process has ended, or is not its program yet, and its monitor has not said what follows: soon it will. */
 const isBetween = ({ hasMonitor, isAlive, state }: ContainerFacts): boolean =>
-  hasMonitor && !isAlive && (state?.status === 'running' || state?.status === 'starting')
+  hasMonitor && (state?.status === 'starting' || (state?.status === 'running' && !isAlive))
 
 /** Who decides by it waits until it is: also a monitor that has said nothing yet, or has said its last, is about to. */
 export const isSettled = (facts: ContainerFacts): boolean =>

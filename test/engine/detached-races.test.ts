@@ -178,6 +178,26 @@ test('a container that restarts itself all the time is stopped by one stop', asy
     await remove(id)
   }
 })
+test('whoever attaches with an input to one that has none is attached without', async () => {
+  const id = await begin(STAYS)
+  const streams = await containers().attach(id, { stdin: true })
+  assert.is(streams.stdin, null)
+  streams.close()
+  await remove(id)
+})
+test('a change of one that removes itself meanwhile finds no container', async () => {
+  const tags = new Set<string>()
+  for (let round = 0; round < 12; round++) {
+    const id = await begin('sleep 0.02', { autoRemove: true, memory: '64MiB' })
+    const gone = () => !existsSync(path.join(box().root, 'containers', id))
+    while (!gone())
+      await containers()
+        .update(id, { memory: '80MiB' })
+        .catch(({ _tag }) => tags.add(_tag))
+  }
+  tags.delete('ContainerNotFound')
+  assert.equal([...tags], [])
+})
 test('limits that come while it ends are kept for its next start', async () => {
   for (let round = 0; round < 6; round++) {
     const id = await begin('sleep 0.02', { memory: '64MiB' })

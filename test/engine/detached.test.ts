@@ -234,6 +234,7 @@ test('after a reboot what is to run runs again, and nothing else', async () => {
 test('exec runs one more program in it', () =>
   withContainer('touch /here; sleep 100', { env: { A: '1' } }, async (id) => {
     await containers().start(id)
+    await until('it was here', () => existsSync(path.join(box().rootfs, 'here')))
     const process = await containers().exec(id, ['sh', '-c', 'ls /here; echo $A$B; id -u; exit 8'], {
       env: { B: '2' },
       user: '12:34',

@@ -99,7 +99,17 @@ for (const [what, facts, status] of [
     { ...none, exit, state: { ...state, status: 'starting', pid: 0, restarts: 1 }, hasMonitor: true },
     'restarting',
   ],
+  [
+    'a program that is on its way',
+    { ...none, state: { ...state, status: 'starting' }, hasMonitor: true, isAlive: true },
+    'running',
+  ],
   ['a start nobody carries on', { ...none, state: { ...state, status: 'starting' } }, 'created'],
+  [
+    'one whose monitor could not say so any more',
+    { ...none, state: { ...state, status: 'starting' }, isAlive: true },
+    'running',
+  ],
   ['a first process', { ...none, state, hasMonitor: true, isAlive: true }, 'running'],
   ['a frozen one', { ...none, state, hasMonitor: true, isAlive: true, isFrozen: true }, 'paused'],
   [

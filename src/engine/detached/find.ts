@@ -5,7 +5,7 @@ import { findRecord } from '../../model/record.ts'
 import type { DetachedContainer } from '../ports/detached.ts'
 import type { Ports } from '../ports.ts'
 
-/** A full id is read alone; any other word is looked for among all. Fails: ContainerNotFound, StateDamaged. */
+/** What a word may mean is read alone, and all only where that is nothing. Fails: ContainerNotFound, StateDamaged. */
 export const findContainer = (
   { detached }: Ports,
   wanted: string,
@@ -15,10 +15,14 @@ export const findContainer = (
     if (E.isLeft(found)) return found
     if (found.right !== undefined) return E.right(found.right)
   }
-  const { containers } = detached.list()
-  const found = findRecord(
-    containers.map((container) => ({ ...container.document, container })),
-    wanted,
-  )
+  const among = ({ containers }: ReturnType<typeof detached.list>) =>
+    findRecord(
+      containers.map((container) => ({ ...container.document, container })),
+      wanted,
+    )
+  const meant = among(detached.list(wanted))
+  const found = isNobody(meant) ? among(detached.list()) : meant
   return '_tag' in found ? E.left(found) : E.right(found.container)
 }
+
+const isNobody = (found: object): boolean => '_tag' in found && found._tag === 'ContainerNotFound'

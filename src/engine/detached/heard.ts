@@ -6,7 +6,7 @@ import type { DetachedContainer } from '../ports/detached.ts'
 import type { Ports } from '../ports.ts'
 
 const ESRCH = 3
-const EPIPE = 32
+const ECONNRESET = 104
 /** One end and one death after another: more are somebody's who kills monitors for a living. */
 const MOST_TRIES = 5
 
@@ -29,5 +29,7 @@ const isUnheard = (error: EngineError): boolean => {
   if (error._tag === 'LaunchDied') return error.step === 'start monitor'
   if (error._tag !== 'SyscallFailed') return false
   const { step, errno } = error
-  return (errno === EPIPE && step.startsWith('ask monitor')) || (errno === ESRCH && step === 'open pidfd')
+  return (
+    (errno === ECONNRESET && step.startsWith('ask monitor')) || (errno === ESRCH && step === 'open pidfd')
+  )
 }

@@ -9,7 +9,7 @@ import type { DetachedContainer } from '../ports/detached.ts'
 import type { Ports } from '../ports.ts'
 import { heard } from './heard.ts'
 import { dropVolumesOf } from './mounts.ts'
-import { connected } from './stop.ts'
+import { asked, connected } from './stop.ts'
 import { ended } from './wait.ts'
 
 export interface RemoveChoices {
@@ -38,6 +38,6 @@ const end = (ports: Ports, container: DetachedContainer): TaskEither<EngineError
   pipe(
     TE.fromEither(ports.detached.want(container.document.id, false)),
     TE.flatMap(() => connected(ports, container)),
-    TE.tap((connection) => connection.ask({ _tag: 'Kill' })),
+    TE.tap((connection) => asked(connection, { _tag: 'Kill' })),
     TE.flatMap(ended),
   )

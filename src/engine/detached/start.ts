@@ -6,8 +6,9 @@ import * as TE from '#fp/TaskEither'
 import type { ContainerDocument } from '../../model/container-document.ts'
 import { allowed, statusOf } from '../../model/container-status.ts'
 import type { EngineError } from '../../model/errors.ts'
-import type { MonitorConnection } from '../ports/detached.ts'
+import type { MonitorConnection, MonitorLaunch } from '../ports/detached.ts'
 import type { Ports } from '../ports.ts'
+import { hasInput } from './attach.ts'
 import { withVolumes } from './mounts.ts'
 import { wholePlan } from './whole-plan.ts'
 
@@ -42,9 +43,12 @@ export const startContainer =
             ports,
             document,
             plan.image.rootfs,
-            ports.monitors.launch(document, plan, attach === undefined ? {} : { attach }),
+            ports.monitors.launch(document, plan, attached(document, attach)),
           ),
         ),
       )()
       return E.map((connection: MonitorConnection) => ({ document, connection }))(started)
     })
+
+const attached = (document: ContainerDocument, attach: StartChoices['attach']): MonitorLaunch =>
+  attach === undefined ? {} : { attach: { ...attach, stdin: attach.stdin && hasInput(document) } }

@@ -87,8 +87,21 @@ const asking = (
 ): TaskEither<EngineError, MonitorConnection> =>
   pipe(
     connected(ports, container),
-    TE.tap((connection) => connection.ask({ _tag: 'Attach', watch: true })),
-    TE.tap((connection) => connection.ask(request)),
+    TE.tap((connection) => asked(connection, { _tag: 'Attach', watch: true })),
+    TE.tap((connection) => asked(connection, request)),
+  )
+
+/** A connection that is refused something is of no use any more. */
+export const asked = (
+  connection: MonitorConnection,
+  request: MonitorRequest,
+): TaskEither<EngineError, void> =>
+  pipe(
+    connection.ask(request),
+    TE.mapLeft((error) => {
+      connection.close()
+      return error
+    }),
   )
 
 /** Of one whose monitor died a new one is made. */

@@ -5,7 +5,7 @@ import * as TE from '#fp/TaskEither'
 import type { EngineError } from '../../model/errors.ts'
 import type { AttachedStreams, DetachedContainer } from '../ports/detached.ts'
 import type { Ports } from '../ports.ts'
-import { type AttachChoices, attachContainer } from './attach.ts'
+import { type AttachChoices, attachContainer, hasInput } from './attach.ts'
 import { type CreateRequest, createContainer } from './create.ts'
 import { findContainer } from './find.ts'
 import { type StartChoices, startContainer } from './start.ts'
@@ -58,10 +58,10 @@ export const startAttached =
       (id) => (inner) =>
         pipe(
           startContainer(id, { attach })(inner),
-          TE.flatMap(({ connection }) =>
+          TE.flatMap(({ connection, document }) =>
             connection === undefined
               ? attachContainer(id, { stdin: attach.stdin })(inner)
-              : inner.monitors.streams(connection, { stdin: attach.stdin }),
+              : inner.monitors.streams(connection, { stdin: attach.stdin && hasInput(document) }),
           ),
         ),
     )(ports)

@@ -48,7 +48,10 @@ export const waitForContainer =
     if (E.isLeft(connection)) return connection
     if (connection.right === undefined) return again(ports, id, condition)
     const asked = await connection.right.ask({ _tag: 'Attach', watch: true })()
-    if (E.isLeft(asked)) return again(ports, id, condition)
+    if (E.isLeft(asked)) {
+      connection.right.close()
+      return again(ports, id, condition)
+    }
     const end = await nextEnd(connection.right)
     if (condition === 'removed') await ended(connection.right)()
     connection.right.close()

@@ -20,8 +20,8 @@ export interface DetachedContainer extends ContainerFacts {
 }
 
 export interface DetachedStore {
-  /** All whose document can be read; of the others, the errors. */
-  readonly list: () => {
+  /** All whose document can be read, or of those a word may mean; of the others, the errors. */
+  readonly list: (wanted?: string) => {
     readonly containers: readonly DetachedContainer[]
     readonly damaged: readonly EngineError[]
   }
@@ -55,7 +55,7 @@ export interface DetachedStore {
 
 /** One connection to a monitor. */
 export interface MonitorConnection {
-  /** Fails: SyscallFailed with the monitor's errno, or EPIPE where it ended before it answered. */
+  /** Fails: SyscallFailed with the monitor's errno, or ECONNRESET where it ended before it answered. */
   readonly ask: (request: MonitorRequest) => TaskEither<EngineError, void>
   /** Bytes for standard input; true when more may follow at once. */
   readonly write: (bytes: Uint8Array) => boolean

@@ -98,7 +98,8 @@ export interface StatePort {
   readonly containersFd: number
   readonly recordsFd: number
   readonly recordPath: (id: string) => string
-  readonly records: () => readonly ContainerRecord[]
+  /** All, or those of containers a word may mean: of one whose name nobody chose not by its name. */
+  readonly records: (wanted?: string) => readonly ContainerRecord[]
   readonly isAlive: (engine: string) => boolean
   readonly write: (record: ContainerRecord) => void
   /** Adds the first process to the record of a container that has no group: whoever finds the engine dead finds it by that. */
