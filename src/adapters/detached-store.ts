@@ -54,6 +54,8 @@ export interface StoreParts {
   readonly bootId: string
   readonly isFrozen: (id: string) => boolean
   readonly freeName: (name: string, id: string) => void
+  /** Of one that does not run by then: forgets that it was held still. Never fails. */
+  readonly thaw: (id: string) => Promise<void>
   /** Whoever is left in them is killed. Never fails. */
   readonly removeGroups: (id: string, groups: readonly string[]) => Promise<void>
 }
@@ -77,6 +79,7 @@ export const detachedStore = (parts: StoreParts): DetachedStore => {
   }
   const clear = async ({ document: { id }, state: written }: DetachedContainer): Promise<void> => {
     await monitorGone(parts, id)
+    await parts.thaw(id)
     if (written?.groups !== undefined) await parts.removeGroups(id, written.groups)
   }
   const settledNow = async (id: string): Promise<E.Either<EngineError, DetachedContainer>> => {
@@ -89,6 +92,7 @@ export const detachedStore = (parts: StoreParts): DetachedStore => {
     read,
     settled: (id) => () => settledNow(id),
     clear,
+    thaw: parts.thaw,
     processDirectory: (id) => path.join(monitorDirectory(state.runtime, id), MONITOR_PROCESS),
     list: (wanted) => {
       const found = state.meant(ids(state.containers), wanted).map(read)

@@ -23,6 +23,7 @@ import type { TaskEither } from '#fp/TaskEither'
 import type { HostPort } from '../engine/ports/host.ts'
 import type { EngineError } from '../model/errors.ts'
 import type { HostFacts } from '../model/host-facts.ts'
+import { unlessMissing } from '../model/unless.ts'
 import type { Addon } from '../native/addon.ts'
 import { attempt, thrown } from './attempt.ts'
 import { pidsBelow } from './cgroup-pids.ts'
@@ -126,13 +127,19 @@ export const thawAbandoned = ({
   addon,
   runtime,
   isOver = () => false,
-}: Pick<FreezerParts, 'addon' | 'runtime'> & { readonly isOver?: (id: string) => boolean }): void => {
+  ids = frozenIds(runtime),
+}: Pick<FreezerParts, 'addon' | 'runtime'> & {
+  readonly isOver?: (id: string) => boolean
+  readonly ids?: readonly string[]
+}): void => {
   const folder = frozenFolder(runtime)
-  for (const name of frozenIds(runtime)) {
-    const fd = openSync(path.join(folder, name), constants.O_RDWR | constants.O_NOFOLLOW)
+  for (const name of ids) {
+    const file = path.join(folder, name)
+    const fd = unlessMissing(() => openSync(file, constants.O_RDWR | constants.O_NOFOLLOW))
+    if (fd === undefined) continue
     try {
-      if (addon.flock(fd, LOCK_EX) !== 0) continue
-      if (!isPaused(runtime, name) || isOver(name)) thaw(path.join(folder, name))
+      if (addon.flock(fd, LOCK_EX) !== 0 || !isSame(fd, file)) continue
+      if (!isPaused(runtime, name) || isOver(name)) thaw(file)
     } catch (error) {
       // Somebody in its group is still ending: the next engine finds it.
       if ((error as NodeJS.ErrnoException).errno !== EBUSY) throw error

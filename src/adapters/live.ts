@@ -25,7 +25,7 @@ import { loadAddon } from '../native/load.ts'
 import { CgroupParents } from './cgroup-parents.ts'
 import { detachedStore } from './detached-store.ts'
 import { closeForEngine } from './engine-descriptors.ts'
-import { isPaused } from './frozen.ts'
+import { frozenIds, isPaused } from './frozen.ts'
 import { Guardian } from './guardian.ts'
 import { realHost } from './host.ts'
 import { probeProcess, thisHost } from './host-facts.ts'
@@ -188,10 +188,7 @@ const assemble = (
     guardian,
     groupName: cgroupNameOf(root),
     prepareImage: (image) => prepareImage(root, facts, images, image),
-    detachedRuns: (id) => {
-      const found = detached.read(id)
-      return E.isRight(found) && found.right?.isAlive === true
-    },
+    detachedRuns: (id) => isAliveDetached(detached, id),
   })
   const detached = detachedStore({
     addon,
@@ -199,6 +196,16 @@ const assemble = (
     bootId: facts.bootId,
     isFrozen: (id) => isPaused(runtime, id),
     freeName: (name, id) => host.state.freeName(name, id),
+    thaw: async (id) => {
+      if (!frozenIds(runtime).includes(id)) return
+      const { thawAbandoned } = await import('./freezer.ts')
+      const isOver = (): boolean => !isAliveDetached(detached, id)
+      try {
+        thawAbandoned({ addon, runtime, ids: [id], isOver })
+      } catch {
+        // The next engine finds it.
+      }
+    },
     removeGroups: async (id, groups) => {
       await Promise.all(groups.map(host.killGroup))
       await host.cleanUp({ id, groups, overlays: 0, record: '', keep: true })
@@ -244,6 +251,11 @@ const assemble = (
     guardianPid: () => guardian.pid,
     close,
   }
+}
+
+const isAliveDetached = (detached: DetachedStore, id: string): boolean => {
+  const found = detached.read(id)
+  return E.isRight(found) && found.right?.isAlive === true
 }
 
 /**

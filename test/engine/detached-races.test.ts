@@ -54,6 +54,7 @@ test('one that was killed while it was paused is not paused when it runs again',
   const id = await begin(STAYS)
   await containers().pause(id)
   await containers().stop(id, { timeout: 0 })
+  assert.equal(readdirSync(path.join(box().root, 'run', 'frozen')), [])
   await containers().start(id)
   assert.is(await statusOf(id), 'running')
   await containers().pause(id)

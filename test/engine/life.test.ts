@@ -15,7 +15,7 @@ import { assert } from '../support/suite.ts'
 
 const { test, box, run } = librarySuite('engine/life')
 const SEED = Number(process.env.SLIPWAY_LIFE_SEED ?? Math.floor(Math.random() * 2 ** 31))
-const HISTORIES = Number(process.env.SLIPWAY_LIFE_HISTORIES ?? 60)
+const HISTORIES = Number(process.env.SLIPWAY_LIFE_HISTORIES ?? 200)
 const TRACE = process.env.SLIPWAY_LIFE_TRACE
 const PROCESSES = 3
 /** A history that failed once may need luck to fail again. */
@@ -56,13 +56,15 @@ const startWorker = (script: string): Worker => {
   })
   const lines: Interface = createInterface({ input: child.stdout as NodeJS.ReadableStream })
   let answer = (_: LifeResult): void => {}
+  let fail = (_: Error): void => {}
+  child.on('exit', () => fail(new Error('a process of the test ended')))
   lines.on('line', (line) => answer(JSON.parse(line) as LifeResult))
   return {
     child,
     ask: (op) =>
       new Promise((resolve, reject) => {
         answer = resolve
-        child.once('exit', () => reject(new Error('a process of the test ended')))
+        fail = reject
         child.stdin?.write(`${JSON.stringify(op)}\n`)
       }),
   }

@@ -7,11 +7,13 @@ import type { DecodedDetached } from '../../model/detached-options.ts'
 import type { EngineError } from '../../model/errors.ts'
 import type { PlannedOptions } from '../../model/options-decoded.ts'
 import type { PreparedImage } from '../../model/prepared-image.ts'
+import { remember } from '../../model/remember.ts'
 import type { ResolvedUser } from '../../model/user-db.ts'
 import { type LaunchInput, type LaunchPlan, planLaunch } from '../../plan/launch/index.ts'
 import type { Lasting } from '../../plan/launch/lasting.ts'
+import { ownText, patchesOf, withOwnText } from '../../plan/launch/own-text.ts'
 import type { Ports } from '../ports.ts'
-import { decideTemplate, type Template, userOf } from '../start.ts'
+import { decideTemplate, type RequestWithVolumes, type Template, templateKey, userOf } from '../start.ts'
 import { plannedOptions } from './mounts.ts'
 
 export interface DetachedRequest extends DecodedDetached {
@@ -43,7 +45,7 @@ export const LASTING: Lasting = {
 export const planDetached = (
   ports: Ports,
   { id, image, argv, options, user }: DetachedRequest,
-  planOf: (input: LaunchInput) => LaunchPlan = (input) => planLaunch({ ...input, lasting: LASTING }),
+  planOf?: (input: LaunchInput) => LaunchPlan,
 ): TaskEither<EngineError, DetachedPlan> => {
   return pipe(
     plannedOptions(ports, options, image),
@@ -64,8 +66,48 @@ export const planDetached = (
         volumes: [],
         remembered: {},
       }
-      const template = decideTemplate(ports, request, image, found, planOf, { id, isParked: false })
+      const template =
+        planOf === undefined
+          ? rememberedTemplate(ports, request, image, found, id)
+          : decideTemplate(ports, request, image, found, planOf, { id, isParked: false })
       return E.map((made: Template) => ({ ...made, image, options: planned }))(template)
     }),
   )
+}
+
+/** Containers of one shape differ in their ids alone, which are written into the plan of the first. */
+const rememberedTemplate = (
+  ports: Ports,
+  request: RequestWithVolumes,
+  image: PreparedImage,
+  user: ResolvedUser,
+  id: string,
+): E.Either<EngineError, Template> => {
+  // The document has the name, and no plan.
+  const { name: _, ...options } = request.options
+  const shape: RequestWithVolumes = { ...request, options }
+  const key = `detached ${templateKey(ports, shape, image, user, request)}`
+  const known = ports.templates.get(key)
+  const template =
+    known === undefined ? decideTemplate(ports, shape, image, user, planShared) : E.right(known)
+  if (E.isLeft(template)) return template
+  if (known === undefined) remember(ports.templates, key, template.right)
+  return E.right(ofContainer(template.right, id))
+}
+
+/** With the places where the id stands: those of other programs that last are nobody else's. */
+const planShared = (input: LaunchInput): LaunchPlan => {
+  const plan = planLaunch({ ...input, lasting: LASTING })
+  return { ...plan, patches: patchesOf(plan, input) }
+}
+
+const ofContainer = (template: Template, id: string): Template => {
+  const { plan, cleanup, record } = template
+  const own = (text: string): string => text.replaceAll(plan.id, id)
+  return {
+    ...template,
+    plan: withOwnText(plan, ownText(id, Date.now())),
+    cleanup: { ...cleanup, id, groups: cleanup.groups.map(own), record: own(cleanup.record) },
+    record: { ...record, id, groups: record.groups.map(own) },
+  }
 }

@@ -43,7 +43,11 @@ export const stopContainer =
       }),
       TE.flatMap((connection) => (connection === undefined ? TE.right(undefined) : ended(connection))),
       // One that was killed in the middle of it takes its clock along.
-      TE.flatMap(() => (isLeftAlone(ports, id) ? stopContainer(id, choices)(ports) : TE.right(undefined))),
+      TE.flatMap(() =>
+        isLeftAlone(ports, id)
+          ? stopContainer(id, choices)(ports)
+          : TE.fromTask(() => ports.detached.thaw(id)),
+      ),
     )
 
 /** It runs on, and nobody has asked for that since. */

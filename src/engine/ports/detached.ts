@@ -41,6 +41,8 @@ export interface DetachedStore {
    * whoever is in them. Never fails.
    */
   readonly clear: (container: DetachedContainer) => Promise<void>
+  /** A pause ends with the container: for one that has ended, and may be gone. Never fails. */
+  readonly thaw: (id: string) => Promise<void>
   /** Takes the container out of sight, then removes what is left of it. Never fails: a sweep removes the rest. */
   readonly remove: (document: ContainerDocument) => Promise<void>
   /**
