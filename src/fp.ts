@@ -5,6 +5,7 @@ import type { TaskEither } from '#fp/TaskEither'
 import * as TE from '#fp/TaskEither'
 import { probeHostFacts } from './adapters/host-facts.ts'
 import { type EngineOptions, type LiveEngine, openEngine } from './adapters/live.ts'
+import { AttachedEvents } from './engine/attached-events.ts'
 import { Container } from './engine/container.ts'
 import { type FoundContainer, findFiles, heldStill } from './engine/container-files.ts'
 import {
@@ -310,6 +311,7 @@ export const createEngine = (options: EngineOptions = {}): Engine => {
   let swept: Promise<void> = Promise.resolve()
   let closed: Promise<void> | undefined
   const session = new Session()
+  let attached: AttachedEvents | undefined
   const turns = new Turns()
 
   const live = (): E.Either<EngineError, LiveEngine> => {
@@ -317,6 +319,7 @@ export const createEngine = (options: EngineOptions = {}): Engine => {
     opened = openEngine(options, process.env as { SLIPWAY_ROOT?: string })
     if (E.isRight(opened)) {
       const { ports, close } = opened.right
+      if (options.events === true) attached = new AttachedEvents(ports)
       // What dead engines left goes away beside this engine's own work, not before it.
       swept = ports.host.sweep().catch(() => {})
       atExit(close)
@@ -327,12 +330,17 @@ export const createEngine = (options: EngineOptions = {}): Engine => {
   const close = async (): Promise<void> => {
     closing.abort(new Error('the engine was closed'))
     await session.close()
+    await attached?.settled()
     await swept
     if (opened === undefined || E.isLeft(opened)) return
     notAtExit(opened.right.close)
     await opened.right.close()
   }
 
+  const onStart = (container: Container, prepared: Prepared): void => {
+    session.started(container)
+    attached?.started(container, prepared)
+  }
   const open: TaskEither<EngineError, LiveEngine> = () => Promise.resolve(live())
   const tracked = <A>(what: string, use: (engine: LiveEngine) => TaskEither<EngineError, A>) =>
     session.track(what, async () => {
@@ -444,7 +452,6 @@ export const createEngine = (options: EngineOptions = {}): Engine => {
         if (E.isLeft(what)) return TE.fromEither(what)
         const options = decodeRunOptions(wanted, facts)
         if (E.isLeft(options)) return TE.fromEither(options)
-        const onStart = session.started
         return runProgram({ ...what.right, options: options.right, keep: false, onStart })(ports)
       }) as TaskEither<EngineError, ResultFor<E, A>>,
     start: (image, argv, wanted) =>
@@ -453,7 +460,7 @@ export const createEngine = (options: EngineOptions = {}): Engine => {
         if (E.isLeft(what)) return TE.fromEither(what)
         const decoded = decodeKeptStart(wanted, facts)
         if (E.isLeft(decoded)) return TE.fromEither(decoded)
-        return startProgram({ ...what.right, ...decoded.right, onStart: session.started })(ports)
+        return startProgram({ ...what.right, ...decoded.right, onStart })(ports)
       }),
     plan: (image, argv, wanted) =>
       tracked('plan', ({ ports, facts }) =>
@@ -471,7 +478,7 @@ export const createEngine = (options: EngineOptions = {}): Engine => {
         if (E.isLeft(spec)) return TE.fromEither(spec)
         const bounds = decodePoolSize(size)
         if (E.isLeft(bounds)) return TE.fromEither(bounds)
-        const program = new PoolProgram(ports, spec.right, bounds.right, session.started)
+        const program = new PoolProgram(ports, spec.right, bounds.right, onStart)
         const forget = known(program, session.pooled(program))
         const imaged = spec.right.image !== undefined
         return async () => {

@@ -5,11 +5,13 @@
 #include "init/kill.h"
 #include "init/monitor_base.h"
 #include "init/monitor_clients.h"
+#include "init/monitor_events.h"
 #include "init/monitor_health.h"
 #include "init/monitor_launch.h"
 #include "init/monitor_log.h"
 #include "init/monitor_state.h"
 #include "init/monitor_streams.h"
+#include "init/monitor_table.h"
 #include "launch/protocol.h"
 
 namespace slipway::init {
@@ -24,14 +26,12 @@ constexpr int64_t kQuietMs = 1000;
 // Of the last news: who does not read them by then never will.
 constexpr int64_t kLingerMs = 2000;
 
-constexpr uint32_t kMaxStages = 16;
-
 int epoll = -1;
 int listening = -1;
 
 Child child;
+uint32_t child_stages = 0;
 Reports reports;
-RestartTable policy;
 uint32_t failures_in_row = 0;  // restarts since it last ran for long
 bool is_adopted = false;
 bool is_stopped = false;  // asked for: no restart
@@ -45,14 +45,22 @@ long signal_child(int signal) noexcept {
   return call(nr::pidfd_send_signal, child.pidfd, signal, 0, 0);
 }
 
+// 0 or a negative errno. Of one that is no program yet nothing is told.
+long signal_program(int signal) noexcept {
+  const long result = signal_child(signal);
+  if (result == 0 && signal != 0 && state.status == Status::kRunning) note_kill(signal);
+  return result;
+}
+
 // Where its pid namespace is not its own, whoever it has left lives on.
 void kill_child() noexcept {
   kill_at = kNever;
   if (child.pidfd < 0) return;
-  (void)signal_child(kSigKill);
+  (void)signal_program(kSigKill);
   kill_everyone_in(given.text(given.table->kill_file));
 }
 
+// On file first, then in the journal, then to who watches: what those do next is told after it.
 void show_running(int64_t begun_ms) noexcept {
   began = now_ms();
   state.status = Status::kRunning;
@@ -61,15 +69,19 @@ void show_running(int64_t begun_ms) noexcept {
   state.begun_ms = begun_ms;
   point_to_process(child.pid);
   begin_health();
-  publish_state();
+  note_state(state);
+  if (!is_adopted) note(Moment::kStarted);
+  tell_state(current_state());
 }
 
 void begin_running() noexcept {
+  (void)take_progress();
   close_it(&child.ctl);
   show_running(wall_ms());
 }
 
 void forget_child() noexcept {
+  (void)take_progress();
   close_it(&child.ctl);
   close_it(&child.pidfd);
   child = Child{};
@@ -125,8 +137,10 @@ void finish(End end) noexcept {
   end.ended_ms = wall_ms();
   end_health();
   forget_child();
+  take_up_table();
   clear_away();
-  end.is_oom = end.signal == kSigKill && has_oom_kills(given.text(given.table->oom_file));
+  end.had_oom_kills = has_oom_kills(given.text(given.table->oom_file));
+  end.is_oom = end.signal == kSigKill && end.had_oom_kills;
   run_apart(given.table->cleanup);
   end.was_stopped = is_stopped;
   if (now_ms() - began >= policy.settled_ms) failures_in_row = 0;
@@ -165,18 +179,21 @@ void note_born(const Child& born) noexcept {
 
 void start() noexcept {
   restart_at = kNever;
+  take_up_table();
   reports = Reports{};
   state.status = Status::kStarting;
   began = now_ms();
   publish_state();
   int streams[3] = {-1, -1, -1};
   Failure failure;
-  const int lent = lend_streams(streams);
+  // The first client may have asked for its end before it was begun.
+  const int lent = is_stopped ? kEcanceled : lend_streams(streams);
   if (lent != 0) {
     failure = {1 /* launch::Phase::kPrepare */, 0, launch::kOpProtocol, lent};
     return fail_start(failure);
   }
   serve_input();
+  child_stages = given.table->launch.stage_count;
   const bool ok = launch_child(given.table->launch, streams, &child, &failure, note_born);
   take_back_streams(streams);
   if (!ok) {
@@ -204,7 +221,7 @@ bool read_reports() noexcept {
       return false;
     } else {
       close_it(&child.ctl);
-      return reports.all_done(given.table->launch) && reports.failure().error == 0;
+      return reports.all_done(child_stages) && reports.failure().error == 0;
     }
   }
 }
@@ -235,10 +252,14 @@ void serve_end() noexcept {
   // The end of file may come after the end of the process: somebody else may hold the socket.
   if (child.ctl >= 0) {
     const bool was_executed =
-        read_reports() || (reports.all_done(given.table->launch) && reports.failure().error == 0);
+        read_reports() || (reports.all_done(child_stages) && reports.failure().error == 0);
     if (was_executed) begin_running();
   }
-  if (state.status == Status::kStarting) return fail_start(reports.failure());
+  if (state.status == Status::kStarting) {
+    Failure failure = reports.failure();
+    if (failure.error == 0) failure.op = take_progress();
+    return fail_start(failure);
+  }
   End end;
   end.signal = ended.signal;
   end.code = !is_known ? -1 : ended.signal != 0 ? 128 + ended.signal : ended.code;
@@ -247,7 +268,7 @@ void serve_end() noexcept {
 
 void stop(int32_t signal, int32_t timeout_ms) noexcept {
   if (state.status == Status::kStarting) return kill_child();
-  (void)signal_child(signal);
+  (void)signal_program(signal);
   if (timeout_ms >= 0) kill_at = earliest(kill_at, now_ms() + timeout_ms);
 }
 
@@ -328,51 +349,6 @@ void linger() noexcept {
   while (!is_all_told() && now_ms() < until) (void)serve_next(until);
 }
 
-bool is_inside(Section section, uint32_t size) noexcept {
-  return section.offset <= size && section.size <= size - section.offset && section.offset % 8 == 0;
-}
-
-bool are_inside(std::initializer_list<Section> sections, uint32_t size) noexcept {
-  for (const Section& section : sections)
-    if (!is_inside(section, size)) return false;
-  return true;
-}
-
-bool is_sound_launch(const uint8_t* bytes, const MonitorLaunch& launch, uint32_t size) noexcept {
-  if (launch.slot_count > launch::kMaxSlots || launch.stage_count > kMaxStages ||
-      (launch.cgroup_slot != launch::kNoSlot && launch.cgroup_slot >= launch.slot_count) ||
-      launch.stages.size != launch.stage_count * sizeof(StageEntry) ||
-      launch.borrowed.size / 2 > launch.slot_count ||
-      launch.join_fds.size / 2 > launch::kMaxStageFds ||
-      !are_inside({launch.prepare, launch.in_child, launch.after, launch.layers, launch.network,
-                   launch.join, launch.join_fds, launch.stages, launch.borrowed, launch.close},
-                  size))
-    return false;
-  const auto* stages = reinterpret_cast<const StageEntry*>(bytes + launch.stages.offset);
-  for (uint32_t i = 0; i < launch.stage_count; i++)
-    if (!are_inside({stages[i].fds, stages[i].bytes}, size) ||
-        stages[i].fds.size / 2 > launch::kMaxStageFds)
-      return false;
-  return true;
-}
-
-bool is_sound(const uint8_t* bytes, uint32_t size) noexcept {
-  if (size < sizeof(MonitorTable)) return false;
-  const auto& table = *reinterpret_cast<const MonitorTable*>(bytes);
-  const bool probes = table.health.interval_ms > 0;
-  return table.magic == kMonitorMagic && table.version == kMonitorVersion && table.size == size &&
-         table.state_head.size <= kMaxStateHead && table.exit_head.size <= kMaxExitHead &&
-         are_inside({table.state_head, table.exit_head, table.oom_file, table.kill_file,
-                     table.cleanup, table.removal, table.health.launch},
-                    size) &&
-         is_sound_launch(bytes, table.launch, size) &&
-         (!probes ||
-          (table.health.launch.size == sizeof(MonitorLaunch) &&
-           is_sound_launch(
-               bytes, *reinterpret_cast<const MonitorLaunch*>(bytes + table.health.launch.offset),
-               size)));
-}
-
 void ignore(int signal) noexcept {
   const uint64_t action[4] = {1 /* SIG_IGN */, 0, 0, 0};
   call(nr::rt_sigaction, signal, sys::ptr(action), 0, 8);
@@ -380,6 +356,16 @@ void ignore(int signal) noexcept {
 
 int take(const int64_t* slots, uint32_t first, MonitorFd which) noexcept {
   return static_cast<int>(slots[first + static_cast<uint32_t>(which)]);
+}
+
+// What the launches borrow of what came with the stage.
+void keep_slots(const int64_t* slots) noexcept {
+  for (int64_t& slot : given.slots) slot = -1;
+  given.slots[kContainersSlot] = slots[kContainersSlot];
+  const Section borrowed = given.table->launch.borrowed;
+  const auto* own = reinterpret_cast<const uint16_t*>(given.at(borrowed));
+  for (uint32_t i = 0; i < borrowed.size / 2; i++)
+    if (own[i] != kNotBorrowed) given.slots[own[i]] = slots[own[i]];
 }
 
 void adopt(int pidfd) noexcept {
@@ -419,7 +405,7 @@ void watch(int fd, Source source, uint32_t index, uint32_t events) noexcept {
 int32_t asked_signal(int32_t signal) noexcept {
   if (signal < 0 || signal > kMaxSignal) return kEinval;
   if (state.status != Status::kRunning) return kEsrch;
-  return static_cast<int32_t>(-signal_child(signal));
+  return static_cast<int32_t>(-signal_program(signal));
 }
 
 int32_t asked_stop(int32_t signal, int32_t timeout_ms) noexcept {
@@ -458,12 +444,12 @@ void act_on_unhealthy(HealthAction action) noexcept {
 
 long monitor(int ctl, const uint8_t* table, uint32_t size, const int64_t* slots,
              uint32_t first) noexcept {
-  if (!is_sound(table, size)) return -launch::kErrProtocol;
+  if (!is_sound_table(table, size)) return -launch::kErrProtocol;
   epoll = static_cast<int>(call(nr::epoll_create1, EPOLL_CLOEXEC));
   if (epoll < 0) return epoll;
   given.bytes = table;
   given.table = reinterpret_cast<const MonitorTable*>(table);
-  given.slots = slots;
+  keep_slots(slots);
   given.run = take(slots, first, MonitorFd::kRunDirectory);
   given.container = take(slots, first, MonitorFd::kContainerDirectory);
   given.log = take(slots, first, MonitorFd::kLogDirectory);
@@ -479,17 +465,22 @@ long monitor(int ctl, const uint8_t* table, uint32_t size, const int64_t* slots,
   open_log();
   watch(listening, Source::kListen, 0, EPOLLIN);
   // What the first client asks for is about what runs already.
-  if (given.has(kAdopts)) adopt(take(slots, first, MonitorFd::kAdopted));
+  const bool adopts = given.has(kAdopts);
+  if (adopts) adopt(take(slots, first, MonitorFd::kAdopted));
   hear_first_client(take(slots, first, MonitorFd::kFirstClient));
-  if (given.has(kAdopts))
+  if (adopts)
     catch_up();
   else
     start();
   live();
   close_it(&listening);
   linger();
+  take_up_table();
   clear_run_directory();
-  if (given.has(kAutoRemove)) run_apart(given.table->removal);
+  if (given.has(kAutoRemove)) {
+    run_apart(given.table->removal);
+    note(Moment::kRemoved);
+  }
   leave(0);
 }
 

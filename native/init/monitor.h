@@ -9,7 +9,7 @@
 namespace slipway::init {
 
 inline constexpr uint32_t kMonitorMagic = 0x314d4c53;  // "SLM1"
-inline constexpr uint32_t kMonitorVersion = 1;
+inline constexpr uint32_t kMonitorVersion = 2;
 
 // Bytes of the table, from its beginning. No bytes: there is none.
 struct Section {
@@ -77,6 +77,36 @@ struct MonitorLaunch {
   Section close;     // uint16_t launch slots closed when the launch is over
 };
 
+// What is told of a container at some moment of its life: a line of the journal in three pieces,
+// each JSON text. `action`, `actor`, what the moment alone knows (attributes, each with a comma
+// behind it), `tail`, seconds, `,"timeNano":`, nanoseconds, `}`.
+struct EventEntry {
+  uint32_t moment;      // Moment
+  uint32_t knows_more;  // 1: what the moment alone knows is part of it
+  Section action, actor, tail;
+};
+
+enum class Moment : uint32_t {
+  kStarted = 0,
+  kKilled = 1,  // `signal`
+  kOom = 2,
+  kEnded = 3,  // `execDuration` in seconds, `exitCode`
+  kHealthy = 4,
+  kUnhealthy = 5,
+  kRemoved = 6,
+};
+
+// The engine's journal of events, which others write at the same time:
+// src/adapters/event-journal.ts.
+struct JournalTable {
+  uint32_t segment_bytes;  // a segment that is so large is followed by another
+  uint32_t segments;       // that are kept
+  Section folder;          // absolute path; empty: nothing is told
+  uint32_t event_count;
+  uint32_t reserved;
+  Section events;  // EventEntry[event_count], in the order they are told in at one moment
+};
+
 struct MonitorTable {
   uint32_t magic, version;
   uint32_t size;  // of the whole table
@@ -97,9 +127,13 @@ struct MonitorTable {
   Section kill_file;  // path of a cgroup.kill or cgroup.procs file; where it shares a pid namespace
   Section cleanup;    // plan run after each end: removes the groups
   Section removal;    // plan run at the last end with kAutoRemove
+  JournalTable journal;
+  // Paths of the groups' parents, each with its NUL, in a table that takes the place of another:
+  // they are opened anew. Empty: those that were handed over.
+  Section groups;
 };
 static_assert(sizeof(StageEntry) == 24 && sizeof(MonitorLaunch) == 104);
-static_assert(sizeof(MonitorTable) == 256);
+static_assert(sizeof(EventEntry) == 32 && sizeof(MonitorTable) == 296);
 
 // Descriptors, in slots that follow one another from `first` on.
 enum class MonitorFd : uint32_t {
@@ -116,6 +150,7 @@ enum class MonitorFd : uint32_t {
 // Of the monitor's own slots, the one of the directory `containers`: src/plan/monitor-table.ts,
 // MONITOR_SLOTS.
 inline constexpr uint32_t kContainersSlot = 2;
+inline constexpr uint32_t kGroupSlots = 3;  // from here on: the groups' parents
 
 // Never returns unless the table is not sound: EPROTO. `first`: see MonitorFd. `ctl`: the engine's
 // socket, closed at once.

@@ -34,6 +34,16 @@ size_t character(const uint8_t* bytes, size_t size, bool* cut) noexcept {
   return length;
 }
 
+// 0 for a name that is none.
+uint32_t segment_number(const char* name) noexcept {
+  uint32_t value = 0;
+  for (unsigned i = 0; i < 8; i++) {
+    if (name[i] < '0' || name[i] > '9') return 0;
+    value = value * 10 + static_cast<uint32_t>(name[i] - '0');
+  }
+  return name[8] == 0 ? value : 0;
+}
+
 bool write_all(int fd, const Text& text) noexcept {
   return call(nr::write, fd, sys::ptr(text.bytes()), static_cast<long>(text.size())) ==
          static_cast<long>(text.size());
@@ -102,6 +112,23 @@ Text& Text::json(const uint8_t* bytes, size_t size) noexcept {
     }
   }
   return *this;
+}
+
+Segments segments_in(int directory) noexcept {
+  Segments found{UINT32_MAX, 0};
+  call(nr::lseek, directory, 0, 0);
+  for (;;) {
+    const long got = call(nr::getdents64, directory, sys::ptr(buffer), sizeof buffer);
+    if (got <= 0) break;
+    for (long at = 0; at < got;) {
+      const auto* entry = reinterpret_cast<const DirectoryEntry*>(buffer + at);
+      const uint32_t number = segment_number(entry->name);
+      if (number > found.newest) found.newest = number;
+      if (number > 0 && number < found.oldest) found.oldest = number;
+      at += entry->size;
+    }
+  }
+  return found.newest == 0 ? Segments{} : found;
 }
 
 size_t whole_characters(const uint8_t* bytes, size_t size) noexcept {

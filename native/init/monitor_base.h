@@ -13,7 +13,7 @@ namespace slipway::init {
 
 inline constexpr int kEperm = 1, kEnoent = 2, kEsrch = 3, kEintr = 4, kEio = 5, kEagain = 11,
                      kEbusy = 16, kEexist = 17, kEinval = 22, kEmfile = 24, kEnotty = 25,
-                     kEpipe = 32, kEopnotsupp = 95;
+                     kEpipe = 32, kEopnotsupp = 95, kEcanceled = 125;
 inline constexpr int64_t kNever = INT64_MAX;
 
 inline long call(long number, long a = 0, long b = 0, long c = 0, long d = 0, long e = 0,
@@ -107,6 +107,21 @@ class Text {
   char *begin_, *at_, *end_;
 };
 
+// Numbers of the files in a directory that are named by eight digits, from 1 on. Of none: 1 and 0.
+struct Segments {
+  uint32_t oldest = 1, newest = 0;
+};
+struct SegmentName {
+  char text[9];
+
+  explicit SegmentName(uint32_t number) noexcept {
+    Text(text, 8).digits(number, 8);
+    text[8] = 0;
+  }
+};
+// Reads into `buffer`.
+Segments segments_in(int directory) noexcept;
+
 // How many of the first bytes are whole characters of UTF-8: the rest may become one.
 size_t whole_characters(const uint8_t* bytes, size_t size) noexcept;
 
@@ -138,12 +153,15 @@ alignas(8) extern uint8_t buffer[kBufferSize];  // directory entries come into i
 // The whole pages among these bytes, which become zeros.
 void forget_pages(void* begin, size_t size) noexcept;
 
+// What there is for groups' parents.
+inline constexpr uint32_t kMaxGroups = 16;
+
 // The table, and the descriptors that come with it.
 struct Given {
   const uint8_t* bytes = nullptr;
   const MonitorTable* table = nullptr;
   int run = -1, container = -1, log = -1, helper = -1;
-  const int64_t* slots = nullptr;  // the monitor's own
+  int64_t slots[kGroupSlots + kMaxGroups] = {};  // the monitor's own, from the stage on
 
   [[nodiscard]] const uint8_t* at(Section section) const noexcept { return bytes + section.offset; }
   // NUL-terminated; empty where there is none.

@@ -1,5 +1,6 @@
 #include "init/monitor_health.h"
 
+#include "init/monitor_events.h"
 #include "init/monitor_launch.h"
 
 namespace slipway::init {
@@ -83,6 +84,8 @@ void judge(int32_t code) noexcept {
   wait_for_next();
   if (state.health == before && state.failing == failing) return;
   publish_state();
+  if (state.health != before)
+    note(state.health == Health::kHealthy ? Moment::kHealthy : Moment::kUnhealthy);
   if (state.health == Health::kUnhealthy && before != Health::kUnhealthy)
     act_on_unhealthy(static_cast<HealthAction>(table().action));
 }

@@ -4,9 +4,11 @@
 #include <sys/uio.h>
 
 #include "init/kill.h"
+#include "init/monitor_table.h"
 #include "init/remove_links.h"
 #include "init/remove_tree.h"
 #include "launch/engine_side.h"
+#include "launch/progress.h"
 #include "sys/cmsg.h"
 
 namespace slipway::init {
@@ -18,12 +20,12 @@ using launch::Plan;
 constexpr uint32_t kPrepare = 1, kClone = 2, kAfter = 3, kSend = 4, kLayers = 5, kNetwork = 6,
                    kJoin = 7;                              // launch::Phase
 constexpr uint32_t kEarly = 0, kWhenAfter = 1, kLast = 2;  // launch::When
-constexpr uint16_t kNotBorrowed = 0xffff;
-constexpr uint32_t kTerminalTag = 1;  // src/plan/terminal.ts
+constexpr uint32_t kTerminalTag = 1;                       // src/plan/terminal.ts
 constexpr size_t kStackSize = 64 << 10;
 constexpr long kNewNet = 0x40000000;
 
 int64_t slots[launch::kMaxSlots];
+volatile uint32_t* progress = nullptr;  // of the start that is under way
 
 // A plan that was decoded has pointers in it, and is written into when it is run.
 class PlanCopy {
@@ -60,6 +62,21 @@ void close_opened(Section section, uint32_t borrowed) noexcept {
     const uint32_t slot = ops[i].result_slot;
     if (launch::opens(ops[i]) && slot != launch::kNoSlot && slot >= borrowed) close_slot(slot);
   }
+}
+
+// A page that is shared with the child, which has no other way to tell where it was killed. -1: it
+// is not told.
+int make_progress() noexcept {
+  int fd = static_cast<int>(call(nr::memfd_create, sys::ptr("slipway-progress"), 1 /* CLOEXEC */));
+  if (fd < 0) return -1;
+  long page = call(nr::ftruncate, fd, launch::kProgressSize);
+  if (page == 0)
+    page = call(nr::mmap, 0, launch::kProgressSize, 3 /* READ|WRITE */, 1 /* SHARED */, fd, 0);
+  if (sys::failed(page))
+    close_it(&fd);
+  else
+    progress = reinterpret_cast<volatile uint32_t*>(page);
+  return fd;
 }
 
 class Launching {
@@ -171,10 +188,15 @@ class Launching {
     const Pages stack(kStackSize);
     if (!in_child.is_sound() || stack.begin() == nullptr) return -12 /* ENOMEM */;
     launch::HelperStart start{&in_child.plan(), slots, given.helper, child_end_, birth};
+    // Of one that joins another process does the work, and a probe is no start.
+    if (birth < 0) start.progress_fd = make_progress();
+    if (start.progress_fd >= 0) start.progress = progress;
     how->flags |= launch_.clone_flags;
     how->stack = reinterpret_cast<uint64_t>(stack.begin());
     how->stack_size = kStackSize;
-    return launch::clone_helper(&start, how);
+    const long pid = launch::clone_helper(&start, how);
+    close_it(&start.progress_fd);
+    return pid;
   }
 
   bool clone_child() noexcept {
@@ -229,6 +251,14 @@ class Launching {
 bool launch_child(const MonitorLaunch& launch, const int (&streams)[3], Child* child,
                   Failure* failure, void (*on_born)(const Child&) noexcept) noexcept {
   return Launching(launch, child, failure, on_born).run(streams);
+}
+
+uint32_t take_progress() noexcept {
+  if (progress == nullptr) return 0;
+  const uint32_t reached = *progress;
+  call(nr::munmap, reinterpret_cast<long>(progress), launch::kProgressSize);
+  progress = nullptr;
+  return reached;
 }
 
 bool reap(const Child& child, Ended* ended) noexcept {

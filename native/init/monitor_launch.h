@@ -5,7 +5,8 @@
 
 namespace slipway::init {
 
-// As the engine tells of it: launch::Phase, and where in it. `error` 0 of a failed start: it died.
+// As the engine tells of it: launch::Phase, and where in it. `error` 0 of a failed start: it died,
+// and `op` is the word of launch/progress.h that it wrote last.
 struct Failure {
   uint32_t phase = 0, stage = 0, op = 0;
   int32_t error = 0;
@@ -23,6 +24,9 @@ struct Child {
 // cannot have become the payload yet.
 bool launch_child(const MonitorLaunch& launch, const int (&streams)[3], Child* child,
                   Failure* failure, void (*on_born)(const Child&) noexcept = nullptr) noexcept;
+
+// How far a start had come, which is over now: a word of launch/progress.h, 0 for none.
+uint32_t take_progress() noexcept;
 
 struct Ended {
   int32_t code = 0, signal = 0;
@@ -45,9 +49,7 @@ class Reports {
   // master, and the caller's.
   News read(int ctl, int* fd) noexcept;
   // The last stage was done when it was last heard of: what comes next is the payload.
-  [[nodiscard]] bool all_done(const MonitorLaunch& launch) const noexcept {
-    return stages_done_ == launch.stage_count;
-  }
+  [[nodiscard]] bool all_done(uint32_t stages) const noexcept { return stages_done_ == stages; }
   // Of the child's own part; `error` 0: none was told.
   [[nodiscard]] const Failure& failure() const noexcept { return failure_; }
 

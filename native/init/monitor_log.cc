@@ -10,7 +10,6 @@ namespace nr = sys::nr;
 constexpr char kMagic[8] = {'S', 'L', 'L', 'O', 'G', '1', '\n', 0};
 constexpr size_t kPart = 16 << 10;  // of a longer line, as Docker has it
 constexpr size_t kLargest = 64 << 10;
-constexpr unsigned kNameDigits = 8;
 constexpr uint8_t kLost = 1;  // Head::flags
 
 struct Head {
@@ -31,15 +30,6 @@ int64_t written = 0;              // its size
 int64_t last = 0;                 // where the bytes of the last record begin
 uint64_t lost[3] = {};
 
-struct Name {
-  char text[kNameDigits + 1];
-
-  explicit Name(uint32_t value) noexcept {
-    Text(text, kNameDigits).digits(value, kNameDigits);
-    text[kNameDigits] = 0;
-  }
-};
-
 bool is_json() noexcept { return given.has(kJsonLog); }
 int64_t first_record() noexcept { return is_json() ? 0 : static_cast<int64_t>(sizeof kMagic); }
 
@@ -57,32 +47,11 @@ void cut(int64_t size) noexcept {
   written = size;
 }
 
-uint32_t number_of(const char* name) noexcept {
-  uint32_t value = 0;
-  for (unsigned i = 0; i < kNameDigits; i++) {
-    if (name[i] < '0' || name[i] > '9') return 0;
-    value = value * 10 + static_cast<uint32_t>(name[i] - '0');
-  }
-  return name[kNameDigits] == 0 ? value : 0;
-}
-
 // `oldest` and `number` of what is there.
 void look_around() noexcept {
-  number = 0;
-  oldest = UINT32_MAX;
-  call(nr::lseek, given.log, 0, 0);
-  for (;;) {
-    const long got = call(nr::getdents64, given.log, sys::ptr(buffer), sizeof buffer);
-    if (got <= 0) break;
-    for (long at = 0; at < got;) {
-      const auto* entry = reinterpret_cast<const DirectoryEntry*>(buffer + at);
-      const uint32_t found = number_of(entry->name);
-      if (found > number) number = found;
-      if (found > 0 && found < oldest) oldest = found;
-      at += entry->size;
-    }
-  }
-  if (number == 0) oldest = 1;
+  const Segments there = segments_in(given.log);
+  oldest = there.oldest;
+  number = there.newest;
 }
 
 // A size that never came, or more than there is: as much as is there.
@@ -128,21 +97,21 @@ void repair_json(int64_t end) noexcept {
 
 bool begin_segment(uint32_t next) noexcept {
   close_it(&fd);
-  const int made = open_at(given.log, Name(next).text, O_RDWR | O_CREAT | O_EXCL, 0600);
+  const int made = open_at(given.log, SegmentName(next).text, O_RDWR | O_CREAT | O_EXCL, 0600);
   if (made < 0) return false;
   fd = made;
   number = next;
   written = 0;
   if (!is_json() && write_at(kMagic, sizeof kMagic, 0) != sizeof kMagic) {
     close_it(&fd);
-    call(nr::unlinkat, given.log, sys::ptr(Name(next).text), 0);
+    call(nr::unlinkat, given.log, sys::ptr(SegmentName(next).text), 0);
     number = next - 1;
     return false;
   }
   written = first_record();
   const uint32_t most = given.table->log.max_files > 0 ? given.table->log.max_files : 1;
   for (; number - oldest >= most; oldest++)
-    call(nr::unlinkat, given.log, sys::ptr(Name(oldest).text), 0);
+    call(nr::unlinkat, given.log, sys::ptr(SegmentName(oldest).text), 0);
   return true;
 }
 
@@ -247,7 +216,7 @@ void open_log() noexcept {
   if (given.has(kNoLog)) return;
   look_around();
   if (number == 0) return;
-  fd = open_at(given.log, Name(number).text, O_RDWR);
+  fd = open_at(given.log, SegmentName(number).text, O_RDWR);
   if (fd < 0) return;
   const long end = call(nr::lseek, fd, 0, 2 /* SEEK_END */);
   char magic[sizeof kMagic] = {};

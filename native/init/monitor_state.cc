@@ -1,6 +1,7 @@
 #include "init/monitor_state.h"
 
 #include "init/monitor_clients.h"
+#include "init/monitor_events.h"
 
 namespace slipway::init {
 namespace {
@@ -130,6 +131,7 @@ void publish_exit(const End& end, bool is_kept) noexcept {
   text.add("}\n");
   if (is_kept && replace_file(given.container, kExit, "exit.json.new", text, true) != 0)
     overwrite_exit(text);
+  if (!end.has_failed) note_end(end);
   tell_exit(text);
 }
 
@@ -168,7 +170,8 @@ int32_t status_of_other(int32_t pid, int pidfd) noexcept {
 }
 
 void clear_run_directory() noexcept {
-  for (const char* name : {"state", "socket", "stdin", "stdout", "stderr", kProcess, "health"})
+  for (const char* name :
+       {"state", "socket", "stdin", "stdout", "stderr", kProcess, "health", "table", "told"})
     call(nr::unlinkat, given.run, sys::ptr(name), 0);
 }
 

@@ -27,7 +27,8 @@ inline constexpr uint32_t kMaxStateHead = 56 << 10, kMaxExitHead = 2 << 10;
 struct End {
   int32_t code = -1;  // 128 + n for a signal; -1: unknown, or never executed
   int32_t signal = 0;
-  bool is_oom = false;
+  bool is_oom = false;         // that killed the first process
+  bool had_oom_kills = false;  // whoever was killed
   int64_t ended_ms = 0;
   bool was_stopped = false;
   bool has_failed = false;
@@ -38,7 +39,7 @@ struct End {
 void publish_state() noexcept;
 // Writes the file.
 void note_state(const State& noted) noexcept;
-// On the disk, unless the container is removed anyway; then to who watches.
+// On the disk, unless the container is removed anyway; then to the journal and to who watches.
 void publish_exit(const End& end, bool is_kept) noexcept;
 
 // Field 22 of /proc/<pid>/stat, 0 where it cannot be read.

@@ -470,16 +470,20 @@ void run_beside(Job* job) {
 }
 
 bool allowed_in_engine(uint32_t number) {
-  static constexpr long kAllowed[] = {
-      nr::read,       nr::write,         nr::close,      nr::openat,     nr::openat2,
-      nr::mkdirat,    nr::unlinkat,      nr::pread64,    nr::pwrite64,   nr::renameat2,
-      nr::open_tree,  nr::mount_setattr, nr::fchownat,   nr::pipe2,      nr::nanosleep,
-      nr::symlinkat,  nr::fchmodat,      nr::pidfd_open, nr::kill,       nr::pidfd_send_signal,
-      nr::socketpair, nr::setsockopt,    nr::flock,      nr::lseek,      nr::fcntl,
-      nr::linkat,     nr::sendmsg,       nr::eventfd2,   nr::newfstatat, nr::memfd_create,
-      nr::ioctl,      nr::bpf,           nr::fsopen,     nr::fsconfig,   nr::fsmount,
-      nr::socket,     nr::recvfrom,      nr::bind,       nr::listen,     nr::connect,
-      nr::recvmsg};
+  static constexpr long kAllowed[] = {nr::read,         nr::write,      nr::close,
+                                      nr::openat,       nr::openat2,    nr::mkdirat,
+                                      nr::unlinkat,     nr::pread64,    nr::pwrite64,
+                                      nr::renameat2,    nr::open_tree,  nr::mount_setattr,
+                                      nr::fchownat,     nr::pipe2,      nr::nanosleep,
+                                      nr::symlinkat,    nr::fchmodat,   nr::clock_gettime,
+                                      nr::pidfd_open,   nr::kill,       nr::pidfd_send_signal,
+                                      nr::socketpair,   nr::setsockopt, nr::flock,
+                                      nr::lseek,        nr::fcntl,      nr::linkat,
+                                      nr::sendmsg,      nr::eventfd2,   nr::newfstatat,
+                                      nr::memfd_create, nr::ioctl,      nr::bpf,
+                                      nr::fsopen,       nr::fsconfig,   nr::fsmount,
+                                      nr::socket,       nr::recvfrom,   nr::bind,
+                                      nr::listen,       nr::connect,    nr::recvmsg};
   return std::find(std::begin(kAllowed), std::end(kAllowed), static_cast<long>(number)) !=
          std::end(kAllowed);
 }

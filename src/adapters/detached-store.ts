@@ -31,7 +31,7 @@ import {
 import { unlessMissing } from '../model/unless.ts'
 import type { Addon } from '../native/addon.ts'
 import type { LayerAddon } from '../native/layer-addon.ts'
-import { MONITOR_PROCESS } from '../plan/monitor-table.ts'
+import { MONITOR_PROCESS, MONITOR_TOLD } from '../plan/monitor-table.ts'
 import { attemptNow } from './attempt.ts'
 import { startTimeOf } from './container-processes.ts'
 import { replaceFileNow } from './replace-file.ts'
@@ -56,6 +56,8 @@ export interface StoreParts {
   readonly freeName: (name: string, id: string) => void
   /** Of one that does not run by then: forgets that it was held still. Never fails. */
   readonly thaw: (id: string) => Promise<void>
+  /** What its monitor, which was killed, has not told. */
+  readonly tellMissing: (container: DetachedContainer) => Promise<void>
   /** Whoever is left in them is killed. Never fails. */
   readonly removeGroups: (id: string, groups: readonly string[]) => Promise<void>
 }
@@ -136,6 +138,7 @@ export const detachedStore = (parts: StoreParts): DetachedStore => {
       parts.freeName(document.name, document.id)
       await addon.removeTree(monitorDirectory(state.runtime, document.id)).catch(() => {})
       if (E.isRight(moved)) await addon.removeTree(trash).catch(() => {})
+      return E.isRight(moved)
     },
     locked: (id, body) => async () => {
       const opened = openDirectory(directory(id))
@@ -149,6 +152,8 @@ export const detachedStore = (parts: StoreParts): DetachedStore => {
         if (fstatSync(fd).nlink === 0) return notFound(id)
         const container = await settledNow(id)
         if (E.isLeft(container)) return container
+        if (container.right === undefined) return notFound(id)
+        await tellOnce(parts, container.right)
         const done = await body(container.right)
         // One that removes itself asks nobody: whatever failed of what is gone failed by that.
         return E.isLeft(done) && !existsSync(directory(id)) ? notFound(id) : done
@@ -163,6 +168,18 @@ export const detachedStore = (parts: StoreParts): DetachedStore => {
 const monitorGone = async ({ addon, state }: StoreParts, id: string): Promise<void> => {
   for (let looks = 0; hasMonitor(addon, state.runtime, id) && looks < MOST_LOOKS; looks++)
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
+}
+
+/** What is left of a killed monitor is looked at once for each run, and once more when that is over: the journal may be long. */
+const tellOnce = async (parts: StoreParts, container: DetachedContainer): Promise<void> => {
+  const { document, state, hasMonitor: isHeld, isAlive } = container
+  if (isHeld || state === undefined || state.begunMs === 0) return
+  const file = path.join(monitorDirectory(parts.state.runtime, document.id), MONITOR_TOLD)
+  const mark = `${state.begunMs} ${isAlive ? 'runs' : 'over'}`
+  const told = textOf(file)
+  if (E.isRight(told) && told.right === mark) return
+  await parts.tellMissing(container)
+  attemptNow('note what was told', () => writeFileSync(file, mark, { mode: 0o600 }))
 }
 
 /** What follows an end is written down within milliseconds, unless the disk is slow. */

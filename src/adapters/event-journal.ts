@@ -2,8 +2,9 @@
 //
 // An event is one write(2) with O_APPEND, which no other writer's bytes come into. It may be cut short by a full disk or a kill: that line
 // cannot be read and is passed over, and the next event begins with a newline of its own. Nothing is flushed: a journal tells, it does not
-// prove. When a segment is full, who noticed makes the next one under a lock. Others find out by the size of theirs after their next
-// write, so a reader looks at every segment there is, and at what was removed not at all.
+// prove. When a segment is full, who noticed makes the next one under a lock. Others find out by the size of theirs before their next
+// write, which may have begun then, so a reader looks at every segment there is, and at what was removed not at all. Monitors write by
+// the same rules: native/init/monitor_events.cc.
 import {
   closeSync,
   constants,
@@ -16,25 +17,25 @@ import {
   writeSync,
 } from 'node:fs'
 import path from 'node:path'
-import type { JournalPort, JournalReader } from '../engine/ports/journal.ts'
-import { type EngineEvent, eventLine, type NewEvent, parseEvent } from '../model/events.ts'
+import type { JournalPort, JournalReader, ToldActions } from '../engine/ports/journal.ts'
+import { type EngineEvent, eventLine, JOURNAL, type NewEvent, parseEvent } from '../model/events.ts'
 import { segmentName, segmentNumbers } from '../model/log.ts'
-import { nsOfMs } from '../model/moment.ts'
 import { unless } from '../model/unless.ts'
 import type { Addon } from '../native/addon.ts'
+import type { Arch } from '../plan/arch.ts'
+import { planWallClock, timeIn } from '../plan/wall-clock.ts'
 import { failedAt } from './attempt.ts'
 import { closeForEngine, openForEngine } from './engine-descriptors.ts'
 import { type FolderWatch, watchFolder } from './watch-folder.ts'
 
 const LOCK_EX = 2
-/** Together about 30,000 events. */
-const SEGMENT_BYTES = 1 << 20
-const SEGMENTS = 8
+const NO_SLOTS = new Int32Array(0)
 /** Of a segment that was removed while it was written to. */
 const TRIES = 3
 
 export interface JournalParts {
-  readonly addon: Pick<Addon, 'flock' | 'holdFds' | 'closeFds'>
+  readonly addon: Pick<Addon, 'execute' | 'flock' | 'holdFds' | 'closeFds'>
+  readonly arch: Arch
   /** `<root>/events` */
   readonly folder: string
   readonly segmentBytes?: number
@@ -49,9 +50,11 @@ class EventJournal implements JournalPort {
   #fd: number | undefined
   #number = 0
   #lastNs = 0n
+  readonly #clock
 
   constructor(parts: JournalParts) {
-    this.#parts = { segmentBytes: SEGMENT_BYTES, segments: SEGMENTS, ...parts }
+    this.#parts = { ...JOURNAL, ...parts }
+    this.#clock = planWallClock(parts.arch)
   }
 
   readonly note = (event: NewEvent): void => {
@@ -67,20 +70,35 @@ class EventJournal implements JournalPort {
     return new Reader(this.#parts.folder, fromNow)
   }
 
+  readonly toldOf = (id: string, sinceNs: bigint): ToldActions => {
+    const told = new Set<string>()
+    try {
+      for (const number of numbersIn(this.#parts.folder)) {
+        const file = path.join(this.#parts.folder, segmentName(number))
+        for (const { Action } of eventsOf(file, id, sinceNs)) told.add(Action)
+      }
+    } catch {
+      // What cannot be read tells nothing.
+    }
+    return told
+  }
+
   readonly close = (): void => {
     if (this.#fd !== undefined) closeForEngine(this.#parts.addon, this.#fd)
     this.#fd = undefined
   }
 
-  /** No two of one engine have the same time, and none an earlier one than the event before it. */
+  /** No two of one engine have the same time, and none an earlier one than the event before it. By the clock that monitors tell. */
   #dated(event: NewEvent): EngineEvent {
-    const nowNs = nsOfMs(Date.now())
+    const nowNs = timeIn(this.#parts.addon.execute(this.#clock.bytes, NO_SLOTS).data, this.#clock)
     this.#lastNs = nowNs > this.#lastNs ? nowNs : this.#lastNs + 1n
     return { ...event, scope: 'local', time: Number(this.#lastNs / 1_000_000_000n), timeNano: this.#lastNs }
   }
 
   #write(bytes: Uint8Array): void {
     for (let tries = 0; tries < TRIES; tries++) {
+      // Full, and another one may be there: what comes after an event is never in a segment before its own.
+      if (this.#fd !== undefined && fstatSync(this.#fd).size >= this.#parts.segmentBytes) this.close()
       this.#fd ??= this.#openNewest()
       writeSync(this.#fd, bytes)
       const { nlink, size } = fstatSync(this.#fd)
@@ -108,8 +126,9 @@ class EventJournal implements JournalPort {
         const numbers = numbersIn(folder)
         if (numbers.at(-1) === this.#number) {
           closeSync(openSync(path.join(folder, segmentName(this.#number + 1)), 'wx', 0o600))
-          for (const number of numbers.slice(0, -(segments - 1)))
-            rmSync(path.join(folder, segmentName(number)), { force: true })
+          for (const number of numbers)
+            if (number + segments <= this.#number + 1)
+              rmSync(path.join(folder, segmentName(number)), { force: true })
         }
       }
     } finally {
@@ -146,8 +165,10 @@ class Reader implements JournalReader {
   async *next(): AsyncGenerator<readonly EngineEvent[], void, undefined> {
     const numbers = this.#numbers()
     for (const number of this.#places.keys()) if (!numbers.includes(number)) this.#places.delete(number)
+    // How far each goes is looked up from the newest back: what an event in a later segment comes after is then seen with it.
+    const ends = new Map(numbers.toReversed().map((number) => [number, this.#sizeOf(number)]))
     for (const number of numbers) {
-      const events = this.#readOn(number)
+      const events = this.#readOn(number, ends.get(number) ?? 0)
       if (events.length > 0) yield events
     }
   }
@@ -171,24 +192,39 @@ class Reader implements JournalReader {
     return orThrow(() => numbersIn(this.#folder), this.#folder)
   }
 
-  #readOn(number: number): readonly EngineEvent[] {
+  #sizeOf(number: number): number {
+    const file = this.#fileOf(number)
+    return orThrow(() => sizeOf(file), file)
+  }
+
+  #readOn(number: number, end: number): readonly EngineEvent[] {
     const place = this.#places.get(number) ?? { at: 0, rest: Buffer.alloc(0) }
     this.#places.set(number, place)
     const file = this.#fileOf(number)
-    const bytes = orThrow(() => readFrom(file, place.at), file)
+    const bytes = orThrow(() => readFrom(file, place.at, end), file)
     if (bytes.length === 0) return []
     place.at += bytes.length
     const all = Buffer.concat([place.rest, bytes])
-    const end = all.lastIndexOf('\n') + 1
-    place.rest = Buffer.from(all.subarray(end))
+    const whole = all.lastIndexOf('\n') + 1
+    place.rest = Buffer.from(all.subarray(whole))
     return all
-      .toString('utf8', 0, end)
+      .toString('utf8', 0, whole)
       .split('\n')
       .map(parseEvent)
       .filter((event) => event !== undefined)
       .sort((a, b) => (a.timeNano < b.timeNano ? -1 : a.timeNano > b.timeNano ? 1 : 0))
   }
 }
+
+/** Of one actor, since a time. Most lines are another's, and are not taken apart. */
+const eventsOf = (file: string, id: string, sinceNs: bigint): readonly EngineEvent[] =>
+  readFrom(file, 0, sizeOf(file))
+    .toString()
+    .split('\n')
+    .filter((line) => line.includes(id))
+    .map(parseEvent)
+    .filter((event) => event !== undefined)
+    .filter(({ Actor, timeNano }) => Actor.ID === id && timeNano >= sinceNs)
 
 const sizeOf = (file: string): number => {
   const fd = openIfThere(file)
@@ -201,11 +237,11 @@ const sizeOf = (file: string): number => {
 }
 
 /** A segment is little more than its size long. */
-const readFrom = (file: string, at: number): Buffer => {
+const readFrom = (file: string, at: number, end: number): Buffer => {
   const fd = openIfThere(file)
   if (fd === undefined) return Buffer.alloc(0)
   try {
-    const bytes = Buffer.alloc(Math.max(0, fstatSync(fd).size - at))
+    const bytes = Buffer.alloc(Math.max(0, end - at))
     return bytes.subarray(0, readSync(fd, bytes, 0, bytes.length, at))
   } finally {
     closeSync(fd)

@@ -9,6 +9,7 @@ import type { Images } from '../engine/images-verbs.ts'
 import type { DetachedStore, Monitors } from '../engine/ports/detached.ts'
 import type { JournalPort } from '../engine/ports/journal.ts'
 import type { LivingPort } from '../engine/ports/living.ts'
+import type { VolumeStore } from '../engine/ports/volumes.ts'
 import type { Ports } from '../engine/ports.ts'
 import type { EngineError } from '../model/errors.ts'
 import { fnv1a } from '../model/fnv.ts'
@@ -41,6 +42,7 @@ import { makeOwnUsers, thisUser } from './own-users.ts'
 import { forgetGone } from './record-changes.ts'
 import { StateDir } from './state-dir.ts'
 import { Nothing, nativeStdio } from './stdio.ts'
+import type { VolumeParts } from './volumes.ts'
 
 export const DEFAULT_ROOT = '/var/lib/slipway'
 const DEFAULT_RUNTIME = '/run/slipway'
@@ -104,6 +106,11 @@ export interface EngineOptions {
    * start on. Default: 1.
    */
   readonly networksAhead?: number
+  /**
+   * Tell the journal of events also of containers that `run`, `start` and pools start: create, start, die, destroy and the like, each after
+   * it has happened, the first two once the program has been executed. Default: false. Detached containers are told of in any case.
+   */
+  readonly events?: boolean
   /**
    * Mirrors, certificates and the like of registries, by host. Default: the file `SLIPWAY_REGISTRIES`, else
    * `/etc/slipway/registries.json`, of the same form.
@@ -172,7 +179,7 @@ const assemble = (
   let noted: Promise<JournalPort> | undefined
   const journal = (): Promise<JournalPort> => {
     noted ??= import('./event-journal.ts').then(({ eventJournal }) =>
-      eventJournal({ addon, folder: path.join(root, 'events') }),
+      eventJournal({ addon, arch: facts.arch, folder: path.join(root, 'events') }),
     )
     return noted
   }
@@ -206,6 +213,8 @@ const assemble = (
         // The next engine finds it.
       }
     },
+    tellMissing: async (container) =>
+      (await import('../engine/detached/missing-events.ts')).tellMissing(await journal(), container),
     removeGroups: async (id, groups) => {
       await Promise.all(groups.map(host.killGroup))
       await host.cleanUp({ id, groups, overlays: 0, record: '', keep: true })
@@ -218,9 +227,10 @@ const assemble = (
     detached,
     monitors: monitorsLater({ addon, facts, state, groups: guardianGroups }),
     volumes: () => {
-      volumes ??= import('./volumes.ts').then(({ volumeStore }) => volumeStore({ addon, facts, state }))
+      volumes ??= openVolumes({ addon, facts, state }, journal)
       return volumes
     },
+    journal,
     users: new Map(),
     templates: new Map(),
     profiles: new Map(),
@@ -347,6 +357,17 @@ const openImages = async (
   return journalled(imageVerbs(ports), journal)
 }
 
+const openVolumes = async (
+  parts: VolumeParts,
+  openJournal: () => Promise<JournalPort>,
+): Promise<VolumeStore> => {
+  const [{ volumeStore }, { journalledVolumes }] = await Promise.all([
+    import('./volumes.ts'),
+    import('../engine/journalled-volumes.ts'),
+  ])
+  return journalledVolumes(volumeStore(parts), openJournal)
+}
+
 /** Loaded with their first use: no attached start needs them. */
 const monitorsLater = (parts: MonitorParts): Monitors => {
   let loaded: Promise<Monitors> | undefined
@@ -361,6 +382,7 @@ const monitorsLater = (parts: MonitorParts): Monitors => {
     }
   return {
     launch: then(({ launch }) => launch),
+    renew: then(({ renew }) => renew),
     streams: then(({ streams }) => streams),
     connect: then(({ connect }) => connect),
   }

@@ -8,9 +8,12 @@ import * as TE from '#fp/TaskEither'
 import type { DetachedStart, MonitorConnection, MonitorLaunch, Monitors } from '../engine/ports/detached.ts'
 import type { ContainerDocument } from '../model/container-document.ts'
 import type { EngineError } from '../model/errors.ts'
+import { JOURNAL } from '../model/events.ts'
+import { eventContainer, eventsAt, MOMENTS, mountedVolumes } from '../model/events-of-containers.ts'
 import type { HostFacts } from '../model/host-facts.ts'
 import type { MonitorMessage, MonitorRequest } from '../model/monitor-frames.ts'
 import { decodeMonitorState, type MonitorState } from '../model/monitor-state.ts'
+import type { NamedMount } from '../model/options-decoded.ts'
 import { signalNumber } from '../model/signals.ts'
 import { unlessMissing } from '../model/unless.ts'
 import { type Addon, type LaunchEvent, type NativeLaunch, PHASE } from '../native/addon.ts'
@@ -20,15 +23,22 @@ import { killFile } from '../plan/launch/cgroup.ts'
 import type { CgroupParent, LaunchPlan } from '../plan/launch/index.ts'
 import { ownerOf } from '../plan/launch/owner.ts'
 import { planMonitor } from '../plan/monitor.ts'
-import { encodeMonitorTable, type MonitorOptions, RESTART_PAUSES } from '../plan/monitor-table.ts'
+import {
+  encodeMonitorTable,
+  type JournalPlan,
+  MONITOR_TABLE,
+  type MonitorOptions,
+  RESTART_PAUSES,
+} from '../plan/monitor-table.ts'
 import { planOpenProcess } from '../plan/process-handle.ts'
 import type { OpInfo } from '../plan/program.ts'
 import { planRemoval, type RemovalPlaces } from '../plan/removal.ts'
 import { planConnect, planStreamPair } from '../plan/sockets.ts'
 import { attempt, attemptNow } from './attempt.ts'
 import { isTheOne, monitorDirectory } from './detached-store.ts'
-import { failureOf, stepFailure } from './launch-script.ts'
+import { failureOf, lastStep, stepFailure } from './launch-script.ts'
 import { monitorConnection } from './monitor-connection.ts'
+import { replaceFileNow } from './replace-file.ts'
 import type { StateDir } from './state-dir.ts'
 
 const SIGTERM = 15
@@ -70,6 +80,17 @@ export const monitors = (parts: MonitorParts): Monitors => ({
         )
       }),
     ),
+  renew: (document, template) => {
+    const { facts, state } = parts
+    const options = optionsOf(facts, state, document, template, undefined)
+    const groupParents = template.parents.map(({ mountpoint, path: below }) => `${mountpoint}${below}`)
+    const table = encodeMonitorTable({ ...options, groupParents })
+    const file = path.join(monitorDirectory(state.runtime, document.id), MONITOR_TABLE)
+    // One that ends now takes its directory with it, and needs nothing any more.
+    return TE.fromEither(
+      attemptNow('write monitor table', () => unlessMissing(() => replaceFileNow(file, table))),
+    )
+  },
   // Loaded with its first use, as node:net is.
   streams: (connection, wanted) =>
     attempt('open streams', async () =>
@@ -259,11 +280,25 @@ const optionsOf = (
     }),
     ...(shares && first && { killFile: `${groupOf(first)}/${killFile(first.version, facts.kernel)}` }),
     cleanup: planCleanup(facts.arch, { ...cleanup, keep: true }, '').bytes,
+    journal: { ...JOURNAL, folder: path.join(state.root, 'events'), events: lifeOf(document) },
     ...(policies.autoRemove ? { removal: planRemoval(facts.arch, placesOf(state, id), document) } : {}),
     ...(adopts === undefined
       ? {}
       : { adopts: { pid: adopts.pid, begunMs: adopts.begunMs, restarts: adopts.restarts } }),
   }
+}
+
+/** All that may happen to it while no engine is there. */
+const lifeOf = (document: ContainerDocument): JournalPlan['events'] => {
+  const { policies, health, options } = document
+  const volumes = mountedVolumes(options.mounts as readonly NamedMount[] | undefined)
+  const never = [
+    ...(policies.autoRemove ? [] : ['removed']),
+    ...(health === undefined ? ['healthy', 'unhealthy'] : []),
+  ]
+  return MOMENTS.filter((moment) => !never.includes(moment)).flatMap((moment) =>
+    eventsAt(moment, eventContainer(document), volumes).map((event) => ({ moment, event })),
+  )
 }
 
 /** Of the very process the state speaks of: its number may be another one's by now. */
@@ -308,7 +343,7 @@ const startFailure = (
   { phase, stage, op, errno }: Extract<MonitorMessage, { _tag: 'StartFailed' }>,
 ): EngineError =>
   errno === 0
-    ? { _tag: 'LaunchDied', step: plan.stages[stage]?.infos[op]?.step ?? 'execute helper' }
+    ? { _tag: 'LaunchDied', ...lastStep(plan, (text) => text, op) }
     : failureOf(plan, (text) => text, command, ['failed', phase, stage, op, errno])
 
 const placesOf = ({ trash, names, runtime }: StateDir, id: string): RemovalPlaces => ({

@@ -3,7 +3,7 @@ import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } fro
 import path from 'node:path'
 
 /** `<file>.new` is its name meanwhile: whoever calls this holds a lock. Only the owner may read it. Throws Node's system errors. */
-export const replaceFileNow = (file: string, text: string): void => {
+export const replaceFileNow = (file: string, text: string | Uint8Array): void => {
   const temporary = `${file}.new`
   try {
     const fd = openSync(temporary, 'w', 0o600)

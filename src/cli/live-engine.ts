@@ -23,7 +23,11 @@ export const liveEngine = (
 ): EngineForCli => {
   const chosen = root ?? env.SLIPWAY_ROOT
   // A command makes one container: nothing is made for another.
-  const engine = createEngine({ networksAhead: 0, ...(chosen === undefined ? {} : { root: chosen }) })
+  const engine = createEngine({
+    networksAhead: 0,
+    events: true,
+    ...(chosen === undefined ? {} : { root: chosen }),
+  })
   return {
     start: (image, argv, options) =>
       pipe(

@@ -5,12 +5,14 @@ import type { TaskEither } from '#fp/TaskEither'
 import * as TE from '#fp/TaskEither'
 import { statusOf } from '../model/container-status.ts'
 import type { EngineError } from '../model/errors.ts'
+import { containerEvent } from '../model/events-of-containers.ts'
 import type { MonitorHealth } from '../model/monitor-state.ts'
 import { isNamed } from '../model/named-mounts.ts'
 import type { LinuxResources } from '../model/oci-spec.ts'
 import { type ContainerRecord, findRecord, ownVolumes, RECORD_VERSION } from '../model/record.ts'
 import { removeContainer as removeDetached } from './detached/remove.ts'
 import { nameOf } from './names.ts'
+import { noteAll } from './note.ts'
 import { dropOwn } from './own-volumes.ts'
 import type { DetachedContainer } from './ports/detached.ts'
 import type { Ports } from './ports.ts'
@@ -138,6 +140,10 @@ export const removeContainer =
     }
     return pipe(
       TE.fromTask(() => discard(ports, found, running, volumes)),
+      // One that its engine does not keep is its engine's to tell of.
+      TE.tapTask(
+        () => () => (found.keep ? noteAll(ports, [containerEvent('destroy', found)]) : Promise.resolve()),
+      ),
       TE.map(() => found.id),
     )
   }

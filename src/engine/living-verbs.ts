@@ -23,7 +23,7 @@ import { nsOfMs } from '../model/moment.ts'
 import type { StatsOptions } from '../model/stats.ts'
 import type { TopResult } from '../model/top.ts'
 import { containerLog } from './container-log.ts'
-import type { ContainerSummary } from './containers.ts'
+import { type ContainerSummary, isDetached } from './containers.ts'
 import {
   killContainer,
   type Living,
@@ -100,7 +100,8 @@ export const livingVerbs = (
           program(name, given)(living),
           TE.map((found) => {
             const { name: own, ...others } = { name: found.name, ...more(found, given) }
-            living.journal.note(containerEvent(what, { ...found, name: own }, others))
+            if (!isToldElsewhere(what, found))
+              living.journal.note(containerEvent(what, { ...found, name: own }, others))
             return found.id
           }),
         ),
@@ -158,6 +159,10 @@ export const livingVerbs = (
     update: (container, wanted) => act('update', container, decodeUpdateOptions(wanted), updateContainer),
   }
 }
+
+/** A monitor tells what it has sent its container: before the end that may follow. */
+const isToldElsewhere = (what: string, found: ContainerSummary): boolean =>
+  what === 'kill' && isDetached(found)
 
 const textsOf =
   (option: string) =>

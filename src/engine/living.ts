@@ -11,6 +11,7 @@ import { DEFAULT_PS, parsePs, psWords, type TopResult } from '../model/top.ts'
 import { limitedControllers } from '../plan/launch/cgroup.ts'
 import { planUpdate } from '../plan/update.ts'
 import { type ContainerSummary, findContainer, hasProcesses, isDetached, summaryOf } from './containers.ts'
+import { rewrite } from './detached/renew.ts'
 import { killContainer as killDetached } from './detached/stop.ts'
 import { waitForContainer } from './detached/wait.ts'
 import type { JournalPort } from './ports/journal.ts'
@@ -116,14 +117,12 @@ export const renameContainer =
       TE.flatMap((found) =>
         isDetached(found)
           ? renameDetached(ports, found, name)
-          : TE.fromEither(
-              renamed(ports, found, name, true, ({ host: { state } }) => {
-                state.change(found.id, { ...state.changes().get(found.id), name })
-                return E.right(undefined)
-              }),
-            ),
+          : renamed(ports, found, name, true, noteName(ports, found, name)),
       ),
     )
+
+const noteName = ({ host: { state } }: Ports, { id }: ContainerSummary, name: string) =>
+  TE.fromIO<void, EngineError>(() => state.change(id, { ...state.changes().get(id), name }))
 
 /** The name it has by then is the one it gives up. */
 const renameDetached = (
@@ -131,32 +130,33 @@ const renameDetached = (
   found: ContainerSummary,
   name: string,
 ): TaskEither<EngineError, ContainerSummary> =>
-  ports.detached.locked(found.id, async ({ document }) =>
-    renamed(ports, { ...found, name: document.name }, name, false, ({ detached }) =>
-      detached.write({ ...document, name }),
-    ),
-  )
+  ports.detached.locked(found.id, (container) => {
+    const { document } = container
+    const noted = rewrite(ports, container, { ...document, name })
+    return renamed(ports, { ...found, name: document.name }, name, false, noted)()
+  })
 
 /**
  * `note` writes the name down: of one that belongs to an engine beside its record, which is that engine's alone to write, of another
  * one in its document. `isThere`: see StatePort.
  */
-const renamed = (
-  ports: Ports,
-  found: ContainerSummary,
-  name: string,
-  isThere: boolean,
-  note: (ports: Ports) => E.Either<EngineError, void>,
-): E.Either<EngineError, ContainerSummary> => {
-  const { state } = ports.host
-  if (found.name === name)
-    return E.left({ _tag: 'InvalidOption', option: 'newName', value: name, why: 'is its name already' })
-  const taken = state.takeName(name, found.id, isThere)
-  if (E.isLeft(taken)) return taken
-  const noted = note(ports)
-  state.freeName(E.isRight(noted) ? found.name : name, found.id)
-  return E.map(() => found)(noted)
-}
+const renamed =
+  (
+    { host: { state } }: Ports,
+    found: ContainerSummary,
+    name: string,
+    isThere: boolean,
+    note: TaskEither<EngineError, void>,
+  ): TaskEither<EngineError, ContainerSummary> =>
+  async () => {
+    if (found.name === name)
+      return E.left({ _tag: 'InvalidOption', option: 'newName', value: name, why: 'is its name already' })
+    const taken = state.takeName(name, found.id, isThere)
+    if (E.isLeft(taken)) return taken
+    const noted = await note()
+    state.freeName(E.isRight(noted) ? found.name : name, found.id)
+    return E.map(() => found)(noted)
+  }
 
 /**
  * Changes limits: of one that runs at once, and its record tells them from then on; of one that outlives its engine also for all runs to
@@ -187,7 +187,10 @@ const updateDetached = (
     const limited = hasProcesses(now) ? limitNow(tools, now, resources) : E.right(undefined)
     // One that ends meanwhile takes its groups with it: what is noted holds from its next start on.
     if (E.isLeft(limited) && runsStill(tools.ports, document.id)) return limited
-    return tools.ports.detached.write({ ...document, options: { ...document.options, ...options } })
+    return rewrite(tools.ports, container, {
+      ...document,
+      options: { ...document.options, ...options },
+    })()
   })
 
 const runsStill = ({ detached }: Ports, id: string): boolean => {

@@ -43,7 +43,7 @@ import { Supply } from './pool-supply.ts'
 import type { OpenStdio } from './ports/stdio.ts'
 import type { Ports } from './ports.ts'
 import { collect } from './run.ts'
-import { afterFailure, NOTHING_HELD, ofBinds, running, startFds, streamsOf } from './start.ts'
+import { afterFailure, NOTHING_HELD, ofBinds, type Prepared, running, startFds, streamsOf } from './start.ts'
 
 /** A start whose mounts have been looked up. */
 interface MountedFire extends PlannedFire, BroughtMounts {}
@@ -88,7 +88,7 @@ export class Pool {
   readonly #make: Make
   readonly #min: number
   readonly #supply: Supply
-  readonly #started: (container: Container) => void
+  readonly #started: (container: Container, prepared: Prepared) => void
   /** Containers that run and are still on record as sandboxes that wait. */
   readonly #unwritten = new Map<Container, ContainerRecord>()
   /** As which sandboxes are made now. */
@@ -99,7 +99,12 @@ export class Pool {
   #misses = 0
   #closed = false
 
-  constructor(ports: Ports, spec: PoolSpec, size: PoolSize, started: (container: Container) => void) {
+  constructor(
+    ports: Ports,
+    spec: PoolSpec,
+    size: PoolSize,
+    started: (container: Container, prepared: Prepared) => void,
+  ) {
     this.#make = { ports, spec, templateId: ports.host.randomId() }
     this.#min = size.min
     this.#started = started
@@ -365,7 +370,7 @@ export class Pool {
     const result = await fired
     if (E.isLeft(result)) return E.left(await afterFailure(ports, prepared, result.left, late))
     const container = running(ports, prepared, shot.stdio, result.right)
-    this.#started(container)
+    this.#started(container, prepared)
     this.#supply.watch(container)
     if (gone === undefined) this.#record(container, prepared.record)
     return E.right({ container, gone })

@@ -4,6 +4,7 @@ import type { ResolvedUser } from '../model/user-db.ts'
 import type { planLaunch } from '../plan/launch/index.ts'
 import type { DetachedStore, Monitors } from './ports/detached.ts'
 import type { HostPort } from './ports/host.ts'
+import type { JournalPort } from './ports/journal.ts'
 import type { Launcher } from './ports/launcher.ts'
 import type { StdioPort } from './ports/stdio.ts'
 import type { VolumeStore } from './ports/volumes.ts'
@@ -18,6 +19,8 @@ export interface Ports {
   readonly monitors: Monitors
   /** Loaded with its first use: most starts have no volumes. */
   readonly volumes: () => Promise<VolumeStore>
+  /** Where verbs tell what they did; loaded with its first use. */
+  readonly journal: () => Promise<JournalPort>
   /** Users looked up before, by image and name: an image's files never change. */
   readonly users: Map<string, ResolvedUser>
   /** In place of the engine's own planner: `slipway bench` plans containers that lack a part. */

@@ -37,7 +37,7 @@ export interface StartRequest {
   /** Keep the record and the writable layer after the end. */
   readonly keep: boolean
   /** Told of the container as soon as it runs. */
-  readonly onStart?: (container: Container) => void
+  readonly onStart?: (container: Container, prepared: Prepared) => void
 }
 
 /** Whose volumes and images have been looked up. */
@@ -456,7 +456,7 @@ export const running = (
   stdio.started()
   if (prepared.record.groups.length === 0) ports.host.state.addProcess(prepared.record, process.pid)
   const container = new Container(ports, prepared, stdio, process)
-  prepared.request.onStart?.(container)
+  prepared.request.onStart?.(container, prepared)
   return container
 }
 

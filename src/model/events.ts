@@ -35,17 +35,57 @@ export const eventJson = ({ timeNano, ...event }: EngineEvent): string =>
 /** Longest line that is written. */
 export const MAX_EVENT_BYTES = 65_536
 
+/** What is kept of a journal: segments of this size, together about 30,000 events. */
+export const JOURNAL = { segmentBytes: 1 << 20, segments: 8 } as const
+
 /** With a newline on either side: what a torn write left before it is then a line of its own, which cannot be read and is passed over. */
 export const eventLine = (event: EngineEvent): string => {
   const line = `\n${eventJson(event)}\n`
-  if (Buffer.byteLength(line) <= MAX_EVENT_BYTES) return line
-  const { ID, Attributes } = event.Actor
+  return Buffer.byteLength(line) <= MAX_EVENT_BYTES
+    ? line
+    : `\n${eventJson({ ...event, ...shortened(event) })}\n`
+}
+
+/** Without what makes it long. */
+const shortened = ({ Type, Action, Actor: { ID, Attributes } }: NewEvent): NewEvent => {
   const { name } = Attributes
-  const short = {
-    ...event,
-    Actor: { ID: ID.slice(0, 1024), Attributes: name === undefined ? {} : { name: name.slice(0, 1024) } },
+  const Actor = {
+    ID: ID.slice(0, 1024),
+    Attributes: name === undefined ? {} : { name: name.slice(0, 1024) },
   }
-  return `\n${eventJson(short)}\n`
+  return { Type, Action, Actor }
+}
+
+/**
+ * A line for a writer that knows no JSON: behind `actor` come attributes of the moment, each with a comma behind it, and behind `tail`
+ * seconds, `,"timeNano":`, nanoseconds and `}`.
+ */
+export interface EventPieces {
+  readonly action: string
+  readonly actor: string
+  readonly tail: string
+}
+
+/** For times, and for attributes that such a writer adds. */
+const ROOM_BYTES = 256
+
+/** The last attribute is behind the place of those that are added, so that there is one at least. */
+export const eventPieces = (event: NewEvent): EventPieces => {
+  const pieces = piecesOf(event)
+  const bytes = Buffer.byteLength(Object.values(pieces).join(''))
+  return bytes + ROOM_BYTES <= MAX_EVENT_BYTES ? pieces : piecesOf(shortened(event))
+}
+
+const piecesOf = ({ Type, Action, Actor: { ID, Attributes } }: NewEvent): EventPieces => {
+  const attributes = Object.entries(Attributes).map(
+    ([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`,
+  )
+  const before = attributes.slice(0, -1).map((attribute) => `${attribute},`)
+  return {
+    action: `${JSON.stringify({ Type, Action }).slice(0, -1)},"Actor":`,
+    actor: `{"ID":${JSON.stringify(ID)},"Attributes":{${before.join('')}`,
+    tail: `${attributes.at(-1) ?? '"name":""'}}},"scope":"local","time":`,
+  }
 }
 
 const NANO = /,"timeNano":(\d{1,19})\}$/

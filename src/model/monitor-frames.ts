@@ -40,7 +40,7 @@ export type MonitorMessage =
   | { readonly _tag: 'Reply'; readonly errno: number }
   /** So much output this client has missed here, since it did not read. */
   | { readonly _tag: 'Missed'; readonly bytes: number }
-  /** As the addon tells of it: src/native/addon.ts, PHASE. `errno` 0: it died, at the place it was last known to be. */
+  /** As the addon tells of it: src/native/addon.ts, PHASE. `errno` 0: it died, and `op` is the word it wrote last: placeOf. */
   | {
       readonly _tag: 'StartFailed'
       readonly phase: number

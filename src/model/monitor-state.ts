@@ -51,7 +51,7 @@ export interface MonitorState {
   readonly health?: MonitorHealth
 }
 
-/** Where a start failed, as the addon tells of it. */
+/** Where a start failed, as the addon tells of it. `errno` 0: it died, and `op` is the word it wrote last: placeOf. */
 export interface StartFailure {
   readonly phase: number
   readonly stage: number

@@ -138,6 +138,7 @@ const ENGINE: Table = {
   root: value.nonEmpty,
   runtime: value.nonEmpty,
   networksAhead: integer(0, MAX_AHEAD),
+  events: value.flag,
   registries,
 }
 

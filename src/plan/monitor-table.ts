@@ -1,4 +1,6 @@
 // What a monitor decides by, as the bytes that native/init/monitor.h reads. Pure.
+import { type EventPieces, eventPieces, type NewEvent } from '../model/events.ts'
+import { MOMENTS, type Moment } from '../model/events-of-containers.ts'
 import { RESTART_KINDS, type RestartKind } from '../model/monitor-frames.ts'
 import { MONITOR_STATE_VERSION } from '../model/monitor-state.ts'
 import { ENGINE_SLOTS, type LaunchPlan } from './launch/index.ts'
@@ -11,6 +13,12 @@ export const MONITOR_SLOTS = { client: 1, containers: 2, cgroups: 3 } as const
 
 /** In the run directory: a symlink to the /proc directory of the first process that runs. */
 export const MONITOR_PROCESS = 'process'
+
+/** There, too: a table that takes the place of the monitor's, put there by rename(2). */
+export const MONITOR_TABLE = 'table'
+
+/** There, too: up to where the events of one whose monitor was killed have been made up for. */
+export const MONITOR_TOLD = 'told'
 
 export interface RestartOptions {
   readonly kind: RestartKind
@@ -55,6 +63,16 @@ export interface HealthOptions {
   readonly action: (typeof HEALTH_ACTIONS)[number]
 }
 
+/** Where the monitor tells what happens, and in which words. */
+export interface JournalPlan {
+  /** Absolute. */
+  readonly folder: string
+  readonly segmentBytes: number
+  readonly segments: number
+  /** Those of one moment in the order they are told in. */
+  readonly events: readonly { readonly moment: Moment; readonly event: NewEvent }[]
+}
+
 export interface MonitorOptions {
   readonly id: string
   readonly bootId: string
@@ -80,12 +98,16 @@ export interface MonitorOptions {
   readonly cleanup: Uint8Array
   /** A plan, run at the last end: it removes the container. Slot 0 as above. */
   readonly removal?: Uint8Array
+  /** None: nothing is told. */
+  readonly journal?: JournalPlan
+  /** Of a table that takes another's place: paths of the groups' parents, which are opened anew. */
+  readonly groupParents?: readonly string[]
   /** It runs already. */
   readonly adopts?: { readonly pid: number; readonly begunMs: number; readonly restarts: number }
 }
 
 const MAGIC = 0x314d4c53
-export const MONITOR_VERSION = 1
+export const MONITOR_VERSION = 2
 const FLAG = {
   hasTerminal: 1,
   hasStdin: 2,
@@ -96,8 +118,9 @@ const FLAG = {
   adopts: 64,
   autoRemove: 128,
 } as const
-/** sizeof(MonitorTable), sizeof(MonitorLaunch), sizeof(StageEntry). */
-const TABLE_BYTES = 256
+/** sizeof(MonitorTable), sizeof(EventEntry), sizeof(MonitorLaunch), sizeof(StageEntry). */
+const TABLE_BYTES = 296
+const EVENT_BYTES = 32
 const LAUNCH_BYTES = 104
 const STAGE_BYTES = 24
 const NO_SLOT = 0xffffffff
@@ -126,6 +149,8 @@ export const encodeMonitorTable = (options: MonitorOptions): Uint8Array => {
   fixed.text(options.killFile)
   fixed.section(options.cleanup)
   fixed.section(options.removal)
+  putJournal(fixed, options.journal)
+  fixed.text(options.groupParents?.join('\0'))
   size(table.size)
   return table.bytes()
 }
@@ -177,6 +202,22 @@ const putHealth = (fields: Fields, health: HealthOptions | undefined): void => {
   const launch = fields.list(health === undefined ? 0 : LAUNCH_BYTES)
   const entered = Array.from({ length: health?.groups ?? 0 }, () => NOT_BORROWED)
   if (health !== undefined) putLaunch(launch, health.launch, entered)
+}
+
+const putJournal = (fields: Fields, journal: JournalPlan | undefined): void => {
+  const { segmentBytes = 0, segments = 0, folder, events = [] } = journal ?? {}
+  fields.uint32(segmentBytes, segments)
+  fields.text(folder)
+  fields.uint32(events.length, 0)
+  const entries = fields.list(EVENT_BYTES * events.length)
+  // What a container is called, and its labels, are the same in most of them.
+  const shared = entries.shared()
+  for (const { moment, event } of events) {
+    // Of a volume there is no more to know.
+    entries.uint32(MOMENTS.indexOf(moment), Number(event.Type === 'container'))
+    const { action, actor, tail }: EventPieces = eventPieces(event)
+    for (const piece of [action, actor, tail]) shared(piece)
+  }
 }
 
 /** Bytes that grow; what has a fixed shape refers to what comes behind it by offset and size. */
@@ -253,6 +294,16 @@ class Fields {
   text(value: string | undefined): void {
     if (value === undefined) this.uint32(0, 0)
     else this.uint32(this.#table.put(Buffer.from(`${value}\0`)), Buffer.byteLength(value))
+  }
+
+  /** Puts sections of text, those that are equal once. */
+  shared(): (text: string) => void {
+    const known = new Map<string, number>()
+    return (text) => {
+      const at = known.get(text) ?? this.#table.put(Buffer.from(text))
+      known.set(text, at)
+      this.uint32(at, Buffer.byteLength(text))
+    }
   }
 
   uint16s(values: readonly number[]): void {

@@ -20,7 +20,7 @@ import {
   SOCK_STREAM,
 } from './kernel.ts'
 import type { CgroupParent } from './launch/index.ts'
-import { MONITOR_SLOTS } from './monitor-table.ts'
+import { MONITOR_SLOTS, MONITOR_TABLE } from './monitor-table.ts'
 import { type OpInfo, Program, Slot, SlotSpace } from './program.ts'
 
 export interface MonitorPlace {
@@ -108,6 +108,10 @@ const openPlace = (
     { into: fds.lock, path: lock },
   )
   takeLock(program, fds.lock, lock)
+  // Left for a monitor that has died since.
+  program.call('remove old monitor table', 'unlinkat', [fds.run, program.text(MONITOR_TABLE), 0], {
+    tolerate: [ENOENT],
+  })
   program.call(
     'open container directory',
     'openat',

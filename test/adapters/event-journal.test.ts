@@ -36,7 +36,12 @@ Journal.afterEach(() => {
 })
 
 const journal = (sizes: { segmentBytes?: number; segments?: number } = {}): JournalPort => {
-  const made = eventJournal({ addon: loadAddon(), folder, ...sizes })
+  const made = eventJournal({
+    addon: loadAddon(),
+    arch: process.arch === 'arm64' ? 'arm64' : 'x64',
+    folder,
+    ...sizes,
+  })
   open.push(made)
   return made
 }

@@ -75,6 +75,8 @@ export type Wanted = Partial<Omit<MonitorOptions, 'id' | 'launch' | 'groups' | '
   /** Of what it adopts, in place of one that is opened now; the monitor's from then on. */
   readonly pidfd?: number
   readonly attach?: Omit<Extract<MonitorRequest, { _tag: 'Attach' }>, '_tag'>
+  /** Sent after it, before there is a monitor. */
+  readonly early?: MonitorRequest
 }
 
 export interface MonitorClient {
@@ -387,6 +389,7 @@ const startMonitor = (
   // Heard before anything starts, so that nothing is missed.
   const client = clientOf(new Socket({ fd: mine }))
   client.send({ _tag: 'Attach', watch: true, stdout: true, stderr: true, ...wanted.attach })
+  if (wanted.early !== undefined) client.send(wanted.early)
   const native = new addon.Launch(
     new addon.Script({
       slotCount: fds.length,

@@ -318,4 +318,16 @@ Life('whoever comes later learns the state at once', async () => {
   assert.is((await monitor.client.exit()).signal, 9)
 })
 
+for (const early of [{ _tag: 'Stop', signal: 0 }, { _tag: 'Kill' }] as const)
+  Life(`who asks for a ${early._tag} before anything is begun sees nothing begin`, async () => {
+    const { client, ended, groups, record } = driver.start('touch /begun', { early, restart: always })
+    const { errno } = await client.until('failed start', isStartFailed)
+    assert.is(errno, 125)
+    assert.equal(await ended(), { code: 0 })
+    assert.ok(record().stopped)
+    assert.equal(record().begunMs, 0)
+    assert.not(existsSync(path.join(driver.rootfs, 'begun')))
+    assert.not(groups.some((group) => existsSync(group)))
+  })
+
 Life.run()

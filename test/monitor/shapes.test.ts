@@ -1,6 +1,7 @@
 // Containers of other shapes under a monitor: shared namespaces, a user namespace, limits, sources that do not answer.
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import path from 'node:path'
+import { lastStep } from '../../src/adapters/launch-script.ts'
 import { mountSilent } from '../support/dead-fuse.ts'
 import { assert, suite } from '../support/suite.ts'
 import { type Driver, endContainer, openDriver } from './driver.ts'
@@ -96,7 +97,9 @@ Shapes('a start that waits for a dead file system holds up nothing, and a kill e
     assert.is(await other.ask({ _tag: 'Stop', signal: 15, timeoutMs: -1 }), 0)
     await other.state('stopped')
     assert.equal(await monitor.ended(), { code: 0 })
-    assert.is(monitor.record().failure?.errno, 0)
+    const { failure } = monitor.record()
+    assert.is(failure?.errno, 0)
+    assert.is(lastStep(monitor.plan, (text) => text, failure?.op ?? 0).step, 'look at bind source')
     assert.ok(monitor.record().stopped)
   } finally {
     await dead.end()

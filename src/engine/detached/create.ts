@@ -11,6 +11,7 @@ import type { ImageSource } from '../../model/options.ts'
 import type { PreparedImage } from '../../model/prepared-image.ts'
 import { imageGone, unlessGone } from '../image-gone.ts'
 import { containerName } from '../names.ts'
+import { noteOf } from '../note.ts'
 import type { Ports } from '../ports.ts'
 import { dropVolumesOf, withNamedMounts, withVolumes } from './mounts.ts'
 import { planDetached } from './plan.ts'
@@ -65,6 +66,7 @@ const create = (request: CreateRequest, ports: Ports): TaskEither<EngineError, C
       pipe(
         withVolumes(ports, document, image.rootfs, TE.fromEither(ports.detached.create(document))),
         TE.tapError(() => TE.fromTask(() => undo(ports, document))),
+        TE.tap(() => noteOf(ports, 'create', document)),
         TE.flatMap(() => () => unlessImageGone(ports, request.image, image, document)),
       ),
     ),

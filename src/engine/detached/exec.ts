@@ -7,9 +7,11 @@ import type { TaskEither } from '#fp/TaskEither'
 import * as TE from '#fp/TaskEither'
 import { allowed } from '../../model/container-status.ts'
 import type { EngineError } from '../../model/errors.ts'
+import { containerEvent, eventContainer } from '../../model/events-of-containers.ts'
 import type { DecodedExec } from '../../model/exec-options.ts'
 import { type ResolvedUser, resolveUser } from '../../model/user-db.ts'
 import { ownerOf } from '../../plan/launch/owner.ts'
+import { noteAll } from '../note.ts'
 import { exitCodeOf, heldStreams } from '../payload.ts'
 import type { DetachedContainer } from '../ports/detached.ts'
 import type { LaunchedProcess } from '../ports/launcher.ts'
@@ -50,7 +52,9 @@ export const execIn =
       TE.flatMap((container) =>
         pipe(
           planExec(ports, container, request),
-          TE.flatMap((plan) => launched(ports, plan, request)),
+          TE.bindTo('plan'),
+          TE.bind('process', ({ plan }) => launched(ports, plan, request)),
+          TE.flatMap(({ plan, process }) => TE.fromTask(() => told(ports, container, plan, process))),
           // Whatever failed in one that has ended meanwhile failed by that.
           TE.orElse((error) =>
             pipe(
@@ -67,6 +71,28 @@ const running = (ports: Ports, id: string): TaskEither<EngineError, DetachedCont
     ports.detached.settled(id),
     TE.flatMapEither((container) => allowed('exec', container)),
   )
+
+/**
+ * Its life in the journal, with Docker's words: the command line is part of the action. That it was begun is told at once; of one that
+ * stays the end is told by who is there to see it.
+ */
+const told = async (
+  ports: Ports,
+  { document }: DetachedContainer,
+  { spec }: JoiningPlan,
+  process: ExecProcess,
+): Promise<ExecProcess> => {
+  const execID = ports.host.randomId()
+  const event = (action: string, more: Readonly<Record<string, string>> = {}) =>
+    containerEvent(action, eventContainer(document), { ...more, execID })
+  const words = spec.process?.args?.join(' ') ?? ''
+  await noteAll(ports, [event(`exec_create: ${words}`), event(`exec_start: ${words}`)])
+  const exit = process.exit.then(async (exitCode) => {
+    await noteAll(ports, [event('exec_die', { exitCode: String(exitCode) })])
+    return exitCode
+  })
+  return { ...process, exit }
+}
 
 const planExec = (
   ports: Ports,

@@ -5,6 +5,7 @@ import type { TaskEither } from '#fp/TaskEither'
 import * as TE from '#fp/TaskEither'
 import { allowed, runs, statusOf } from '../../model/container-status.ts'
 import type { EngineError } from '../../model/errors.ts'
+import { noteOf } from '../note.ts'
 import type { DetachedContainer } from '../ports/detached.ts'
 import type { Ports } from '../ports.ts'
 import { heard } from './heard.ts'
@@ -28,7 +29,9 @@ export const removeContainer =
       if (!isOver && !force) return E.map(() => undefined)(allowed('remove', container))
       const over = isOver ? E.right(undefined) : await end(ports, container)()
       if (E.isLeft(over)) return over
-      await ports.detached.remove(container.document)
+      // One that removes itself may have done so: then its monitor has told it.
+      if (await ports.detached.remove(container.document))
+        await noteOf(ports, 'destroy', container.document)()
       await dropVolumesOf(ports, container.document, volumes)
       return E.right(undefined)
     })

@@ -7,6 +7,7 @@ import { allowed, isOrphan } from '../../model/container-status.ts'
 import type { EngineError } from '../../model/errors.ts'
 import type { MonitorRequest } from '../../model/monitor-frames.ts'
 import { signalNumber } from '../../model/signals.ts'
+import { noteOf } from '../note.ts'
 import type { DetachedContainer, MonitorConnection } from '../ports/detached.ts'
 import type { Ports } from '../ports.ts'
 import { adopt } from './adopt.ts'
@@ -22,7 +23,7 @@ export interface StopChoices {
 
 /**
  * Resolves when it has ended; at once for one that has. It is not started again, whatever its policy. Once asked, the monitor carries
- * it to the end, whether the caller lives or not. Fails: ContainerNotFound, InvalidOption.
+ * it to the end, whether the caller lives or not; that it has been stopped is told by the caller. Fails: ContainerNotFound, InvalidOption.
  */
 export const stopContainer =
   (id: string, choices: StopChoices = {}) =>
@@ -35,18 +36,31 @@ export const stopContainer =
         const noted = ports.detached.want(id, false)
         if (E.isLeft(noted)) return noted
         if (E.isLeft(allowed('stop', container))) return E.right(undefined)
-        return asking(ports, container, {
+        const asked = await asking(ports, container, {
           _tag: 'Stop',
           signal: wanted.right,
           timeoutMs: choices.timeoutMs ?? document.policies.stopMs,
         })()
+        return E.map((connection: MonitorConnection) => ({ connection, document }))(asked)
       }),
-      TE.flatMap((connection) => (connection === undefined ? TE.right(undefined) : ended(connection))),
+      TE.flatMap((asked) =>
+        asked === undefined
+          ? TE.right(undefined)
+          : pipe(
+              ended(asked.connection),
+              TE.map(() => asked.document),
+            ),
+      ),
       // One that was killed in the middle of it takes its clock along.
-      TE.flatMap(() =>
+      TE.flatMap((document) =>
         isLeftAlone(ports, id)
           ? stopContainer(id, choices)(ports)
-          : TE.fromTask(() => ports.detached.thaw(id)),
+          : pipe(
+              TE.fromTask(() => ports.detached.thaw(id)),
+              TE.flatMap(() =>
+                document === undefined ? TE.right(undefined) : noteOf(ports, 'stop', document),
+              ),
+            ),
       ),
     )
 

@@ -3,12 +3,13 @@ import { pipe } from '#fp/function'
 import type { TaskEither } from '#fp/TaskEither'
 import * as TE from '#fp/TaskEither'
 import type { EngineError } from '../../model/errors.ts'
+import { noteOf } from '../note.ts'
 import type { AttachedStreams, DetachedContainer } from '../ports/detached.ts'
 import type { Ports } from '../ports.ts'
-import { type AttachChoices, attachContainer, hasInput } from './attach.ts'
+import { type AttachChoices, attachContainer, hasInput, told } from './attach.ts'
 import { type CreateRequest, createContainer } from './create.ts'
 import { findContainer } from './find.ts'
-import { type StartChoices, startContainer } from './start.ts'
+import { type StartChoices, type StartedContainer, startContainer } from './start.ts'
 import { type StopChoices, stopContainer } from './stop.ts'
 
 /** What a container is called. */
@@ -37,17 +38,12 @@ const called =
 export const start =
   (wanted: string) =>
   (ports: Ports): TaskEither<EngineError, Called> =>
-    called(
-      wanted,
-      (id) => (inner) =>
-        pipe(
-          startContainer(id)(inner),
-          TE.map(({ document, connection }) => {
-            connection?.close()
-            return { id: document.id, name: document.name }
-          }),
-        ),
-    )(ports)
+    called(wanted, (id) => (inner) => pipe(startContainer(id)(inner), TE.map(left)))(ports)
+
+const left = ({ document: { id, name }, connection }: StartedContainer): Called => {
+  connection?.close()
+  return { id, name }
+}
 
 /** Its streams from the first byte on; of one that runs already, from now on. */
 export const startAttached =
@@ -58,10 +54,13 @@ export const startAttached =
       (id) => (inner) =>
         pipe(
           startContainer(id, { attach })(inner),
-          TE.flatMap(({ connection, document }) =>
+          TE.flatMap(({ document, connection }) =>
             connection === undefined
               ? attachContainer(id, { stdin: attach.stdin })(inner)
-              : inner.monitors.streams(connection, { stdin: attach.stdin && hasInput(document) }),
+              : pipe(
+                  inner.monitors.streams(connection, { stdin: attach.stdin && hasInput(document) }),
+                  TE.flatMap((streams) => told(inner, document, streams)),
+                ),
           ),
         ),
     )(ports)
@@ -80,7 +79,9 @@ export const restart = (wanted: string, choices: StopChoices = {}) =>
     (id) => (ports) =>
       pipe(
         stopContainer(id, choices)(ports),
-        TE.flatMap(() => start(id)(ports)),
+        TE.flatMap(() => startContainer(id)(ports)),
+        TE.tap(({ document }) => noteOf(ports, 'restart', document)),
+        TE.map(left),
       ),
   )
 

@@ -43,11 +43,14 @@ export interface DetachedStore {
   readonly clear: (container: DetachedContainer) => Promise<void>
   /** A pause ends with the container: for one that has ended, and may be gone. Never fails. */
   readonly thaw: (id: string) => Promise<void>
-  /** Takes the container out of sight, then removes what is left of it. Never fails: a sweep removes the rest. */
-  readonly remove: (document: ContainerDocument) => Promise<void>
   /**
-   * Runs `body` while nobody else changes the container, on what it is by then. Fails: ContainerNotFound, also where it was removed
-   * meanwhile; whatever `body` fails with.
+   * Takes the container out of sight, then removes what is left of it. Never fails: a sweep removes the rest. False where somebody else
+   * took it out of sight.
+   */
+  readonly remove: (document: ContainerDocument) => Promise<boolean>
+  /**
+   * Runs `body` while nobody else changes the container, on what it is by then; what a monitor that was killed has not told is told
+   * before. Fails: ContainerNotFound, also where it was removed meanwhile; whatever `body` fails with.
    */
   readonly locked: <A>(
     id: string,
@@ -119,6 +122,8 @@ export interface Monitors {
     connection: MonitorConnection,
     wanted: { readonly stdin: boolean },
   ) => TaskEither<EngineError, AttachedStreams>
+  /** What changed of a container that runs holds from its monitor's next start, and what it tells next, on. Fails: SyscallFailed. */
+  readonly renew: (container: ContainerDocument, start: DetachedStart) => TaskEither<EngineError, void>
   /** Undefined where none lives. */
   readonly connect: (id: string) => TaskEither<EngineError, MonitorConnection | undefined>
 }

@@ -9,9 +9,16 @@ export interface JournalReader {
   readonly close: () => void
 }
 
+/** Of one actor, by its id. */
+export interface ToldActions {
+  readonly has: (action: string) => boolean
+}
+
 export interface JournalPort {
   /** Adds what happened just now. Never fails: what happened has happened, whether or not it can be told. */
   readonly note: (event: NewEvent) => void
+  /** What has been told of an actor since a time, in nanoseconds since 1970. Nothing where the journal cannot be read. */
+  readonly toldOf: (id: string, sinceNs: bigint) => ToldActions
   /** From the beginning of what is kept, or from now on. */
   readonly read: (fromNow: boolean) => JournalReader
   readonly close: () => void
