@@ -14,6 +14,7 @@ import {
   type RemoveContainerOptions,
   removeContainer,
 } from './engine/containers.ts'
+import { type CopyVerbs, copyVerbs } from './engine/copy-verbs.ts'
 import { readEvents } from './engine/events.ts'
 import type { Images } from './engine/images-verbs.ts'
 import { inspectContainer } from './engine/inspect-container.ts'
@@ -95,12 +96,22 @@ import { withOwnText } from './plan/launch/own-text.ts'
 export type { EngineOptions, LiveEngine } from './adapters/live.ts'
 export type { Ended } from './engine/container.ts'
 export type { ContainerSummary, RemoveContainerOptions } from './engine/containers.ts'
+export type { CopiedOut } from './engine/copies.ts'
+export type { CopyVerbs } from './engine/copy-verbs.ts'
 export type { LivingVerbs } from './engine/living-verbs.ts'
 export type { LineOptions, OutputStream } from './engine/ports/stdio.ts'
 export type { Prepared } from './engine/start.ts'
 export type { StatsRound } from './engine/stats.ts'
 export type * from './fp-containers.ts'
 export type * from './model/container-inspect.ts'
+export type {
+  Copied,
+  CopyEnd,
+  CopyFromOptions,
+  CopyIntoOptions,
+  CopyOptions,
+  PathStat,
+} from './model/copies.ts'
 export { type EngineError, hint, message, SlipwayError } from './model/errors.ts'
 export type { EngineEvent, EventOptions, NewEvent } from './model/events.ts'
 export type * from './model/exit.ts'
@@ -185,7 +196,7 @@ export interface Engine {
   readonly usage: TaskEither<EngineError, DiskUsage>
   readonly images: ImageVerbs
   /** Containers that run or ended, also those that go on without this process. */
-  readonly containers: ContainerVerbs & LivingVerbs
+  readonly containers: ContainerVerbs & LivingVerbs & CopyVerbs
   /** What happened on this root, and what happens from now on. Iterating fails: SyscallFailed. */
   readonly events: (options?: EventOptions) => TaskEither<EngineError, AsyncIterable<EngineEvent>>
   readonly volumes: VolumeVerbs
@@ -539,6 +550,17 @@ export const createEngine = (options: EngineOptions = {}): Engine => {
       ...livingVerbs(
         (what, use) => tracked(what, (engine) => TE.flatMap(use)(livingOf(engine))),
         (what) => tracked(what, livingOf),
+        closing.signal,
+      ),
+      ...copyVerbs(
+        (what, use) =>
+          tracked(what, (engine) => {
+            session.flush()
+            return pipe(
+              TE.fromTask(async () => ({ ports: engine.ports, copies: await engine.copies() })),
+              TE.flatMap(use),
+            )
+          }),
         closing.signal,
       ),
     },

@@ -9,6 +9,12 @@ import {
   type Container,
   type ContainerInspect,
   type ContainerSummary,
+  type Copied,
+  type CopiedOut,
+  type CopyEnd,
+  type CopyFromOptions,
+  type CopyIntoOptions,
+  type CopyOptions,
   type CreateVolumeOptions,
   createEngine as createFpEngine,
   type DetachedContainer,
@@ -43,6 +49,7 @@ import {
   type LoggedIn,
   type LoginOptions,
   type MadeImage,
+  type PathStat,
   type PoolOptions,
   type PoolRunOptionsFor,
   type PoolSize,
@@ -86,6 +93,12 @@ export type {
   ContainerRecord,
   ContainerStats,
   ContainerSummary,
+  Copied,
+  CopiedOut,
+  CopyEnd,
+  CopyFromOptions,
+  CopyIntoOptions,
+  CopyOptions,
   CreateVolumeOptions,
   Ended,
   EngineEvent,
@@ -104,6 +117,7 @@ export type {
   NewEvent,
   OutputOf,
   OutputStream,
+  PathStat,
   Prepared,
   PrunedVolumes,
   ReadLogOptions,
@@ -295,6 +309,26 @@ export interface Containers {
   rename(container: string, name: string): Promise<string>
   /** Other limits, while it runs. */
   update(container: string, options: UpdateOptions): Promise<string>
+  /**
+   * Files from this machine into a container or out of it, by the rules of `docker cp`, whether it runs or not.
+   * @example await engine.containers.copy('./site', { container: 'web', path: '/srv' })
+   */
+  copy(from: CopyEnd, to: CopyEnd, options?: CopyOptions): Promise<Copied>
+  /** What is at a path of a container. */
+  stat(container: string, path: string): Promise<PathStat>
+  /**
+   * A path of a container as a tar. What is read is to be read to its end, or stopped: until then a container that does not run cannot
+   * be started.
+   * @example const { tar } = await engine.containers.copyFrom('web', '/etc'); await pipeline(tar, createWriteStream('etc.tar'))
+   */
+  copyFrom(container: string, path: string, options?: CopyFromOptions): Promise<CopiedOut>
+  /** A tar, also one by gzip or zstd, into a directory of a container. */
+  copyInto(
+    container: string,
+    directory: string,
+    tar: AsyncIterable<Uint8Array>,
+    options?: CopyIntoOptions,
+  ): Promise<void>
 }
 
 /** See `Engine.pool`. */
@@ -385,6 +419,11 @@ const containersOf = (verbs: FpEngine['containers']): Containers => ({
   unpause: (container) => promised(verbs.unpause(container)),
   rename: (container, name) => promised(verbs.rename(container, name)),
   update: (container, wanted) => promised(verbs.update(container, wanted)),
+  copy: (from, to, wanted) => promised(verbs.copy(from, to, wanted)),
+  stat: (container, at) => promised(verbs.stat(container, at)),
+  copyFrom: (container, at, wanted) => promised(verbs.copyFrom(container, at, wanted)),
+  copyInto: (container, directory, tar, wanted) =>
+    promised(verbs.copyInto(container, directory, tar, wanted)),
 })
 
 const poolOf = (pool: FpPool): Pool => ({

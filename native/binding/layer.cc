@@ -14,6 +14,8 @@
 #include "layer/archive.h"
 #include "layer/flatten.h"
 #include "layer/move.h"
+#include "layer/place.h"
+#include "layer/receiver.h"
 #include "layer/remove.h"
 #include "layer/staging.h"
 #include "layer/usage.h"
@@ -416,6 +418,117 @@ Napi::Value archive_tree(const Napi::CallbackInfo& info) {
   return run(info, job, read_namespace(info[3]));
 }
 
+layer::Place read_place(const Napi::Object& object) {
+  layer::Place place;
+  const Napi::Value root = get(object, "root");
+  if (root.IsNumber()) place.root = root.As<Napi::Number>().Int32Value();
+  place.path = get(object, "path").As<Napi::String>();
+  return place;
+}
+
+struct StatJob {
+  layer::Place place;
+  bool follow = false;
+  layer::Node node;
+  std::string link;
+  Failure failure;
+
+  void explain(Napi::Object*) const {}
+  void work() {
+    if (!layer::open_place(place, follow, &node)) {
+      failure = Failure{place.path, "", "copy_stat_path", errno};
+    } else if (node.is_link() && !layer::read_target(node, &link)) {
+      failure = Failure{place.path, "", "archive_readlink", errno};
+    }
+    node.fd.reset();
+  }
+  [[nodiscard]] Napi::Object show(Napi::Env env) const {
+    Napi::Object result = ok_object(env);
+    const struct stat& status = node.status;
+    put(result, "mode", static_cast<double>(status.st_mode));
+    put(result, "size", as_number(static_cast<uint64_t>(status.st_size)));
+    put(result, "mtimeMs",
+        static_cast<double>(status.st_mtim.tv_sec) * 1e3 +
+            static_cast<double>(status.st_mtim.tv_nsec) / 1e6);
+    if (node.is_link()) put(result, "link", link);
+    return result;
+  }
+};
+
+// statPlace(place, follow, userNamespace?): what is there, and where a symbolic link leads.
+Napi::Value stat_place(const Napi::CallbackInfo& info) {
+  auto job = std::make_shared<StatJob>();
+  job->place = read_place(info[0].As<Napi::Object>());
+  job->follow = is_true(info[1]);
+  return run(info, job, read_namespace(info[2]));
+}
+
+struct PlaceJob {
+  layer::Place place;
+  bool follow = false;
+  std::string name;
+  sys::UniqueFd fd;
+  layer::Archived archived;
+  Failure failure;
+
+  void explain(Napi::Object*) const {}
+  void work() {
+    (void)layer::archive_place(place, follow, name, fd.get(), &archived, &failure);
+    fd.reset();  // the reader sees the end before it hears how it was
+  }
+  [[nodiscard]] Napi::Object show(Napi::Env env) const {
+    Napi::Object result = ok_object(env);
+    put(result, "entries", as_number(archived.entries));
+    put(result, "bytes", as_number(archived.bytes));
+    put(result, "sockets", as_number(archived.sockets));
+    return result;
+  }
+};
+
+// archivePlace(place, follow, name, fd, userNamespace?): takes ownership of fd, and closes it at
+// the end.
+Napi::Value archive_place(const Napi::CallbackInfo& info) {
+  auto job = std::make_shared<PlaceJob>();
+  job->place = read_place(info[0].As<Napi::Object>());
+  job->follow = is_true(info[1]);
+  job->name = info[2].As<Napi::String>();
+  job->fd.reset(info[3].As<Napi::Number>().Int32Value());
+  return run(info, job, read_namespace(info[4]));
+}
+
+struct ReceiveJob {
+  layer::Receiving wanted;
+  sys::UniqueFd fd;
+  layer::Received received;
+  Failure failure;
+
+  void explain(Napi::Object*) const {}
+  void work() {
+    (void)layer::receive(fd.get(), wanted, &received, &failure);
+    fd.reset();  // who writes into it stops
+  }
+  [[nodiscard]] Napi::Object show(Napi::Env env) const {
+    Napi::Object result = ok_object(env);
+    put(result, "entries", as_number(received.entries));
+    put(result, "bytes", as_number(received.bytes));
+    put(result, "skippedDevices", as_number(received.skipped_devices));
+    return result;
+  }
+};
+
+// receiveArchive(directory, choices, fd, userNamespace?): takes ownership of fd, and closes it at
+// the end.
+Napi::Value receive_archive(const Napi::CallbackInfo& info) {
+  auto job = std::make_shared<ReceiveJob>();
+  const auto choices = info[1].As<Napi::Object>();
+  job->wanted.directory = read_place(info[0].As<Napi::Object>());
+  job->wanted.keep_owner = is_true(get(choices, "keepOwner"));
+  job->wanted.replace = is_true(get(choices, "replace"));
+  job->wanted.follow_links = is_true(get(choices, "followLinks"));
+  job->fd.reset(info[2].As<Napi::Number>().Int32Value());
+  return run(info, job, read_namespace(info[3]));
+}
+
 struct ChangesJob {
   layer::Trees trees;
   std::string before, after;  // set: two whole trees are compared
@@ -488,6 +601,10 @@ void register_layer(Napi::Env env, Napi::Object exports) {
   exports.Set("LayerApplier", LayerApplier::define(env, layers));
   exports.Set("flattenLayers", Napi::Function::New(env, flatten_layers, "flattenLayers", layers));
   exports.Set("archiveTree", Napi::Function::New(env, archive_tree, "archiveTree", layers));
+  exports.Set("statPlace", Napi::Function::New(env, stat_place, "statPlace", layers));
+  exports.Set("archivePlace", Napi::Function::New(env, archive_place, "archivePlace", layers));
+  exports.Set("receiveArchive",
+              Napi::Function::New(env, receive_archive, "receiveArchive", layers));
   exports.Set("listChanges", Napi::Function::New(env, list_changes, "listChanges", layers));
   exports.Set("compareTrees", Napi::Function::New(env, compare_trees, "compareTrees", layers));
   exports.Set("diskUsage", Napi::Function::New(env, disk_usage, "diskUsage", layers));

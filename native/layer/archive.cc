@@ -52,6 +52,13 @@ class Walk {
   Walk(const Trees& trees, bool changes, Visitor* visitor, Failure* failure)
       : trees_(trees), changes_(changes), visitor_(visitor), failure_(failure) {}
 
+  // One tree that is in use, from a node of it on.
+  bool run_from(const Node& node, const std::string& name) {
+    in_use_ = true;
+    device_ = node.status.st_dev;
+    return from_lower(name, node, 0);
+  }
+
   bool run() {
     Node lower, upper;
     if (!open_root(trees_.lower, &lower, &lower_) || !open_root(trees_.upper, &upper, &upper_))
@@ -154,10 +161,19 @@ class Walk {
   }
 
   bool from_lower(const std::string& path, const Node& node, size_t depth) {
+    const bool made_up = in_use_ && is_made_up(node);
+    if (made_up && !node.is_directory()) return true;
     if (!visitor_->node(path, node, true)) return false;
-    if (!node.is_directory()) return true;
+    if (made_up || !node.is_directory()) return true;
     const sys::UniqueFd fd = reopen(node, O_RDONLY | O_DIRECTORY);
     return fd ? directory(path, Pair{fd.get(), -1, false}, depth + 1) : fail("archive_open", path);
+  }
+
+  // Mount points are few: most nodes are on the device of the one before them.
+  bool is_made_up(const Node& node) {
+    if (node.status.st_dev == device_) return made_up_;
+    device_ = node.status.st_dev;
+    return made_up_ = is_made_by_kernel(node.fd.get());
   }
 
   bool from_upper(const std::string& path, const Node& node, const Node& lower, bool known,
@@ -245,6 +261,8 @@ class Walk {
   Failure* failure_;
   sys::UniqueFd lower_, upper_;
   bool own_prefix_ = false;
+  bool in_use_ = false, made_up_ = false;
+  dev_t device_ = 0;
 };
 
 class Archiver final : public Visitor {
@@ -453,6 +471,30 @@ class Lister final : public Visitor {
 bool archive(const Trees& trees, bool changes, int fd, Archived* archived, Failure* failure) {
   Archiver archiver(fd, changes, archived, failure);
   return Walk(trees, changes, &archiver, failure).run() && archiver.close();
+}
+
+bool archive_place(const Place& place, bool follow, const std::string& name, int fd,
+                   Archived* archived, Failure* failure) {
+  Node node;
+  if (!open_place(place, follow, &node)) {
+    *failure = Failure{place.path, "", "copy_open", errno};
+    return false;
+  }
+  if (is_made_by_kernel(node.fd.get())) {
+    *failure = Failure{place.path, "the kernel makes it up as it is read: there is no file to copy",
+                       nullptr, 0};
+    return false;
+  }
+  if (S_ISSOCK(node.status.st_mode)) {
+    *failure = Failure{place.path, "it is a socket, which no archive can hold", nullptr, 0};
+    return false;
+  }
+  if (name.empty() && !node.is_directory()) {
+    *failure = Failure{place.path, "", "copy_open", ENOTDIR};
+    return false;
+  }
+  Archiver archiver(fd, false, archived, failure);
+  return Walk(Trees{}, false, &archiver, failure).run_from(node, name) && archiver.close();
 }
 
 bool list_changes(const Trees& trees, std::vector<Change>* changes, Failure* failure) {

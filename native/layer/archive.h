@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "layer/entry.h"
+#include "layer/place.h"
 
 namespace slipway::layer {
 
@@ -28,6 +29,13 @@ struct Archived {
 // lower one, whiteouts and all (image-spec layer.md). Entries are in the order of their names, and
 // the same trees are the same bytes.
 bool archive(const Trees& trees, bool changes, int fd, Archived* archived, Failure* failure);
+
+// Writes what is at a place of a tree that is in use, be it a file or a directory, under `name`:
+// the first part of every entry's name. Empty: that of a directory's own content. A symbolic link
+// there is written as one, unless it is to be followed. What is on file systems of the kernel's own
+// making is left out, and so is what goes away meanwhile.
+bool archive_place(const Place& place, bool follow, const std::string& name, int fd,
+                   Archived* archived, Failure* failure);
 
 struct Change {
   char kind;  // 'A'dded, 'C'hanged, 'D'eleted

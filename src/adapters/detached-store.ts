@@ -79,6 +79,21 @@ export const detachedStore = (parts: StoreParts): DetachedStore => {
     const looksNew = E.isRight(found) && found.right.exit === undefined && found.right.state === undefined
     return looksNew && !existsSync(file) ? E.right(undefined) : found
   }
+  const held: DetachedStore['held'] = (id, body) => async () => {
+    const opened = openDirectory(directory(id))
+    if (E.isLeft(opened)) return opened
+    const fd = opened.right
+    if (fd === undefined) return notFound(id)
+    try {
+      const errno = await take(addon, fd)
+      if (errno !== 0) return E.left({ _tag: 'SyscallFailed', step: 'flock', errno, path: directory(id) })
+      // A directory without a name is one that the holder before us removed.
+      if (fstatSync(fd).nlink === 0) return notFound(id)
+      return await body()
+    } finally {
+      closeSync(fd)
+    }
+  }
   const clear = async ({ document: { id }, state: written }: DetachedContainer): Promise<void> => {
     await monitorGone(parts, id)
     await parts.thaw(id)
@@ -140,27 +155,16 @@ export const detachedStore = (parts: StoreParts): DetachedStore => {
       if (E.isRight(moved)) await addon.removeTree(trash).catch(() => {})
       return E.isRight(moved)
     },
-    locked: (id, body) => async () => {
-      const opened = openDirectory(directory(id))
-      if (E.isLeft(opened)) return opened
-      const fd = opened.right
-      if (fd === undefined) return notFound(id)
-      try {
-        const errno = await take(addon, fd)
-        if (errno !== 0) return E.left({ _tag: 'SyscallFailed', step: 'flock', errno, path: directory(id) })
-        // A directory without a name is one that the holder before us removed.
-        if (fstatSync(fd).nlink === 0) return notFound(id)
+    held,
+    locked: (id, body) =>
+      held(id, async () => {
         const container = await settledNow(id)
         if (E.isLeft(container)) return container
-        if (container.right === undefined) return notFound(id)
         await tellOnce(parts, container.right)
         const done = await body(container.right)
         // One that removes itself asks nobody: whatever failed of what is gone failed by that.
         return E.isLeft(done) && !existsSync(directory(id)) ? notFound(id) : done
-      } finally {
-        closeSync(fd)
-      }
-    },
+      }),
   }
 }
 

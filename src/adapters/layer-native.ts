@@ -14,6 +14,12 @@ export const layersInside = (addon: LayerAddon, userNamespace: number): LayerAdd
   flattenLayers: (layers, target, scratch, over) =>
     addon.flattenLayers(layers, target, scratch, over, userNamespace),
   archiveTree: (trees, changes, fd) => addon.archiveTree(trees, changes, fd, userNamespace),
+  // Of containers and of the caller: whoever calls them says as whom.
+  statPlace: (place, follow, namespace) => addon.statPlace(place, follow, namespace),
+  archivePlace: (place, follow, name, fd, namespace) =>
+    addon.archivePlace(place, follow, name, fd, namespace),
+  receiveArchive: (directory, choices, fd, namespace) =>
+    addon.receiveArchive(directory, choices, fd, namespace),
   listChanges: (trees) => addon.listChanges(trees, userNamespace),
   compareTrees: (before, after) => addon.compareTrees(before, after, userNamespace),
   diskUsage: (paths) => addon.diskUsage(paths, userNamespace),

@@ -64,14 +64,15 @@ const feed = async (
 }
 
 /** Ends with Cancelled when the signal fires, even while the source has nothing to say. */
-async function* untilAborted(
+export async function* untilAborted(
   source: AsyncIterable<Uint8Array>,
   signal: AbortSignal | undefined,
+  what = 'unpack of a layer',
 ): AsyncGenerator<Uint8Array> {
   if (signal === undefined) return yield* source
   // Of the step that is waited for. A race against one promise of the abort would keep every chunk as long as that.
   let fail: (error: unknown) => void = () => {}
-  const aborted = (): void => fail(thrown({ _tag: 'Cancelled', what: 'unpack of a layer', why: 'aborted' }))
+  const aborted = (): void => fail(thrown({ _tag: 'Cancelled', what, why: 'aborted' }))
   const iterator = source[Symbol.asyncIterator]()
   const next = (): Promise<IteratorResult<Uint8Array>> =>
     new Promise((resolve, reject) => {

@@ -6,6 +6,7 @@ import { pipe } from '#fp/function'
 import type { TaskEither } from '#fp/TaskEither'
 import * as TE from '#fp/TaskEither'
 import type { Images } from '../engine/images-verbs.ts'
+import type { CopyPort } from '../engine/ports/copies.ts'
 import type { DetachedStore, Monitors } from '../engine/ports/detached.ts'
 import type { JournalPort } from '../engine/ports/journal.ts'
 import type { LivingPort } from '../engine/ports/living.ts'
@@ -128,6 +129,8 @@ export interface LiveEngine {
   readonly images: () => Promise<Images>
   /** What runs in whatever process; loaded with its first use. */
   readonly living: () => Promise<LivingPort>
+  /** Files of containers; loaded with its first use. */
+  readonly copies: () => Promise<CopyPort>
   /** Where verbs tell what they did; loaded with its first use. */
   readonly journal: () => Promise<JournalPort>
   /** 0 while no guardian runs. */
@@ -186,6 +189,10 @@ const assemble = (
   const living = async (): Promise<LivingPort> => {
     const { livingPort } = await import('./living.ts')
     return livingPort({ addon, facts, state, runtime, groupName: cgroupNameOf(root) })
+  }
+  const copies = async (): Promise<CopyPort> => {
+    const { copyPort } = await import('./copies.ts')
+    return copyPort({ addon, facts })
   }
   const host = realHost({
     addon,
@@ -257,6 +264,7 @@ const assemble = (
     runtime,
     images,
     living,
+    copies,
     journal,
     guardianPid: () => guardian.pid,
     close,

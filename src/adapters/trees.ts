@@ -1,6 +1,7 @@
 // Directories of layers and containers on this machine, read by the addon on a thread of its own.
 import type { Readable } from 'node:stream'
 import type { Trees } from '../engine/ports/trees.ts'
+import type { EngineError } from '../model/errors.ts'
 import type { FileChange } from '../model/image-verbs.ts'
 import type { Addon } from '../native/addon.ts'
 import type { LayerAddon, LayerFailure, TreeChanges, TreePair } from '../native/layer-addon.ts'
@@ -19,22 +20,32 @@ export const nativeTrees = (addon: Addon & LayerAddon): Trees => ({
 /** What stands for the archive where a layer's digest would stand. */
 const SUBJECT = 'of a container'
 
-/** Through a pipe: a reader that stops early closes it, and the thread ends with that. */
-async function* chunks(
-  addon: Addon & LayerAddon,
-  trees: TreePair,
-  changes: boolean,
+const chunks = (addon: Addon & LayerAddon, trees: TreePair, changes: boolean): AsyncGenerator<Uint8Array> =>
+  fromThread(
+    addon,
+    (fd) => addon.archiveTree(trees, changes, fd),
+    (failure) => nativeError(failure, SUBJECT),
+  )
+
+/**
+ * What a thread writes into the descriptor it is given, and closes. Through a pipe: a reader that stops early closes it, and the thread
+ * ends with that.
+ */
+export async function* fromThread(
+  addon: Addon,
+  write: (fd: number) => Promise<{ readonly ok: true } | LayerFailure>,
+  errorOf: (failure: LayerFailure) => EngineError,
 ): AsyncGenerator<Uint8Array> {
   const ends = addon.pipe(true, process.geteuid?.() ?? 0)
   if (typeof ends === 'number') throw thrown({ _tag: 'SyscallFailed', step: 'make pipe', errno: -ends })
   const [ours, theirs] = ends
   addon.letGo(Int32Array.from(ends))
-  const written = addon.archiveTree(trees, changes, theirs)
+  const written = write(theirs)
   const stream: Readable = pipeStream(addon, ours, { readable: true, writable: false })
   try {
     yield* stream as AsyncIterable<Uint8Array>
     const result = await written
-    if (!result.ok) throw thrown(nativeError(result, SUBJECT))
+    if (!result.ok) throw thrown(errorOf(result))
   } finally {
     stream.destroy()
     await written

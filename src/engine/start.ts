@@ -373,7 +373,19 @@ const recordOf = (
   groups: parents.map((parent) => `${parent.mountpoint}${parent.path}/${id}`),
   keep: request.keep,
   ...request.remembered,
+  ...rootOptionsOf(request.options),
 })
+
+const rootOptionsOf = ({ readonly, security }: PlannedStartOptions): Pick<ContainerRecord, 'rootOptions'> => {
+  const userns = security?.userns
+  if (readonly !== true && userns === undefined) return {}
+  return {
+    rootOptions: {
+      ...(readonly === true ? { readonly } : {}),
+      ...(userns === undefined ? {} : { security: { userns } }),
+    },
+  }
+}
 
 const cleanupOf = (ports: Ports, record: ContainerRecord, image: PreparedImage): Cleanup => ({
   id: record.id,

@@ -134,6 +134,13 @@ export interface VolumeUnfit {
   readonly why: string
   readonly hint?: string
 }
+/** What is there, or what comes, cannot be copied so. */
+export interface CopyRefused {
+  readonly _tag: 'CopyRefused'
+  /** `web:/etc/hosts`, or a path of this machine. */
+  readonly path: string
+  readonly why: string
+}
 export interface NameInUse {
   readonly _tag: 'NameInUse'
   readonly name: string
@@ -223,6 +230,7 @@ export type EngineError =
   | VolumeNotFound
   | VolumeInUse
   | VolumeUnfit
+  | CopyRefused
   | NameInUse
   | WrongStatus
   | Unsupported
@@ -289,6 +297,8 @@ const words = (error: EngineError): string => {
       return `volume ${error.volume}: in use by ${error.by.join(', ')}`
     case 'VolumeUnfit':
       return `volume ${error.volume}: ${error.why}`
+    case 'CopyRefused':
+      return `copy: ${error.path}: ${error.why}`
     case 'NameInUse':
       return `the name ${quote(error.name)} is in use by container ${error.by}`
     case 'WrongStatus':

@@ -53,6 +53,16 @@ const OF_STEPS: Readonly<Record<string, Remedy>> = {
     errno: ['ENOENT', 'ENOTDIR', 'EXDEV', 'ELOOP'],
     remedy: 'it must exist, and its symlinks must stay below the root: absolute ones lead out of it',
   },
+  ...Object.fromEntries(
+    ['copy_create', 'copy_mkdir', 'copy_symlink', 'copy_mknod', 'copy_link'].map((step) => [
+      step,
+      {
+        errno: ['EROFS'],
+        remedy:
+          'the root of the container, or what it has mounted there, is read-only; so is memory of one that does not run',
+      },
+    ]),
+  ),
   'make bind source': {
     remedy: 'nothing can be made there: make the source yourself, or choose another place',
   },

@@ -1,7 +1,7 @@
 // The runtime record of a container: one line of JSON, written before the container exists and removed after it is gone.
 import type { AmbiguousContainer, ContainerNotFound } from './errors.ts'
 import type { LinuxResources } from './oci-spec.ts'
-import type { DecodedMount, NamedMount } from './options-decoded.ts'
+import type { DecodedMount, DecodedOptions, NamedMount } from './options-decoded.ts'
 
 export const RECORD_VERSION = 1
 
@@ -26,6 +26,8 @@ export interface ContainerRecord {
   readonly keep: boolean
   /** What others may borrow, and what must stay meanwhile: binds, volumes, images. Absent where there is none. */
   readonly mounts?: readonly NamedMount[]
+  /** What else its root was made by, for who copies into it once it has ended. Absent where it is the usual one. */
+  readonly rootOptions?: Pick<DecodedOptions, 'readonly' | 'security'>
   /** A sandbox that waits in a pool: no container yet. */
   readonly parked?: boolean
   /** Once it has ended. */

@@ -95,6 +95,41 @@ export interface ArchiveStats {
   readonly sockets: number
 }
 
+/** Where a copy begins or ends. */
+export interface Place {
+  /** A directory's descriptor, borrowed: the path is resolved as by a process with that root. None: this process's own root. */
+  readonly root?: number
+  readonly path: string
+}
+
+export interface PlaceStat {
+  readonly ok: true
+  /** st_mode, with the type. */
+  readonly mode: number
+  readonly size: number
+  readonly mtimeMs: number
+  /** A symbolic link's target. */
+  readonly link?: string
+}
+
+export interface ReceiveChoices {
+  /** The archive's ids; otherwise those of whoever makes a file there. */
+  readonly keepOwner: boolean
+  /** A file may take the place of a directory, and a directory that of a file. */
+  readonly replace: boolean
+  /** Symbolic links to directories are followed inside the root, where an entry only mentions them in its path. */
+  readonly followLinks: boolean
+}
+
+export interface ReceiveStats {
+  readonly ok: true
+  readonly entries: number
+  /** Of file data. */
+  readonly bytes: number
+  /** Device nodes that may not be made there. */
+  readonly skippedDevices: number
+}
+
 /** `A/path`, `C/path` or `D/path` each: added, changed, deleted. The root itself is `/`. */
 export interface TreeChanges {
   readonly ok: true
@@ -109,6 +144,26 @@ export interface LayerAddon extends Decompressors {
     fd: number,
     userNamespace?: number,
   ): Promise<ArchiveStats | LayerFailure>
+  /** All of these as root of the user namespace, where one is given. `follow`: what a symbolic link there leads to. */
+  statPlace(place: Place, follow: boolean, userNamespace?: number): Promise<PlaceStat | LayerFailure>
+  /**
+   * Writes what is there into `fd`, which is closed at the end; `name` is the first part of every entry's name, or empty for the content
+   * of a directory. Whatever changes meanwhile.
+   */
+  archivePlace(
+    place: Place,
+    follow: boolean,
+    name: string,
+    fd: number,
+    userNamespace?: number,
+  ): Promise<ArchiveStats | LayerFailure>
+  /** Unpacks the tar that comes from `fd`, which is closed at the end, into a directory that is in use. */
+  receiveArchive(
+    directory: Place,
+    choices: ReceiveChoices,
+    fd: number,
+    userNamespace?: number,
+  ): Promise<ReceiveStats | LayerFailure>
   listChanges(trees: TreePair, userNamespace?: number): Promise<TreeChanges | LayerFailure>
   /** Bytes on disk of each path, 0 for what is not there; a node with several names counts for the first path that has it. */
   diskUsage(

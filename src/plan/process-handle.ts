@@ -1,11 +1,42 @@
 // Short engine-side plans on one process by its pidfd: opened, signalled, and asked how it ended.
-import { type Arch, Program, SlotSpace } from './program.ts'
+import { AT_FDCWD, O_CLOEXEC, O_PATH, oDirectory } from './kernel.ts'
+import { type Arch, type OpInfo, Program, SlotSpace } from './program.ts'
+import type { Step } from './steps.ts'
 
 /** Slot 0 is the pidfd afterwards. */
 export const planOpenProcess = (arch: Arch, pid: number): Uint8Array => {
   const program = new Program(arch, new SlotSpace())
   program.call('open process', 'pidfd_open', [pid, 0], { into: program.slots.next() })
   return program.encode()
+}
+
+/** Where the slots of `planOpenRoot` are. */
+export const ROOT_SLOTS = { process: 0, root: 1, userNamespace: 2 } as const
+
+/**
+ * The root of a process and its user namespace, both of the very process the pidfd stands for: it lived still when they were open, so
+ * that its number was nobody else's.
+ */
+export const planOpenRoot = (arch: Arch, pid: number): PlannedRoot => {
+  const program = new Program(arch, new SlotSpace())
+  const open = (step: Step, name: string, flags: number): void => {
+    const file = `/proc/${pid}/${name}`
+    program.call(step, 'openat', [AT_FDCWD, program.text(file), flags | O_CLOEXEC, 0], {
+      into: program.slots.next(),
+      path: file,
+    })
+  }
+  const process = program.slots.next()
+  program.call('open process', 'pidfd_open', [pid, 0], { into: process })
+  open('open root of process', 'root', O_PATH | oDirectory(arch))
+  open('open user namespace', 'ns/user', 0)
+  program.call('send signal', 'pidfd_send_signal', [process, 0, 0, 0])
+  return { bytes: program.encode(), infos: program.infos }
+}
+
+export interface PlannedRoot {
+  readonly bytes: Uint8Array
+  readonly infos: readonly OpInfo[]
 }
 
 /** Slot 0 is the pidfd. */

@@ -145,6 +145,7 @@ export const STEPS = [
   'open private layer',
   'open private layers',
   'open process',
+  'open root of process',
   'open root',
   'open rootfs',
   'open selinux label',

@@ -20,6 +20,7 @@ while [ "$1" != names ]; do shift; done
 case $2 in
 image) printf '%s\\n' debian:12 debian:13 127.0.0.1:5000/me/app:2 ;;
 container) printf '%s\\n' web-1 db ;;
+place) printf '%s\\n' web-1: db: ;;
 any) printf '%s\\n' web-1 debian:12 ;;
 registry) printf '%s\\n' docker.io reg.lan:5000 ;;
 esac
@@ -57,6 +58,9 @@ const LINES: readonly (readonly [string, string])[] = [
   ['slipway inspect web', 'slipway inspect web-1 '],
   ['slipway commit -m why web', 'slipway commit -m why web-1 '],
   ['slipway commit web-1 127', 'slipway commit web-1 127.0.0.1:5000/me/app:2 '],
+  ['slipway cp -a web', 'slipway cp -a web-1:'],
+  ['slipway cp some', 'slipway cp some-file.tar '],
+  ['slipway cp web-1:/x som', 'slipway cp web-1:/x some-file.tar '],
   ['slipway login reg', 'slipway login reg.lan:5000 '],
   ['slipway load -i some', 'slipway load -i some-file.tar '],
   ['slipway import some', 'slipway import some-file.tar '],

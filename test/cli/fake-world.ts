@@ -182,6 +182,10 @@ export const fakeContainers: EngineForCli['containers'] = {
   unpause: noContainer,
   rename: noContainer,
   update: noContainer,
+  stat: noContainer,
+  copyFrom: noContainer,
+  copyInto: noContainer,
+  copy: () => TE.left(notBuilt),
 }
 
 const noVolume = (volume: string) => TE.left<EngineError>({ _tag: 'VolumeNotFound', volume })

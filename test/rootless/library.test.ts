@@ -375,4 +375,51 @@ test('of driver options an ordinary user has tmpfs and bind', () => {
   assert.match(refusal(mapped), /\/m with other ids: not available on this host: only root can map/)
 })
 
+test('cp goes both ways, of one that runs and one that has ended, and the ids are those of each side', () => {
+  const folder = user.folder('copies')
+  user.run([
+    'sh',
+    '-c',
+    `mkdir ${folder}/dir && echo text > ${folder}/dir/file && chmod 640 ${folder}/dir/file`,
+  ])
+  const told = user.module(`
+    const engine = lib.createEngine()
+    const { containers } = engine
+    const modes = []
+    for (const [name, argv] of [['runs', ['sleep', '1000']], ['ended', ['true']]]) {
+      const container = await engine.start('host', argv, { name, keep: true })
+      if (name === 'ended') await container.removed
+      await containers.copy('${folder}/dir', { container: name, path: '/srv' })
+      await containers.copy({ container: name, path: '/srv/dir' }, '${folder}/' + name)
+      // Other ids are the namespace's to give inside, and nobody's on the host.
+      const { tar } = await containers.copyFrom(name, '/srv/dir/file')
+      const bytes = Buffer.concat(await Array.fromAsync?.(tar) ?? await (await import('node:stream')).Readable.from(tar).toArray())
+      const [uid, gid] = [bytes.toString('latin1', 108, 115), bytes.toString('latin1', 116, 123)]
+      bytes.write('0000005', 108)
+      bytes.fill(' ', 148, 156)
+      const sum = bytes.subarray(0, 512).reduce((all, byte) => all + byte, 0)
+      bytes.write(sum.toString(8).padStart(6, '0') + '\\0 ', 148)
+      await containers.copyInto(name, '/srv', (await import('node:stream')).Readable.from([bytes]), { archive: true })
+      const refused = await containers.copy({ container: name, path: '/srv/file' }, '${folder}/owned', { archive: true }).catch(({ message }) => message)
+      await containers.copy({ container: name, path: '/srv/file' }, '${folder}/five-' + name)
+      modes.push([uid, gid, refused])
+      if (name === 'runs') container.kill(9)
+      await container.removed
+      await engine.remove(name)
+    }
+    await engine.close()
+    told(modes)
+  `)
+  const refused = `copy_chown: ${folder}/owned: EPERM (operation not permitted)`
+  assert.equal(told, [
+    ['0000000', '0000000', refused],
+    ['0000000', '0000000', refused],
+  ])
+  for (const name of ['runs/file', 'ended/file', 'five-runs', 'five-ended']) {
+    const file = lstatSync(path.join(folder, name))
+    assert.equal([file.uid, file.mode & 0o7777], [user.uid, 0o640], name)
+  }
+  assert.equal(readdirSync(folder).sort(), ['dir', 'ended', 'five-ended', 'five-runs', 'runs'])
+})
+
 Rootless.run()

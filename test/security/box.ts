@@ -73,7 +73,7 @@ export const openBox = (): Box => {
 const install = (rootfs: string, program: string): void => {
   execFileSync('cp', [program, path.join(rootfs, 'probe')])
   writeFileSync(path.join(rootfs, 'etc', 'hosts'), '')
-  for (const name of ['mkfifo', 'setsid', 'dd', 'find', 'md5sum']) {
+  for (const name of ['mkfifo', 'setsid', 'dd', 'find', 'md5sum', 'mv', 'ln', 'cp', 'chroot']) {
     try {
       symlinkSync('busybox', path.join(rootfs, 'bin', name))
     } catch {

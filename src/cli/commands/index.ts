@@ -54,6 +54,7 @@ export const commandGroups: readonly CommandGroup[] = [
       { name: 'container inspect', load: async () => (await import('./inspect.ts')).containerInspect },
       { name: 'container exists', load: async () => (await import('./exists.ts')).containerExists },
       { name: 'container prune', load: async () => (await import('./container-prune.ts')).containerPrune },
+      { name: 'cp', aliases: ['container cp'], load: async () => (await import('./cp.ts')).cp },
       { name: 'diff', aliases: ['container diff'], load: async () => (await import('./diff.ts')).diff },
       {
         name: 'export',

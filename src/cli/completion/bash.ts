@@ -43,17 +43,27 @@ _slipway_kind() {
   return 1
 }
 
+# Names of kind $1 that begin with $2.
+_slipway_names() {
+  local word
+  "\${program[@]}" completion names "$1" 2>/dev/null | while IFS= read -r word; do
+    [[ $word == "$2"* ]] && printf '%s\\n' "$word"
+  done
+}
+
 # Fills COMPREPLY with words of kind $1 that begin with $2; $3 stands before each of them.
 _slipway_offer() {
-  local word
   case $1 in
   file) mapfile -t found < <(compgen -f -- "$2"); compopt -o filenames 2>/dev/null ;;
   directory) mapfile -t found < <(compgen -d -- "$2"); compopt -o filenames 2>/dev/null ;;
+  place)
+    mapfile -t found < <(_slipway_names place "$2")
+    # A path follows the colon, and no file's name is to be quoted as one that has a colon.
+    if ((\${#found[@]} > 0)); then compopt -o nospace 2>/dev/null; else compopt -o filenames 2>/dev/null; fi
+    mapfile -t -O \${#found[@]} found < <(compgen -f -- "$2") ;;
   none) found=() ;;
   words:*) mapfile -t found < <(compgen -W "\${1#words:}" -- "$2") ;;
-  *) mapfile -t found < <("\${program[@]}" completion names "$1" 2>/dev/null | while IFS= read -r word; do
-       [[ $word == "$2"* ]] && printf '%s\\n' "$word"
-     done) ;;
+  *) mapfile -t found < <(_slipway_names "$1" "$2") ;;
   esac
   COMPREPLY=("\${found[@]/#/$3}")
 }

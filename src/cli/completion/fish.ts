@@ -142,6 +142,7 @@ const OFFERS: Readonly<Record<Kind, string>> = {
   none: '',
   image: " -f -a '(__slipway_names image)'",
   container: " -f -a '(__slipway_names container)'",
+  place: " -F -a '(__slipway_names place)'",
   any: " -f -a '(__slipway_names any)'",
   registry: " -f -a '(__slipway_names registry)'",
 }

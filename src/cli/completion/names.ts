@@ -22,6 +22,8 @@ export const namesOf = async (
       return unique(await containers(live))
     case 'any':
       return unique([...(await containers(live)), ...(await images(live))])
+    case 'place':
+      return unique((await containers(live)).map((name) => `${name}:`))
     case 'registry':
       return unique([...loggedIn(env), ...(await images(live)).flatMap(registryIn)])
   }

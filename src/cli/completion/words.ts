@@ -3,9 +3,9 @@ import type { Command, FlagSpec } from '../command.ts'
 import type { CommandGroup } from '../commands/index.ts'
 
 /** Things whose names are asked of the engine when Tab is pressed. */
-export const NAMED = ['image', 'container', 'any', 'registry'] as const
+export const NAMED = ['image', 'container', 'any', 'registry', 'place'] as const
 export type Named = (typeof NAMED)[number]
-/** What a word may be: a name, a path, or nothing that could be guessed. */
+/** What a word may be: a name, a path, a container's name with a colon or a path, or nothing that could be guessed. */
 export type Kind = Named | 'file' | 'directory' | 'none'
 /** Also one of a few words. */
 export type ValueKind = Kind | readonly string[]
@@ -93,6 +93,7 @@ const indexOrEnd = (words: readonly string[], test: (word: string) => boolean): 
 }
 
 const kindOf = (word: string): ValueKind => {
+  if (word.includes('CONTAINER:PATH')) return 'place'
   if (word.includes('CONTAINER')) return word.includes('IMAGE') ? 'any' : 'container'
   if (/IMAGE|REPOSITORY|NAME/.test(word)) return 'image'
   if (word.includes('TERM')) return 'none'

@@ -38,6 +38,7 @@ _slipway_offer() {
   case $1 in
   file) _files ;;
   directory) _files -/ ;;
+  place) found=("\${(@f)$("\${program[@]}" completion names $1 2>/dev/null)}"); compadd -S '' -a found; _files ;;
   none) return 1 ;;
   words:*) found=(\${(s:|:)1#words:}); compadd -a found ;;
   *) found=("\${(@f)$("\${program[@]}" completion names $1 2>/dev/null)}"); compadd -a found ;;

@@ -36,6 +36,8 @@ export interface DetachedStore {
   readonly processDirectory: (id: string) => string
   /** Whether it is to run. */
   readonly want: (id: string, wanted: boolean) => Either<EngineError, void>
+  /** The lock alone, of any container that has a directory. Fails: ContainerNotFound; whatever `body` fails with. */
+  readonly held: <A>(id: string, body: () => Promise<Either<EngineError, A>>) => TaskEither<EngineError, A>
   /**
    * For one that does not run: waits until its last monitor is gone, and removes the groups that one which was killed has left, and
    * whoever is in them. Never fails.

@@ -71,6 +71,8 @@ export interface LaunchInput {
   readonly netDevices?: readonly NetDevice[]
   /** The writable layer outlives the container, so it must reach the disk. */
   readonly keep: boolean
+  /** It was made before: what it has of layers is there already, and its record is not written anew. */
+  readonly isOnRecord?: boolean
   /** A small PID 1 between the kernel and the payload. */
   readonly init: boolean
   /** Nobody kills it with its engine, and what is known of it is not recorded here. */

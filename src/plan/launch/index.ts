@@ -517,7 +517,7 @@ const planEngine = ({ input, hasUserns, waits }: LaunchBuild): EngineHalf => {
     network: engineNetwork(input, slots),
     cgroupSlot: undefined,
   }
-  if (input.lasting === undefined) writeRecord(half, input)
+  if (input.lasting === undefined && input.isOnRecord !== true) writeRecord(half, input)
   input.cgroups.forEach((parent, index) => {
     makeGroup(half, input, parent, ENGINE_SLOTS.cgroups + index)
   })
@@ -597,7 +597,7 @@ const makeLayers = (program: Program, input: LaunchInput): void => {
   const overlays = overlayCount(input.rootfs)
   if (overlays === 0) return
   // One that is started again has them.
-  const tolerate = input.lasting === undefined ? [] : [EEXIST]
+  const tolerate = input.lasting === undefined && input.isOnRecord !== true ? [] : [EEXIST]
   const make = (name: string, mode: number): void => {
     program.call(
       'make container directory',

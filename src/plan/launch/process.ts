@@ -126,7 +126,8 @@ export const parkPayload = (build: LaunchBuild, proc: Slot | undefined, process:
   dropBounding(park, capabilityBits(process.capabilities?.bounding, input.facts.lastCap), input.facts.lastCap)
   // Until it is the payload nobody in the container may look into this process or take a descriptor from it. execve(2) ends it;
   // the small PID 1 stays so, and its executable out of reach.
-  park.call('become undumpable', 'prctl', [PR_SET_DUMPABLE, 0, 0, 0, 0])
+  // Nobody else is in one that is made for its files, and an engine that is not root finds the root by what may be dumped alone.
+  if (input.isOnRecord !== true) park.call('become undumpable', 'prctl', [PR_SET_DUMPABLE, 0, 0, 0, 0])
   park.resetSignals()
   if (process.noNewPrivileges === true)
     park.call('set no_new_privs', 'prctl', [PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0])

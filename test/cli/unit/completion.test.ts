@@ -54,6 +54,7 @@ test('names are those of images, of containers, of either, each once', async () 
   for (const [kind, lines] of [
     ['image', 'debian:12\nreg.lan:5000/app:1\n'],
     ['container', 'db\nweb\n'],
+    ['place', 'db:\nweb:\n'],
     ['any', 'db\ndebian:12\nreg.lan:5000/app:1\nweb\n'],
   ] as const)
     assert.equal(await said(['names', kind]), { code: 0, stdout: lines, stderr: '' })
@@ -79,7 +80,7 @@ test('where nothing can be read there are no names, and nothing is said', async 
     images: { list: () => broken },
     list: { _tag: 'StateDamaged', path: '/x', why: 'y' },
   }
-  for (const kind of ['image', 'container', 'any', 'registry'])
+  for (const kind of ['image', 'container', 'any', 'registry', 'place'])
     assert.equal(await said(['names', kind], given), { code: 0, stdout: '', stderr: '' })
 })
 test('each shell has a script, and others are refused by name', async () => {

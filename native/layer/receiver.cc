@@ -1,0 +1,356 @@
+// Each node is made under a name of its own and renamed to the wanted one: what stood there is
+// replaced at once, and a reader sees the old file or the new one.
+#include "layer/receiver.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "layer/remove.h"
+#include "layer/tar_reader.h"
+
+namespace slipway::layer {
+namespace {
+
+constexpr size_t kReadBytes = 256 << 10;
+constexpr char kOfTheKernel[] =
+    "it is on a file system of the kernel's own making, which takes no files";
+
+constexpr char kMounted[] = "it is a mount of its own, which cannot be replaced";
+
+std::string draw_name() {
+  uint64_t number = 0;
+  while (getrandom(&number, sizeof number, 0) != sizeof number) {
+  }
+  return ".slipway-" + std::to_string(number);
+}
+
+// A umask of zero, of this thread alone; where that is refused (seccomp), it is the process's.
+class OwnUmask {
+ public:
+  OwnUmask() : own_(unshare(CLONE_FS) == 0), before_(own_ ? umask(0) : 0) {}
+  OwnUmask(const OwnUmask&) = delete;
+  OwnUmask& operator=(const OwnUmask&) = delete;
+  ~OwnUmask() {
+    if (own_) (void)umask(before_);
+  }
+
+ private:
+  const bool own_;
+  const mode_t before_;
+};
+
+// Capabilities are root's to give, and some file systems have no attributes: as tar(1), a copy goes
+// without what the place cannot have.
+void set_xattrs(int fd, const std::vector<Xattr>& xattrs) {
+  for (const Xattr& xattr : xattrs)
+    (void)fsetxattr(fd, xattr.name.c_str(), xattr.value.data(), xattr.value.size(), 0);
+}
+
+}  // namespace
+
+bool Receiver::refuse(const char* why) {
+  failure_->why = why;
+  return false;
+}
+
+bool Receiver::fail(const char* step) {
+  failure_->step = step;
+  failure_->error = errno;
+  return false;
+}
+
+bool Receiver::open() {
+  Node node;
+  if (!open_place(wanted_.directory, true, &node)) return fail("copy_open_directory");
+  if (!node.is_directory()) {
+    errno = ENOTDIR;
+    return fail("copy_open_directory");
+  }
+  if (is_made_by_kernel(node.fd.get())) return refuse(kOfTheKernel);
+  sys::UniqueFd fd = reopen(node, O_RDONLY | O_DIRECTORY);
+  return fd ? push("", std::move(fd)) : fail("copy_open_directory");
+}
+
+bool Receiver::push(const std::string& name, sys::UniqueFd fd) {
+  struct stat status;
+  if (fstat(fd.get(), &status) != 0) return fail("copy_stat");
+  if (!levels_.empty() && levels_.back().device != status.st_dev && is_made_by_kernel(fd.get()))
+    return refuse(kOfTheKernel);
+  levels_.push_back(Level{name, std::move(fd), status.st_dev, status.st_ino});
+  return true;
+}
+
+bool Receiver::pop() {
+  const Level& level = levels_.back();
+  const auto found = attributes_.find({level.device, level.inode});
+  bool ok = true;
+  if (found != attributes_.end()) {
+    const Attributes& wanted = found->second;
+    const timespec times[2] = {{0, UTIME_OMIT}, wanted.mtime};
+    if (wanted.sets_mode && fchmod(level.fd.get(), wanted.mode) != 0) ok = fail("copy_chmod");
+    if (ok && futimens(level.fd.get(), times) != 0) ok = fail("copy_time");
+    if (!ok) failure_->entry = level.name;
+  }
+  levels_.pop_back();
+  return ok;
+}
+
+bool Receiver::close() {
+  drop_temporary();
+  file_.reset();
+  const Failure first = *failure_;
+  bool ok = true;
+  while (!levels_.empty()) ok = pop() && ok;
+  if (first.set()) *failure_ = first;
+  return ok && !first.set();
+}
+
+bool Receiver::begin(const Entry& entry) {
+  if (apply(entry)) return true;
+  if (failure_->entry.empty()) failure_->entry = entry.name;
+  drop_temporary();
+  return false;
+}
+
+bool Receiver::apply(const Entry& entry) {
+  const char* why = clean_path(entry.name, &path_);
+  if (why != nullptr) return refuse(why);
+  received_->entries++;
+  // The directory that is copied into: it stays what it is.
+  if (path_.parts.empty())
+    return entry.kind == Kind::kDirectory || refuse("the place that is copied into is a directory");
+  name_ = path_.parts.back();
+  if (entry.kind == Kind::kHardLink) return hard_link(entry);
+  if (!enter(path_, path_.parts.size() - 1, true)) return false;
+  switch (entry.kind) {
+    case Kind::kDirectory:
+      return directory(entry);
+    case Kind::kFile:
+      return file(entry);
+    default:
+      return node(entry);
+  }
+}
+
+// Archives are depth first: most entries need no look-up at all.
+bool Receiver::enter(const CleanPath& path, size_t count, bool make) {
+  size_t common = 1;
+  while (common < levels_.size() && common <= count &&
+         levels_[common].name == path.parts[common - 1])
+    common++;
+  while (levels_.size() > common) {
+    if (!pop()) return false;
+  }
+  for (size_t i = common - 1; i < count; i++) {
+    const std::string part(path.parts[i]);
+    sys::UniqueFd fd = open_beneath(top(), part.c_str());
+    if (!fd && errno == ENOENT && make) {
+      if (mkdirat(top(), part.c_str(), 0755) != 0 && errno != EEXIST) return fail("copy_mkdir");
+      fd = open_beneath(top(), part.c_str());
+    }
+    if (!fd && errno == ELOOP && wanted_.follow_links) fd = follow(part);
+    if (!fd && (errno == ELOOP || errno == ENOTDIR))
+      return refuse("a part of its path is no directory");
+    if (!fd) return fail("copy_open_directory");
+    if (!push(part, std::move(fd))) return false;
+  }
+  return true;
+}
+
+// As a process inside would: the root is the one that everything began in.
+sys::UniqueFd Receiver::follow(std::string_view part) {
+  std::string path = wanted_.directory.path;
+  for (size_t i = 1; i < levels_.size(); i++) path += "/" + levels_[i].name;
+  Node node;
+  if (!open_place(Place{wanted_.directory.root, (path + "/").append(part)}, true, &node)) return {};
+  if (node.is_directory()) return reopen(node, O_RDONLY | O_DIRECTORY);
+  errno = ENOTDIR;
+  return {};
+}
+
+// Of what stands under the name. True where nothing is in the way: a file is replaced when its
+// successor is whole.
+bool Receiver::make_room(bool for_directory) {
+  struct statx found;
+  if (statx(top(), name_.c_str(), AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_TYPE, &found) != 0)
+    return errno == ENOENT || fail("copy_stat");
+  const bool is_directory = S_ISDIR(found.stx_mode);
+  // Not in our mount namespace: rename(2) would take the mount away from the container.
+  if ((found.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0 && !is_directory) return refuse(kMounted);
+  if (is_directory == for_directory) return true;
+  if (!wanted_.replace)
+    return refuse(for_directory ? "cannot overwrite a non-directory with a directory"
+                                : "cannot overwrite a directory with a non-directory");
+  uint64_t removed = 0;
+  return remove_tree(top(), name_.c_str(), &removed, failure_);
+}
+
+bool Receiver::directory(const Entry& entry) {
+  if (!make_room(true)) return false;
+  // Until everything is in it, it is nobody else's; a file system's own bits are kept.
+  if (mkdirat(top(), name_.c_str(), 0700) != 0 && errno != EEXIST) return fail("copy_mkdir");
+  sys::UniqueFd fd = open_beneath(top(), name_.c_str());
+  if (!fd && (errno == ELOOP || errno == ENOTDIR))
+    return refuse("it was replaced while it was copied");
+  if (!fd) return fail("copy_open_directory");
+  if (wanted_.keep_owner && fchown(fd.get(), entry.uid, entry.gid) != 0) return fail("copy_chown");
+  set_xattrs(fd.get(), entry.xattrs);
+  if (!push(name_, std::move(fd))) return false;
+  const Level& level = levels_.back();
+  attributes_[{level.device, level.inode}] = Attributes{true, entry.mode & 07777, entry.mtime};
+  return true;
+}
+
+bool Receiver::file(const Entry& entry) {
+  if (!make_room(false)) return false;
+  temporary_ = draw_name();
+  file_.reset(openat(top(), temporary_.c_str(),
+                     O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (!file_) {
+    temporary_.clear();
+    return fail("copy_create");
+  }
+  if (entry.sparse && ftruncate(file_.get(), static_cast<off_t>(entry.size)) != 0)
+    return fail("copy_write");
+  current_ = entry;
+  return true;
+}
+
+bool Receiver::data(uint64_t offset, const uint8_t* bytes, size_t size) {
+  received_->bytes += size;
+  while (file_ && size > 0) {
+    const ssize_t put = pwrite(file_.get(), bytes, size, static_cast<off_t>(offset));
+    if (put < 0 && errno == EINTR) continue;
+    if (put <= 0) {
+      failure_->entry = current_.name;
+      return fail("copy_write");
+    }
+    bytes += put;
+    offset += static_cast<uint64_t>(put);
+    size -= static_cast<size_t>(put);
+  }
+  return true;
+}
+
+bool Receiver::end() {
+  if (!file_ || finish_file()) return true;
+  failure_->entry = current_.name;
+  return false;
+}
+
+// Owner before mode and capabilities: chown(2) clears setuid bits and security.capability.
+bool Receiver::finish_file() {
+  const sys::UniqueFd file = std::move(file_);
+  if (wanted_.keep_owner && fchown(file.get(), current_.uid, current_.gid) != 0)
+    return fail("copy_chown");
+  set_xattrs(file.get(), current_.xattrs);
+  if (fchmod(file.get(), current_.mode & 07777) != 0) return fail("copy_chmod");
+  const timespec times[2] = {{0, UTIME_OMIT}, current_.mtime};
+  if (futimens(file.get(), times) != 0) return fail("copy_time");
+  return take_place();
+}
+
+bool Receiver::take_place() {
+  if (renameat(top(), temporary_.c_str(), top(), name_.c_str()) != 0) {
+    if (errno == EBUSY) return refuse(kMounted);
+    if (errno == EISDIR || errno == ENOTEMPTY || errno == EEXIST)
+      return refuse("cannot overwrite a directory with a non-directory");
+    return fail("copy_rename");
+  }
+  // Two names of one file: rename(2) has done nothing then.
+  (void)unlinkat(top(), temporary_.c_str(), 0);
+  temporary_.clear();
+  return true;
+}
+
+void Receiver::drop_temporary() {
+  if (temporary_.empty() || levels_.empty()) return;
+  (void)unlinkat(top(), temporary_.c_str(), 0);
+  temporary_.clear();
+}
+
+// Links, pipes and devices are never opened.
+bool Receiver::node(const Entry& entry) {
+  if (!make_room(false)) return false;
+  temporary_ = draw_name();
+  const char* name = temporary_.c_str();
+  const bool link = entry.kind == Kind::kSymlink, pipe = entry.kind == Kind::kFifo;
+  const mode_t kind = pipe ? S_IFIFO : entry.kind == Kind::kCharDevice ? S_IFCHR : S_IFBLK;
+  const mode_t mode = kind | (entry.mode & 07777);
+  const int made = link ? symlinkat(entry.link.c_str(), top(), name)
+                        : mknodat(top(), name, mode, pipe ? 0 : makedev(entry.major, entry.minor));
+  if (made != 0) {
+    temporary_.clear();
+    if (errno != EPERM || link || pipe) return fail(link ? "copy_symlink" : "copy_mknod");
+    received_->skipped_devices++;
+    return true;
+  }
+  return own(entry) && take_place();
+}
+
+// By a descriptor of the very node. Somebody who can write here may have put another one under the
+// name: what has more names than this one is not touched.
+bool Receiver::own(const Entry& entry) {
+  Node node;
+  if (!open_node(top(), temporary_.c_str(), &node)) return fail("copy_stat");
+  const bool ours = node.status.st_nlink == 1 && !node.is_file() && !node.is_directory() &&
+                    node.is_link() == (entry.kind == Kind::kSymlink);
+  if (!ours) return refuse("it was replaced while it was copied");
+  const int fd = node.fd.get();
+  if (wanted_.keep_owner && fchownat(fd, "", entry.uid, entry.gid, AT_EMPTY_PATH) != 0)
+    return fail("copy_chown");
+  const timespec times[2] = {{0, UTIME_OMIT}, entry.mtime};
+  return utimensat(fd, "", times, AT_EMPTY_PATH) == 0 || fail("copy_time");
+}
+
+bool Receiver::hard_link(const Entry& entry) {
+  CleanPath target;
+  const char* why = clean_path(entry.link, &target);
+  if (why != nullptr || target.parts.empty())
+    return refuse("the hard link's target leads out of the place that is copied into");
+  if (target.parts == path_.parts) return refuse("the hard link leads to itself");
+  if (!enter(target, target.parts.size() - 1, false)) return false;
+  const std::string old(target.parts.back());
+  // The stack moves on to the link's own directory: keep the target's.
+  const sys::UniqueFd from(fcntl(top(), F_DUPFD_CLOEXEC, 0));
+  if (!from) return fail("copy_link");
+  if (!enter(path_, path_.parts.size() - 1, true) || !make_room(false)) return false;
+  temporary_ = draw_name();
+  if (linkat(from.get(), old.c_str(), top(), temporary_.c_str(), 0) != 0) {
+    temporary_.clear();
+    return fail("copy_link");
+  }
+  return take_place();
+}
+
+bool receive(int from, const Receiving& wanted, Received* received, Failure* failure) {
+  const OwnUmask none;
+  Limits limits;
+  limits.plain = true;
+  Receiver receiver(wanted, received, failure);
+  TarReader reader(&receiver, limits, failure);
+  std::vector<uint8_t> buffer(kReadBytes);
+  bool ok = receiver.open();
+  while (ok) {
+    const ssize_t got = read(from, buffer.data(), buffer.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) {
+      *failure = Failure{"", "", "copy_read", errno};
+      ok = false;
+    }
+    if (got <= 0) break;
+    ok = reader.feed(buffer.data(), static_cast<size_t>(got));
+  }
+  ok = ok && reader.finish();
+  return receiver.close() && ok;
+}
+
+}  // namespace slipway::layer
