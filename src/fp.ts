@@ -20,6 +20,7 @@ import type { Images } from './engine/images-verbs.ts'
 import { inspectContainer } from './engine/inspect-container.ts'
 import type { Living } from './engine/living.ts'
 import { type LivingVerbs, livingVerbs } from './engine/living-verbs.ts'
+import { noteAll } from './engine/note.ts'
 import { Pool as PoolProgram } from './engine/pool.ts'
 import type { VolumeStore } from './engine/ports/volumes.ts'
 import type { Ports } from './engine/ports.ts'
@@ -33,6 +34,7 @@ import type { ContainerInspect, InspectContainerOptions } from './model/containe
 import { decodeOnce } from './model/decode-once.ts'
 import type { EngineError } from './model/errors.ts'
 import { decodeEventOptions, type EngineEvent, type EventOptions } from './model/events.ts'
+import { containerEvent } from './model/events-of-containers.ts'
 import type { RunResult } from './model/exit.ts'
 import type { HostFacts } from './model/host-facts.ts'
 import type {
@@ -522,7 +524,20 @@ export const createEngine = (options: EngineOptions = {}): Engine => {
     commit: (container, wanted) =>
       ofContainer('commit', container, decodeCommitOptions(wanted), (images, found, options, ports) => {
         const committed = images.commit(found.files, options)
-        return options.pause === false ? committed : heldStill(ports, found.summary, committed)
+        return pipe(
+          options.pause === false ? committed : heldStill(ports, found.summary, committed),
+          TE.tapTask(
+            ({ id, reference = '' }) =>
+              () =>
+                noteAll(ports, [
+                  containerEvent('commit', found.summary, {
+                    comment: options.message ?? '',
+                    imageID: id,
+                    imageRef: reference,
+                  }),
+                ]),
+          ),
+        )
       }),
     diff: (container) =>
       ofContainer('diff', container, E.right(undefined), (images, { files }) => images.changesOf(files)),
@@ -531,7 +546,11 @@ export const createEngine = (options: EngineOptions = {}): Engine => {
         'export',
         container,
         paired(decodeSaveTarget(target), decodeExportOptions(wanted)),
-        (images, { files }, [to, options]) => images.export(files, to, options),
+        (images, { files, summary }, [to, options], ports) =>
+          pipe(
+            images.export(files, to, options),
+            TE.tapTask(() => () => noteAll(ports, [containerEvent('export', summary)])),
+          ),
       ),
     usage: tracked('usage', ({ ports, images }) => {
       session.flush()

@@ -31,7 +31,7 @@ export const loaded = (images: readonly LoadedImage[]): readonly NewEvent[] =>
 export const imported = ({ id, reference }: MadeImage): readonly NewEvent[] => [
   event('import', id, reference ?? id),
 ]
-/** Docker tells it of the container; here the image is what was made. */
+/** Docker tells it of the container alone; here the image that was made is told, too. */
 export const committed = ({ id, reference }: MadeImage): readonly NewEvent[] => [
   event('commit', id, reference ?? id),
 ]

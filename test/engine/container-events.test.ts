@@ -1,5 +1,15 @@
 // The life of containers in the journal: told by monitors while no engine is there, and by the verbs of whatever engine.
-import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import {
+  appendFileSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import path from 'node:path'
 import { createEngine, type DetachedOptions, type EngineEvent } from '../../src/index.ts'
 import { eventText } from '../../src/model/events.ts'
@@ -302,6 +312,52 @@ const killedAtTheEnd = async (toTell: boolean): Promise<readonly string[]> => {
 test('killed between its record and its event, a monitor leaves one death to be told', async () => {
   assert.equal(await killedAtTheEnd(false), ['9 0'])
   assert.equal(await killedAtTheEnd(true), ['9 0'])
+})
+
+test('what the end of the machine ended is told by nobody', async () => {
+  const { id } = await create('sleep 300')
+  await containers().start(id)
+  const first = await killMonitor(id)
+  process.kill(first, 'SIGKILL')
+  await until('it is gone', () => !isAlive(first))
+  const state = path.join(box().root, 'run', 'monitors', id, 'state')
+  const { bootId, ...other } = JSON.parse(readFileSync(state, 'utf8'))
+  assert.match(bootId, /^[0-9a-f-]{36}$/)
+  writeFileSync(state, JSON.stringify({ ...other, bootId: '00000000-0000-4000-8000-000000000000' }))
+  for (const group of box()
+    .census()
+    .cgroups.filter((name) => name.endsWith(id)))
+    rmdirSync(group)
+  await containers().start(id)
+  await remove(id)
+  assert.equal(await actionsOf(id), ['create', 'start', 'start', 'kill', 'die', 'destroy'])
+})
+
+test('a full disk loses events, and nothing else; they go on when there is room', async () => {
+  mkdirSync(folder(), { recursive: true })
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'none', folder()])
+  // One that has the folder open which is below would write there.
+  const fresh = createEngine({ root: box().root, networksAhead: 0 })
+  try {
+    const { id } = await fresh.containers.create(image(), ['sleep', '300'], { name: 'full' })
+    await fresh.containers.start(id)
+    // The last page that the journal has takes half a line.
+    const file = path.join(folder(), readdirSync(folder())[0] ?? '')
+    const room = 4096 - (statSync(file).size % 4096)
+    appendFileSync(file, `${' '.repeat(Math.max(0, room - 100))}`)
+    assert.throws(() => writeFileSync(path.join(folder(), 'filler'), Buffer.alloc(1 << 17)), /ENOSPC/)
+    await fresh.containers.stop(id, { timeout: 0 })
+    assert.is((await fresh.containers.inspect(id)).exit?.exitCode, 137)
+    assert.not(readFileSync(file, 'utf8').endsWith('\n'), 'no line was cut')
+    assert.equal(await actionsOf(id), ['create', 'start'])
+    rmSync(path.join(folder(), 'filler'))
+    await fresh.containers.start(id)
+    await fresh.remove(id, { force: true })
+    assert.equal(await actionsOf(id), ['create', 'start', 'start', 'kill', 'die', 'destroy'])
+  } finally {
+    await fresh.close()
+    execFileSync('umount', [folder()])
+  }
 })
 
 test('a journal that was removed begins anew, and one that cannot be written to stops nobody', async () => {

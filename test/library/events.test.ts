@@ -1,7 +1,9 @@
 // Which verbs are journalled, seen by another engine of the root.
+import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { createEngine, type EngineEvent, type SlipwayError } from '../../src/index.ts'
 import { openTestEngine, type TestEngine } from '../support/engine.ts'
+import { findProgram } from '../support/needs.ts'
 import { assert, suite } from '../support/suite.ts'
 import { tarOf } from '../support/tar-builder.ts'
 
@@ -16,6 +18,9 @@ Events.after(() => box.close())
 
 async function* tar(): AsyncGenerator<Uint8Array> {
   yield tarOf([{ name: 'etc/motd', data: 'hello\n' }])
+}
+async function* program(): AsyncGenerator<Uint8Array> {
+  yield tarOf([{ name: 'busybox', data: readFileSync(findProgram('busybox') ?? '') }])
 }
 const since = async (mark: bigint): Promise<EngineEvent[]> => {
   const other = createEngine({ root: box.root, networksAhead: 0 })
@@ -95,6 +100,29 @@ Events('verbs on containers that run are told; a start of an attached one is not
     Attributes: { tier: 'front', oldName: 'old', image: box.rootfs, name: 'new' },
   })
   assert.is(found[4]?.Actor.Attributes.signal, '9')
+})
+
+Events('what is made of a container is told of it, and of the image', async () => {
+  const { engine } = box
+  await engine.import({ stream: program() }, { name: 'base:1' })
+  const { id } = await engine.containers.create('base:1', ['/busybox', 'true'], { name: 'source' })
+  await engine.containers.start('source')
+  await engine.containers.wait('source')
+  const mark = now()
+  const made = await engine.commit('source', { name: 'made:1', message: 'why' })
+  await engine.export('source', { path: path.join(path.dirname(box.root), 'source.tar') })
+  await engine.remove('source')
+  const found = await since(mark)
+  assert.equal(actions(found), [
+    'image commit made:1',
+    'container commit source',
+    'container export source',
+    'container destroy source',
+  ])
+  assert.equal(found[1]?.Actor, {
+    ID: id,
+    Attributes: { comment: 'why', imageID: made.id, imageRef: 'made:1', image: 'base:1', name: 'source' },
+  })
 })
 
 Events('following ends with the engine', async () => {
