@@ -243,6 +243,8 @@ const withFacts = (
 }
 
 const decoded = <A>(file: string, decode: (text: string) => E.Either<unknown, A>): A | undefined => {
+  // Most have none: an error that is thrown and caught takes longer than a look.
+  if (!existsSync(file)) return undefined
   const text = textOf(file)
   if (E.isLeft(text) || text.right === undefined) return undefined
   const value = decode(text.right)

@@ -1,5 +1,5 @@
 // Which containers are held still, as the files under `frozen` tell; what freezes them is adapters/freezer.ts.
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { pidsBelow } from './cgroup-pids.ts'
 
@@ -18,8 +18,10 @@ export const frozenIds = (runtime: string): readonly string[] => {
  * they were still, says nothing: the kernel does.
  */
 export const isPaused = (runtime: string, id: string): boolean => {
+  const record = path.join(frozenFolder(runtime), id)
+  if (!existsSync(record)) return false
   try {
-    const { paused, file } = JSON.parse(readFileSync(path.join(frozenFolder(runtime), id), 'utf8')) as {
+    const { paused, file } = JSON.parse(readFileSync(record, 'utf8')) as {
       paused?: unknown
       file: string
     }
