@@ -25,7 +25,7 @@ const ENOENT = 2
 export const copyPort = (parts: Parts): CopyPort => {
   const { addon } = parts
   const receiveInto: CopyPort['receive'] = (root, directory, tar, choices) =>
-    attempt('copy', () => receive(parts, root, directory, tar, choices))
+    attempt('copy', () => receive(parts, root, directory, tar, choices, false))
   return {
     rootOf: (container, name) => {
       const pid = firstOf(container)
@@ -53,7 +53,7 @@ export const copyPort = (parts: Parts): CopyPort => {
         let skippedDevices = 0
         await fromArchive(addon, { stream: untilAborted(tar, choices.signal, 'copy') }, async (plain) => {
           const { signal: _, ...rest } = choices
-          ;({ skippedDevices } = await receive(parts, root, directory, plain, rest))
+          ;({ skippedDevices } = await receive(parts, root, directory, plain, rest, true))
         })
         return { skippedDevices }
       }),
@@ -110,19 +110,23 @@ const errorAt =
     return { _tag: 'CopyRefused', path: where, why: why ?? 'no reason given' }
   }
 
-/** Whatever happens, nothing is written any more once the promise has settled. The place's own reason is told before the source's. */
+/**
+ * `followLinks`: a tar of somebody else's may leave out folders, and mention links to them. Whatever happens, nothing is written any more
+ * once the promise has settled. The place's own reason is told before the source's.
+ */
 const receive = async (
   { addon }: Parts,
   root: OpenRoot,
   directory: string,
   tar: AsyncIterable<Uint8Array>,
   { keepOwner, replace, signal }: ReceiveChoices,
+  followLinks: boolean,
 ): Promise<ReceiveStats> => {
   const ends = addon.pipe(false, process.geteuid?.() ?? 0)
   if (typeof ends === 'number') throw thrown({ _tag: 'SyscallFailed', step: 'make pipe', errno: -ends })
   const [theirs, ours] = ends
   addon.letGo(Int32Array.from(ends))
-  const choices = { keepOwner, replace, followLinks: root.fd !== undefined }
+  const choices = { keepOwner, replace, followLinks }
   const received = addon.receiveArchive(placeIn(root, directory), choices, theirs, root.userNamespace)
   const stream: Writable = pipeStream(addon, ours, { readable: false, writable: true })
   // One that takes no more: the thread says why.

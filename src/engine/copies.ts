@@ -28,6 +28,8 @@ type Program<A> = (tools: CopyTools) => TaskEither<EngineError, A>
 export interface CopiedOut {
   readonly stat: PathStat
   readonly tar: AsyncIterable<Uint8Array>
+  /** For whoever does not read it at all. */
+  readonly close: () => Promise<void>
 }
 
 const HOST: OpenRoot = { name: '' }
@@ -59,16 +61,11 @@ const withRoot =
 
 /** What is there; a symbolic link there is followed only with a slash behind it. Fails: ContainerNotFound, WrongStatus, SyscallFailed. */
 export const statPath = (wanted: string, at: string): Program<PathStat> =>
-  withRoot(wanted, (root, tools) => statIn(tools, root, at, false))
+  withRoot(wanted, (root, tools) => statIn(tools, root, at))
 
-const statIn = (
-  tools: CopyTools,
-  root: OpenRoot,
-  at: string,
-  follow: boolean,
-): TaskEither<EngineError, PathStat> =>
+const statIn = (tools: CopyTools, root: OpenRoot, at: string): TaskEither<EngineError, PathStat> =>
   pipe(
-    demanded(tools, root, at, follow),
+    demanded(tools, root, at, false),
     TE.bindTo('node'),
     TE.bind('linkTarget', ({ node }) =>
       node.link === undefined ? TE.right('') : TE.map(({ at: end }: Ended) => end)(endOf(tools, root, at)),
@@ -126,22 +123,23 @@ export const copyFrom =
       openContainerRoot(wanted)(tools),
       TE.flatMap((root) =>
         pipe(
-          statIn(tools, root, at, followLink),
+          // The entries have the name of what is read, as Docker's.
+          followLink ? TE.map((end: Ended) => end.at)(endOf(tools, root, at)) : TE.right(at),
+          TE.bindTo('from'),
+          TE.bind('stat', ({ from }) => statIn(tools, root, from)),
           TE.bimap(
             (error) => {
               root.close()
               return error
             },
-            (stat) => {
+            ({ from, stat }) => {
               const unlisten = onAbort(closing, root.close)
-              const tar = tools.copies.archive(root, at, { follow: followLink, name: lastPart(at) })
-              return {
-                stat,
-                tar: heldWhile(tar, signal, async () => {
-                  unlisten()
-                  await root.close()
-                }),
+              const close = (): Promise<void> => {
+                unlisten()
+                return root.close()
               }
+              const tar = tools.copies.archive(root, from, { follow: false, name: lastPart(from) })
+              return { stat, tar: heldWhile(tar, signal, close), close }
             },
           ),
         ),

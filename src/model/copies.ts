@@ -23,7 +23,7 @@ export interface PathStat {
 }
 
 export interface CopyFromOptions {
-  /** A symbolic link at the path itself is followed. Default: the link is what is copied. */
+  /** A symbolic link at the path itself is followed, and the entries have the name of what it leads to. Default: the link is what is copied. */
   readonly followLink?: boolean
   readonly signal?: AbortSignal
 }

@@ -413,6 +413,7 @@ test('one that runs is never copied into beside itself: a start waits for the co
     assert.is(started, false)
     for await (const _ of tar);
     await start
+    await (await containers().copyFrom('turns', '/bin')).close()
     await into(scratch('from', 'file'), 'turns', '/srv')
     assert.equal((await containers().stat('turns', '/srv/file')).name, 'file')
   }))

@@ -28,6 +28,7 @@ const asking = (result: Copied = done) => {
               if (path === '/broken')
                 throw new SlipwayError({ _tag: 'CopyRefused', path: 'web:/broken', why: 'it broke' })
             })(),
+            close: async () => {},
           })
         },
         copyInto: (container, path, _tar, { signal: _, ...options } = {}) => {

@@ -1,0 +1,163 @@
+// The same copies by docker and by slipway, into a container and out of it: the same paths afterwards, and what one refuses the other does.
+import { execFileSync, spawnSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { type Bundle, bundle } from '../../cli/bundle.ts'
+import { makeRootfs } from '../../support/engine.ts'
+import { assert, suite } from '../../support/suite.ts'
+import { said } from './common.ts'
+import { dockerIn, engineNeeds, openStage, type Ran, type Stage, startDockerd } from './stage.ts'
+
+const test = suite('oci/engines/docker-cp')
+const reason = engineNeeds('docker', 'dockerd')
+const fact = (name: string, body: () => void): void =>
+  reason === undefined ? test(name, body) : test.skip(name, reason)
+
+let stage: Stage
+let cli: Bundle
+let folder = ''
+const at = (...names: string[]): string => path.join(folder, ...names)
+type Run = (...argv: readonly string[]) => Ran
+const docker: Run = (...argv) => dockerIn(stage, argv)
+const slipway: Run = (...argv) => {
+  const env = {
+    ...process.env,
+    SLIPWAY_ROOT: at('root'),
+    SLIPWAY_ADDON: path.resolve('build/Release/slipway.node'),
+  }
+  const { status, stdout, stderr } = spawnSync(process.execPath, [cli.file, ...argv], {
+    env,
+    encoding: 'utf8',
+    input: '',
+  })
+  return { code: status, stdout, stderr }
+}
+const BOTH: readonly (readonly [string, Run])[] = [
+  ['docker', docker],
+  ['slipway', slipway],
+]
+
+/** A folder that copies begin in, or go to: inside of a container and on the host alike. */
+const fill = (top: string): void => {
+  mkdirSync(path.join(top, 'dir', 'sub'), { recursive: true })
+  mkdirSync(path.join(top, 'have'))
+  for (const [name, text] of [
+    ['file', 'file\n'],
+    ['old', 'old\n'],
+    ['dir/one', 'one\n'],
+    ['dir/sub/two', 'two\n'],
+  ] as const)
+    writeFileSync(path.join(top, name), text)
+  symlinkSync('dir', path.join(top, 'to-dir'))
+  symlinkSync('file', path.join(top, 'to-file'))
+  symlinkSync('have', path.join(top, 'to-have'))
+  symlinkSync('old', path.join(top, 'to-old'))
+  symlinkSync('later', path.join(top, 'to-later'))
+}
+
+test.before(async () => {
+  if (reason !== undefined) return
+  folder = mkdtempSync(path.join(tmpdir(), 'slipway-docker-cp-'))
+  cli = await bundle()
+  stage = await openStage()
+  await startDockerd(stage)
+  const rootfs = at('rootfs')
+  makeRootfs(rootfs)
+  fill(path.join(rootfs, 'work', 'from'))
+  fill(path.join(rootfs, 'work', 'to'))
+  fill(at('from'))
+  execFileSync('tar', ['c', '-C', rootfs, '-f', at('rootfs.tar'), '.'])
+  said(docker('import', at('rootfs.tar'), 'base:1'))
+  said(slipway('import', at('rootfs.tar'), 'base:1'))
+})
+test.after(async () => {
+  if (reason !== undefined) return
+  await stage.close(`slipway-none-${process.pid}`)
+  cli.remove()
+  rmSync(folder, { recursive: true, force: true })
+})
+
+const SOURCES = ['file', 'dir', 'dir/', 'dir/.', 'to-dir', 'to-dir/', 'to-file', 'none', 'file/']
+const TARGETS = ['have', 'have/', 'old', 'new', 'new/', 'no/new', 'to-have', 'to-old', 'to-later', 'old/x']
+
+/** Kind, link target, size and path of everything. */
+const listed = (top: string): string =>
+  execFileSync('find', ['.', '-printf', '%y %l %m %P\n'], { cwd: top, encoding: 'utf8' })
+    .split('\n')
+    .sort()
+    .join('\n')
+
+interface Pair {
+  readonly flags: readonly string[]
+  readonly source: string
+  readonly target: string
+}
+const PAIRS: readonly Pair[] = [
+  ...SOURCES.flatMap((source) => TARGETS.map((target) => ({ flags: [], source, target }))),
+  ...['to-dir', 'to-file'].flatMap((source) =>
+    ['have', 'old', 'new'].map((target) => ({ flags: ['-L'], source, target })),
+  ),
+]
+
+/** `made`: by one of both for each pair, what is in the target afterwards, or that it was refused. */
+const compare = (made: (run: Run, name: string) => readonly string[]): void => {
+  const [theirs = [], ours = []] = BOTH.map(([name, run]) => made(run, name))
+  const differences = PAIRS.flatMap(({ flags, source, target }, index) =>
+    theirs[index] === ours[index]
+      ? []
+      : [`${[...flags, source, target].join(' ')}\n docker: ${theirs[index]}\n slipway: ${ours[index]}`],
+  )
+  assert.is(differences.join('\n'), '')
+}
+
+fact(`into a container: ${PAIRS.length} pairs of paths`, () => {
+  compare((run) => {
+    said(run('run', '-d', '--name', 'into', '--network', 'none', 'base:1', '/bin/sleep', '1000'))
+    const inside = (script: string): string => said(run('exec', 'into', '/bin/sh', '-c', script))
+    inside(`for n in $(seq 0 ${PAIRS.length - 1}); do /bin/busybox cp -a /work/to /to-$n; done`)
+    const codes = PAIRS.map(
+      ({ flags, source, target }, index) =>
+        run('cp', ...flags, `${at('from')}/${source}`, `into:/to-${index}/${target}`).code,
+    )
+    const lists = inside(
+      `for n in $(seq 0 ${PAIRS.length - 1}); do echo :; cd /to-$n; find . | sort | while read -r name; do stat -c "%A %N" "$name"; done; done`,
+    ).split(/^:\n/m)
+    said(run('rm', '-f', 'into'))
+    return codes.map((code, index) => (code === 0 ? (lists[index + 1] ?? '') : 'refused'))
+  })
+})
+
+fact(`out of a container: ${PAIRS.length} pairs of paths`, () => {
+  compare((run, name) => {
+    said(run('create', '--name', 'out', '--network', 'none', 'base:1', '/bin/true'))
+    const made = PAIRS.map(({ flags, source, target }) => {
+      const to = at(`to-${name}`)
+      rmSync(to, { recursive: true, force: true })
+      fill(to)
+      const { code } = run('cp', ...flags, `out:/work/from/${source}`, `${to}/${target}`)
+      return code === 0 ? listed(to) : 'refused'
+    })
+    said(run('rm', 'out'))
+    return made
+  })
+})
+
+fact('a tar has the same entries, whatever its path ends with', () => {
+  for (const [, run] of BOTH) said(run('create', '--name', 'tar', '--network', 'none', 'base:1', '/bin/true'))
+  for (const source of ['dir', 'dir/', 'to-dir', 'file', 'to-file'])
+    for (const flags of [[], ['-L']]) {
+      const [theirs, ours] = BOTH.map(([, run]) => {
+        const { code, stdout } = run('cp', ...flags, `tar:/work/from/${source}`, '-')
+        assert.is(code, 0)
+        return execFileSync('tar', ['t'], { input: Buffer.from(stdout), encoding: 'utf8' })
+          .split('\n')
+          .map((name) => name.replace(/\/$/, ''))
+          .sort()
+      })
+      assert.equal(ours, theirs, `${source} ${flags}`)
+    }
+  for (const [, run] of BOTH) said(run('rm', 'tar'))
+})
+
+test.run()
