@@ -107,6 +107,38 @@ Journal('an engine whose segment was removed writes into the newest', async () =
   assert.ok((await idsOf(busy)).includes('late'))
 })
 
+Journal('what comes after an event is in no segment before it', async () => {
+  const [slow, busy] = [
+    journal({ segmentBytes: 300, segments: 100 }),
+    journal({ segmentBytes: 300, segments: 100 }),
+  ]
+  const wanted: string[] = []
+  for (let index = 0; index < 40; index++) {
+    wanted.push(String(index))
+    noteAt(index % 7 === 0 ? slow : busy, String(index))
+  }
+  const written = readdirSync(folder)
+    .sort()
+    .flatMap((name) => readFileSync(path.join(folder, name), 'utf8').split('\n'))
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line).Actor.ID)
+  assert.equal(written, wanted)
+  assert.equal(await idsOf(slow), wanted)
+})
+
+Journal('what has been told of one actor since a time is known', async () => {
+  const one = journal({ segmentBytes: 300, segments: 100 })
+  for (let index = 0; index < 10; index++) noteAt(one, String(index))
+  assert.ok(journal().toldOf('3', 0n).has('tag'))
+  assert.not(journal().toldOf('3', 0n).has('untag'))
+  assert.not(
+    journal()
+      .toldOf('3', BigInt(Date.now() + 1000) * 1_000_000n)
+      .has('tag'),
+  )
+  assert.not(journal().toldOf('none', 0n).has('tag'))
+})
+
 Journal('a torn line is passed over, and the event after it is not lost', async () => {
   const one = journal()
   noteAt(one, 'before')
@@ -129,22 +161,25 @@ Journal('since and until choose, and until ends it', async () => {
   assert.equal(await idsOf(one, { untilNs: soonNs, follow: true }), ['a', 'b', 'c'])
 })
 
-const following = async (
-  request: Partial<EventRequest>,
-  steps: (() => void)[],
+/** Takes the steps one by one while it follows, until this event. */
+const followed = async (
   from: JournalPort,
+  steps: readonly (() => void)[],
+  last: string,
 ): Promise<string[]> => {
   const stop = new AbortController()
   const ids: string[] = []
-  const next = (): void => {
-    setTimeout(() => (steps.shift() ?? (() => stop.abort()))(), 5)
-  }
-  next()
-  const events = readEvents(from, { ...all, follow: true, signal: stop.signal, ...request }, Date.now)
-  for await (const { Actor } of events) {
+  const taking = (async () => {
+    for (const step of steps) {
+      await new Promise((resolve) => setTimeout(resolve, 5))
+      step()
+    }
+  })()
+  for await (const { Actor } of readEvents(from, { ...all, follow: true, signal: stop.signal }, Date.now)) {
     ids.push(Actor.ID)
-    next()
+    if (Actor.ID === last) stop.abort()
   }
+  await taking
   return ids
 }
 
@@ -158,7 +193,7 @@ Journal('what happens later is followed, over segments and from other engines', 
     (name, index) => () => noteAt(index % 2 === 0 ? one : two, name),
   )
   steps.unshift(() => noteAt(two, 'first'))
-  assert.equal(await following({}, steps, one), ['old', 'first', 'a', 'b', 'c', 'd', 'e'])
+  assert.equal(await followed(one, steps, 'e'), ['old', 'first', 'a', 'b', 'c', 'd', 'e'])
 })
 
 Journal('without a beginning only what happens from now on is told', async () => {

@@ -155,4 +155,56 @@ Logs('events of other commands are followed, and Ctrl-C ends it with 130', async
   )
 })
 
+Logs(
+  'the lives of containers are told, of run after its program was executed, and can be asked for afterwards',
+  async () => {
+    const since = String(Date.now() / 1000)
+    const attached = ['run', '--rm', '--name', 'attached', '--label', 'tier=front']
+    assert.is((await cli.run([...attached, cli.image, 'sh', '-c', 'exit 3'])).code, 3)
+    const words = ['run', '-d', '--rm', '--name', 'detached', cli.image, 'sh', '-c', 'exit 4']
+    const id = (await cli.run(words)).stdout.trim()
+    const events = async (...flags: readonly string[]): Promise<readonly string[]> => {
+      const until = String(Date.now() / 1000)
+      const { stdout } = await cli.run(['events', '--since', since, '--until', until, ...flags])
+      return stdout.split('\n').slice(0, -1)
+    }
+    const ofDetached = async (): Promise<readonly string[]> =>
+      events('--filter', 'container=detached', '--format', '{{.Action}}')
+    while (!(await ofDetached()).includes('destroy')) await sleep(20)
+    assert.equal(await ofDetached(), ['create', 'start', 'die', 'destroy'])
+    assert.equal(await events('--filter', 'label=tier=front', '--format', '{{.Status}} {{.From}}'), [
+      `create ${cli.image}`,
+      `start ${cli.image}`,
+      `die ${cli.image}`,
+      `destroy ${cli.image}`,
+    ])
+    const [one, two] = await events('--filter', 'event=die', '--filter', 'type=container')
+    const time = '\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{9}Z'
+    const line = `^${time} container die [0-9a-f]{64} \\(execDuration=0, exitCode=3, image=${cli.image}, name=attached, tier=front\\)$`
+    assert.match(one ?? '', new RegExp(line))
+    assert.ok(
+      two?.endsWith(` container die ${id} (execDuration=0, exitCode=4, image=${cli.image}, name=detached)`),
+    )
+    const [json] = await events(
+      '--filter',
+      `container=${id.slice(0, 12)}`,
+      '--filter',
+      'event=die',
+      '--format',
+      '{{json .}}',
+    )
+    const { timeNano, time: seconds, ...event } = JSON.parse(json ?? '')
+    assert.is(Math.floor(timeNano / 1e9), seconds)
+    assert.equal(event, {
+      Type: 'container',
+      Action: 'die',
+      Actor: {
+        ID: id,
+        Attributes: { execDuration: '0', exitCode: '4', image: cli.image, name: 'detached' },
+      },
+      scope: 'local',
+    })
+  },
+)
+
 Logs.run()

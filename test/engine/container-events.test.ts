@@ -121,6 +121,21 @@ test('policies start again, and tell each run, while no engine is there', async 
   await remove(id)
 })
 
+test('who follows sees it happen, with no other engine there', async () => {
+  const first = createEngine({ root: box().root, networksAhead: 0 })
+  const { id } = await first.containers.create(image(), ['sh', '-c', 'sleep 0.2; exit 8'], {
+    autoRemove: true,
+  })
+  await first.containers.start(id)
+  await first.close()
+  const seen: string[] = []
+  for await (const { Action } of box().engine.events({ since: '1m', filters: { container: [id] } })) {
+    seen.push(Action)
+    if (Action === 'destroy') break
+  }
+  assert.equal(seen, ['create', 'start', 'die', 'destroy'])
+})
+
 test('one that removes itself tells that, once, also where somebody removes it', async () => {
   const { id } = await create('sleep 0.1', { name: 'passing', autoRemove: true })
   await containers().start(id)
