@@ -49,6 +49,7 @@ export type ContainerOperation =
   | 'start'
   | 'stop'
   | 'kill'
+  | 'signal'
   | 'pause'
   | 'unpause'
   | 'remove'
@@ -63,6 +64,7 @@ const WORKS_IN: Readonly<
   start: ['stopped', 'created', 'exited'],
   stop: ['running', 'running', 'paused', 'restarting'],
   kill: ['running', 'running', 'paused', 'restarting'],
+  signal: ['running', 'running', 'paused'],
   pause: ['running', 'running'],
   unpause: ['paused', 'paused'],
   remove: ['stopped', 'created', 'exited'],

@@ -179,6 +179,28 @@ test('a container that restarts itself all the time is stopped by one stop', asy
     await remove(id)
   }
 })
+test('a program that is to run in one that ends all the time runs, or finds that it does not run', async () => {
+  const id = await begin('sleep 0.02; exit 1', { restart: 'always' })
+  const tags = new Set<string>()
+  for (let round = 0; round < 40; round++) {
+    const done = containers().exec(id, ['true'], { stdout: 'ignore', stderr: 'ignore' })
+    await done.then(({ exit }) => exit).catch(({ _tag }) => tags.add(_tag))
+    if (round % 8 === 7) await containers().stop(id)
+    if (round % 8 === 7) await containers().start(id)
+  }
+  await remove(id)
+  for (const tag of ['WrongStatus', 'LaunchDied']) tags.delete(tag)
+  assert.equal([...tags], [])
+})
+test('between two runs there is nobody to signal, and SIGKILL ends that', async () => {
+  const id = await begin('exit 1', { restart: 'always' })
+  await until('it waits for a while', async () => (await containers().inspect(id)).state?.restarts === 2)
+  await until('it waits', async () => (await statusOf(id)) === 'restarting')
+  assert.is((await failure(containers().kill(id, 'SIGHUP')))._tag, 'WrongStatus')
+  await containers().kill(id, 'SIGKILL')
+  await until('it is over', async () => (await statusOf(id)) === 'stopped')
+  await remove(id)
+})
 test('whoever attaches with an input to one that has none is attached without', async () => {
   const id = await begin(STAYS)
   const streams = await containers().attach(id, { stdin: true })

@@ -101,8 +101,8 @@ const readyThreads = async ({ root, rootfs }: TestEngine): Promise<void> => {
 }
 
 /** Waits until something holds; fails with what it is called after ten seconds. */
-export const until = async (what: string, holds: () => boolean): Promise<void> => {
-  for (const deadline = performance.now() + 10_000; !holds(); await pause(2)) {
+export const until = async (what: string, holds: () => boolean | Promise<boolean>): Promise<void> => {
+  for (const deadline = performance.now() + 10_000; !(await holds()); await pause(2)) {
     if (performance.now() > deadline) throw new Error(`not within ten seconds: ${what}`)
   }
 }

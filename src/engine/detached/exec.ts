@@ -22,6 +22,8 @@ import { findContainer } from './find.ts'
 import { type JoiningPlan, planJoining } from './joining.ts'
 import { imageOf } from './whole-plan.ts'
 
+const ENOENT = 2
+const ESRCH = 3
 const SIGKILL = 9
 
 export interface ExecRequest extends DecodedExec {
@@ -48,23 +50,39 @@ export const execIn =
   (ports: Ports): TaskEither<EngineError, ExecProcess> =>
     pipe(
       TE.fromEither(findContainer(ports, wanted)),
-      TE.flatMap(({ document: { id } }) => running(ports, id)),
-      TE.flatMap((container) =>
-        pipe(
-          planExec(ports, container, request),
-          TE.bindTo('plan'),
-          TE.bind('process', ({ plan }) => launched(ports, plan, request)),
-          TE.flatMap(({ plan, process }) => TE.fromTask(() => told(ports, container, plan, process))),
-          // Whatever failed in one that has ended meanwhile failed by that.
-          TE.orElse((error) =>
-            pipe(
-              running(ports, container.document.id),
-              TE.flatMap(() => TE.left<EngineError, ExecProcess>(error)),
-            ),
-          ),
-        ),
-      ),
+      TE.flatMap(({ document: { id } }) => execWhileItRuns(ports, id, request)),
     )
+
+/** A process that ends gives up its namespaces before anybody calls it dead. */
+const MOST_LOOKS = 100
+const LOOK_MS = 10
+
+/** Whatever failed in one that has ended meanwhile failed by that; it may run again by now. */
+const execWhileItRuns =
+  (ports: Ports, id: string, request: ExecRequest): TaskEither<EngineError, ExecProcess> =>
+  async () => {
+    for (let looks = 0; ; looks++) {
+      const container = await running(ports, id)()
+      if (E.isLeft(container)) return container
+      const done = await pipe(
+        planExec(ports, container.right, request),
+        TE.bindTo('plan'),
+        TE.bind('process', ({ plan }) => launched(ports, plan, request)),
+        TE.flatMap(({ plan, process }) => TE.fromTask(() => told(ports, container.right, plan, process))),
+      )()
+      if (E.isRight(done)) return done
+      if (!isOfItsEnd(done.left) || looks === MOST_LOOKS) {
+        const now = await running(ports, id)()
+        return E.isLeft(now) ? now : done
+      }
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
+    }
+  }
+
+const isOfItsEnd = (error: EngineError): boolean =>
+  error._tag === 'SyscallFailed' &&
+  (error.errno === ENOENT || error.errno === ESRCH) &&
+  error.path?.startsWith('/proc/') === true
 
 const running = (ports: Ports, id: string): TaskEither<EngineError, DetachedContainer> =>
   pipe(

@@ -24,12 +24,13 @@ export const heard =
     }
   }
 
-/** It closed the connection without an answer, or what it was to adopt ended first. */
+/** It closed the connection without an answer, or what it was to signal or to adopt ended first. */
 const isUnheard = (error: EngineError): boolean => {
   if (error._tag === 'LaunchDied') return error.step === 'start monitor'
   if (error._tag !== 'SyscallFailed') return false
   const { step, errno } = error
   return (
-    (errno === ECONNRESET && step.startsWith('ask monitor')) || (errno === ESRCH && step === 'open pidfd')
+    (errno === ECONNRESET && step.startsWith('ask monitor')) ||
+    (errno === ESRCH && (step === 'open pidfd' || step === 'ask monitor to signal'))
   )
 }

@@ -77,7 +77,8 @@ export const killContainer =
     heard(ports, id, async (container) => {
       const number = signalOf(signal)
       if (E.isLeft(number)) return number
-      const fit = allowed('kill', container)
+      // Between two runs there is nobody to signal, but there is somebody to keep from starting it again.
+      const fit = allowed(number.right === SIGKILL ? 'kill' : 'signal', container)
       if (E.isLeft(fit)) return fit
       // As Docker: who kills does not want it back.
       if (number.right === SIGKILL) ports.detached.want(id, false)
