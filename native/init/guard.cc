@@ -5,7 +5,9 @@
 //   container
 //     control: SCM_PIDFD of the sender (Linux 6.5), or SCM_RIGHTS with a pidfd, or SCM_CREDENTIALS
 //     body:    empty, or the path of a cgroup.kill or cgroup.procs file, for containers that share
-//     a pid namespace
+//     a pid namespace; behind a '+' that of one more process in somebody's container
+//   the engine → guardian
+//     body:    '-' and such a path: nobody is in that group any more, or who is in it may stay
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -47,6 +49,12 @@ bool make_entries() noexcept {
 
 void close_fd(int fd) noexcept { sys::raw_syscall(nr::close, fd); }
 
+// Its group lasts until the engine has cleared it: what becomes of those whom the first process
+// leaves behind is the engine's to say, as long as there is one.
+bool is_guest(const Entry& entry) noexcept { return entry.path[0] == '+'; }
+
+const char* file_of(const Entry& entry) noexcept { return entry.path + (is_guest(entry) ? 1 : 0); }
+
 void kill_first(const Entry& entry) noexcept {
   sys::raw_syscall(nr::pidfd_send_signal, entry.pidfd, kSigKill, 0, 0);
 }
@@ -61,6 +69,18 @@ Entry* free_entry() noexcept {
     if (entries[i].pidfd == 0) return &entries[i];
   }
   return used < kMaxEntries ? &entries[used++] : nullptr;
+}
+
+bool same_text(const char* one, const char* other) noexcept {
+  while (*one != 0 && *one == *other) one++, other++;
+  return *one == *other;
+}
+
+void forget_guest(const char* path) noexcept {
+  for (size_t i = 0; i < used; i++) {
+    if (entries[i].pidfd != 0 && is_guest(entries[i]) && same_text(entries[i].path + 1, path))
+      forget(&entries[i]);
+  }
 }
 
 struct Sender {
@@ -121,13 +141,24 @@ bool take_message(int epoll, int socket, bool doomed) noexcept {
   const Sender sender = sender_of(&message);
   if (sender.pid == 0 && sender.passed < 0 && sender.own < 0) return size > 0;
   const int pidfd = pidfd_of(sender);
+  if (arrived.path[0] == '-') {
+    if (pidfd >= 0) close_fd(pidfd);
+    forget_guest(arrived.path + 1);
+    return true;
+  }
   if (pidfd < 0) return true;
   Entry* entry = free_entry();
   if (entry == nullptr)
     entry = &arrived;  // cannot be watched: it still dies by PDEATHSIG, or in the next sweep
   arrived.pidfd = pidfd;
   *entry = arrived;
-  if (doomed) return kill_first(*entry), kill_everyone_in(entry->path), forget(entry), true;
+  if (doomed) {
+    kill_first(*entry);
+    kill_everyone_in(file_of(*entry));
+    if (is_guest(*entry)) remove_group_of(entry->path + 1);
+    forget(entry);
+    return true;
+  }
   if (entry == &arrived) return close_fd(pidfd), true;
   watch(epoll, pidfd, static_cast<uint64_t>(entry - entries));
   return true;
@@ -143,17 +174,19 @@ void kill_everyone() noexcept {
   for (int round = 0; again && round < kKillRounds; round++) {
     again = false;
     for (size_t i = 0; i < used; i++) {
-      if (entries[i].pidfd == 0 || entries[i].path[0] == 0) continue;
-      if (kill_cgroup(entries[i].path)) {
+      if (entries[i].pidfd == 0 || file_of(entries[i])[0] == 0) continue;
+      if (kill_cgroup(file_of(entries[i]))) {
         again = true;
-      } else {
+      } else if (!is_guest(entries[i])) {
         entries[i].path[0] = 0;
       }
     }
     if (again) pause_ms(1);
   }
   for (size_t i = 0; i < used; i++) {
-    if (entries[i].pidfd != 0) forget(&entries[i]);
+    if (entries[i].pidfd == 0) continue;
+    if (is_guest(entries[i])) remove_group_of(entries[i].path + 1);
+    forget(&entries[i]);
   }
 }
 
@@ -184,9 +217,14 @@ void kill_everyone() noexcept {
         kill_everyone();
         leave(0);
       } else if (key < kMaxEntries && entries[key].pidfd != 0) {
+        Entry& entry = entries[key];
+        if (is_guest(entry)) {
+          sys::raw_syscall(nr::epoll_ctl, epoll, EPOLL_CTL_DEL, entry.pidfd, 0);
+          continue;
+        }
         // This container has ended. The engine kills what else is in its group, but may die first.
-        if (entries[key].path[0] != 0) kill_cgroup(entries[key].path);
-        forget(&entries[key]);
+        if (entry.path[0] != 0) kill_cgroup(entry.path);
+        forget(&entry);
       }
     }
   }

@@ -67,4 +67,18 @@ void kill_everyone_in(const char* path) noexcept {
   for (int round = 0; round < kKillRounds && kill_cgroup(path); round++) pause_ms(1);
 }
 
+void remove_group_of(char* path) noexcept {
+  size_t end = 0;
+  for (size_t i = 0; path[i] != 0; i++) {
+    if (path[i] == '/') end = i;
+  }
+  path[end] = 0;
+  for (int round = 0; round < kKillRounds; round++) {
+    const long result = sys::raw_syscall(nr::unlinkat, -100 /* AT_FDCWD */, sys::ptr(path),
+                                         0x200 /* AT_REMOVEDIR */);
+    if (result != -16 /* EBUSY */) return;
+    pause_ms(1);
+  }
+}
+
 }  // namespace slipway::init

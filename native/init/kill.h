@@ -12,6 +12,8 @@ inline constexpr int kKillRounds = 1000;
 bool kill_cgroup(const char* path) noexcept;
 // In rounds, until nobody is left. An empty path is nobody's.
 void kill_everyone_in(const char* path) noexcept;
+// The group of this file goes once nobody is in it; the path is cut to the group's.
+void remove_group_of(char* path) noexcept;
 void pause_ms(long ms) noexcept;
 
 }  // namespace slipway::init

@@ -2,7 +2,13 @@
 import type { EngineError } from '../model/errors.ts'
 import type { HostFacts } from '../model/host-facts.ts'
 import { type Addon, type NativeLaunch, PHASE } from '../native/addon.ts'
-import { planGuardian, planRegistration, planSocketOptions, planSocketPair } from '../plan/guardian.ts'
+import {
+  planDismissal,
+  planGuardian,
+  planRegistration,
+  planSocketOptions,
+  planSocketPair,
+} from '../plan/guardian.ts'
 import type { CgroupParent } from '../plan/launch/index.ts'
 import type { OpInfo } from '../plan/program.ts'
 import type { GuardianLease } from './native-launcher.ts'
@@ -11,13 +17,15 @@ import type { GuardianLease } from './native-launcher.ts'
 export interface Guarded {
   /** pidfd of the first process; -1 once it has ended. */
   readonly pidfd: () => number
-  /** Path of a cgroup.procs file, for containers that share a pid namespace; else empty. */
+  /** Path of a cgroup.procs file, for containers that share a pid namespace; behind a `+`, that of an exec; else empty. */
   readonly group: string
 }
 
 /** A guardian that does not end, e.g. a stopped one, holds up nobody's end for longer. */
 const LAST_WAIT_MS = 1000
 const EAGAIN = 11
+/** What stands before the file that kills the group of an exec. */
+const GUEST = '+'
 /** The socket holds some hundred registrations; a new guardian reads them as soon as it runs. */
 const FULL_MS = 5
 
@@ -67,7 +75,21 @@ export class Guardian {
   add(guarded: Guarded, known: number): () => void {
     this.#guarded.add(guarded)
     if (known !== this.#count) this.#tell([guarded])
-    return () => this.#guarded.delete(guarded)
+    return () => {
+      this.#guarded.delete(guarded)
+      if (guarded.group.startsWith(GUEST)) this.#dismiss(guarded.group.slice(GUEST.length))
+    }
+  }
+
+  #dismiss(killFile: string): void {
+    const connection = this.#connection
+    if (connection === undefined) return
+    const { ok, errno } = this.#addon.execute(
+      planDismissal(this.#facts, killFile),
+      Int32Array.of(connection.fd),
+    )
+    if (ok || errno !== EAGAIN) return
+    setTimeout(() => this.#connection === connection && this.#dismiss(killFile), FULL_MS)
   }
 
   /** End of file on its socket: the guardian kills what is left and ends. Resolves when it has, or after a second. */

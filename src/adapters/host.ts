@@ -24,6 +24,7 @@ import type { CgroupParents } from './cgroup-parents.ts'
 import { pidsIn } from './cgroup-pids.ts'
 import { startTimeOf } from './container-processes.ts'
 import { hasMonitor } from './detached-store.ts'
+import type { ExecGroupParts } from './exec-groups.ts'
 import { filterStore } from './filter-store.ts'
 import type { FreezerParts } from './freezer.ts'
 import { frozenIds, isPaused } from './frozen.ts'
@@ -77,6 +78,11 @@ export const realHost = (parts: HostParts): HostPort => {
     overlaysOf: (id) => overlaysOf(state, id),
     cleanUp,
     guard: (pidfd, group, known) => guardian.add({ pidfd, group }, known),
+    execGroups: async () => {
+      const { execGroups } = await import('./exec-groups.ts')
+      return attempt(() => execGroups(execPartsOf(parts)))
+    },
+    endExecGroup: async ({ directory }) => (await import('./exec-groups.ts')).endExecGroup(directory),
     sweep: () => sweep(parts, cleanUp),
     setLimits,
     memoryPressure,
@@ -84,6 +90,12 @@ export const realHost = (parts: HostParts): HostPort => {
     prepareImage: parts.prepareImage,
   }
 }
+
+const execPartsOf = ({ facts, cgroups, state }: HostParts): ExecGroupParts => ({
+  facts,
+  name: cgroups.name,
+  engine: state.engine,
+})
 
 /** Loaded with its first use: no start needs it. */
 const freezeLater =
@@ -406,6 +418,8 @@ const sweep = async (parts: HostParts, cleanUp: HostPort['cleanUp']): Promise<vo
     .readRecords()
     .filter((record) => engines.has(record.engine) && record.finishedMs === undefined)
   await Promise.all(left.flatMap(({ groups }) => groups.map(killGroup)))
+  const { sweepExecGroups } = await import('./exec-groups.ts')
+  await sweepExecGroups(execPartsOf(parts), engines, killGroup)
   await Promise.all(left.map((record) => killProcess(record, parts.facts.bootId)))
   await Promise.all(left.map((record) => endRecord(parts.state, record, cleanUp)))
   const { sweepVolumes } = await import('./volumes.ts')

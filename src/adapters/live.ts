@@ -224,6 +224,8 @@ const assemble = (
       (await import('../engine/detached/missing-events.ts')).tellMissing(await journal(), container),
     removeGroups: async (id, groups) => {
       await Promise.all(groups.map(host.killGroup))
+      const { removeExecGroupsIn } = await import('./exec-groups.ts')
+      await Promise.all(groups.map(removeExecGroupsIn))
       await host.cleanUp({ id, groups, overlays: 0, record: '', keep: true })
     },
   })

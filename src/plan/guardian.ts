@@ -108,6 +108,18 @@ export const joinGroup = (
   program.skipOnTolerated(test, program.opCount)
 }
 
+/** The group of an exec is cleared: nobody in it is to be killed with the engine. Slot 0: the socket. See guard.cc. */
+export const planDismissal = (facts: HostFacts, killFile: string): Uint8Array => {
+  const slots = new SlotSpace()
+  const socket = slots.next()
+  const program = new Program(facts.arch, slots)
+  const body = program.text(`-${killFile}`)
+  const parts = program.words([body, Buffer.byteLength(killFile) + 2]) // struct iovec
+  const message = program.words([0, 0, parts, 1, 0, 0, 0]) // struct msghdr
+  program.call('dismiss guardian', 'sendmsg', [socket, message, MSG_NOSIGNAL | MSG_DONTWAIT])
+  return program.encode()
+}
+
 /** What the engine tells a respawned guardian for a container that runs: its pidfd, by SCM_RIGHTS. Slot 0: the socket. */
 export const planRegistration = (facts: HostFacts, pidfd: number, group: string): Uint8Array => {
   const slots = new SlotSpace()

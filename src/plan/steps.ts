@@ -166,6 +166,7 @@ export const STEPS = [
   'read file',
   'receive report',
   'reconfigure file system',
+  'dismiss guardian',
   'register with guardian',
   'remount',
   'remove cgroup',

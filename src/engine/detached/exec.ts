@@ -1,11 +1,12 @@
 // exec: one more process in the namespaces, groups and root of a container that runs. It ends with whoever asked for it, unless it was
 // told to stay.
+import { basename, dirname } from 'node:path'
 import type { Writable } from 'node:stream'
 import * as E from '#fp/Either'
 import { pipe } from '#fp/function'
 import type { TaskEither } from '#fp/TaskEither'
 import * as TE from '#fp/TaskEither'
-import { allowed } from '../../model/container-status.ts'
+import { allowed, runs, statusOf } from '../../model/container-status.ts'
 import type { EngineError } from '../../model/errors.ts'
 import { containerEvent, eventContainer } from '../../model/events-of-containers.ts'
 import type { DecodedExec } from '../../model/exec-options.ts'
@@ -14,12 +15,13 @@ import { ownerOf } from '../../plan/launch/owner.ts'
 import { noteAll } from '../note.ts'
 import { exitCodeOf, heldStreams } from '../payload.ts'
 import type { DetachedContainer } from '../ports/detached.ts'
+import type { ExecGroup } from '../ports/host.ts'
 import type { LaunchedProcess } from '../ports/launcher.ts'
 import type { OpenStdio, OutputStream } from '../ports/stdio.ts'
 import type { Ports } from '../ports.ts'
 import { streamsOf } from '../start.ts'
 import { findContainer } from './find.ts'
-import { type JoiningPlan, planJoining } from './joining.ts'
+import { type Guarded, guardMessage, type JoiningPlan, planJoining } from './joining.ts'
 import { imageOf } from './whole-plan.ts'
 
 const ENOENT = 2
@@ -67,7 +69,7 @@ const execWhileItRuns =
       const done = await pipe(
         planExec(ports, container.right, request),
         TE.bindTo('plan'),
-        TE.bind('process', ({ plan }) => launched(ports, plan, request)),
+        TE.bind('process', ({ plan }) => launched(ports, id, plan, request)),
         TE.flatMap(({ plan, process }) => TE.fromTask(() => told(ports, container.right, plan, process))),
       )()
       if (E.isRight(done)) return done
@@ -122,9 +124,21 @@ const planExec = (
     TE.Do,
     TE.bind('image', () => ports.host.prepareImage(imageOf(document))),
     TE.bind('user', () => userInside(ports, pid, request.user)),
-    TE.flatMap(({ image, user }) => planJoining(ports, document, image, `/proc/${pid}`, request, user)),
+    TE.bind('guarded', () => guardedOf(ports, request)),
+    TE.flatMap(({ image, user, guarded }) =>
+      planJoining(ports, document, image, `/proc/${pid}`, request, user, guarded),
+    ),
   )
 }
+
+/** One that is to stay is the container's, like any process of it. */
+const guardedOf = (ports: Ports, { detach }: ExecRequest): TaskEither<EngineError, Guarded | undefined> =>
+  detach === true
+    ? TE.right(undefined)
+    : pipe(
+        ports.host.execGroups,
+        TE.map((next) => ({ next })),
+      )
 
 /** By the files of the container as they are now; undefined where nobody was asked for. */
 const userInside = (
@@ -141,44 +155,63 @@ const userInside = (
 
 const launched = (
   ports: Ports,
-  { plan, spec, parents }: JoiningPlan,
+  id: string,
+  { plan, spec, groups, own }: JoiningPlan,
   request: ExecRequest,
 ): TaskEither<EngineError, ExecProcess> => {
   const stdio = ports.stdio.open(streamsOf(request), ownerOf(spec))
   if (E.isLeft(stdio)) return TE.left(stdio.left)
   const streams = stdio.right
-  const none = { containers: -1, records: -1, cgroups: parents.map(() => -1) }
+  const none = { containers: -1, records: -1, cgroups: Array.from({ length: groups }, () => -1) }
   return pipe(
     ports.launcher.launch(plan, '', { ...streams.fds, ...none }, { command: request.argv[0] ?? '' }),
-    TE.bimap(
-      (error) => {
-        streams.abandon()
-        return error
-      },
-      (process) => {
-        streams.started()
-        return runningExec(ports, streams, process, request)
-      },
-    ),
+    TE.tapError(() => async () => {
+      streams.abandon()
+      if (own !== undefined) await ports.host.endExecGroup(own)
+      return E.right(undefined)
+    }),
+    TE.map((process) => {
+      streams.started()
+      return request.detach === true
+        ? leftExec(ports, streams, process)
+        : guardedExec(ports, streams, process, own, id)
+    }),
   )
+}
+
+/** It goes on without us. */
+const leftExec = (ports: Ports, streams: OpenStdio, process: LaunchedProcess): ExecProcess => {
+  process.leave()
+  return runningExec(ports, streams, process, async () => {})
+}
+
+/** It does not outlive us. */
+const guardedExec = (
+  ports: Ports,
+  streams: OpenStdio,
+  process: LaunchedProcess,
+  own: ExecGroup | undefined,
+  id: string,
+): ExecProcess => {
+  const unguard = ports.host.guard(process.pidfd, guardMessage(own), process.guardian)
+  return runningExec(ports, streams, process, async () => {
+    if (own !== undefined) await leaveGroup(ports, own, id)
+    unguard()
+  })
 }
 
 const runningExec = (
   ports: Ports,
   streams: OpenStdio,
   process: LaunchedProcess,
-  { detach }: ExecRequest,
+  ended: () => Promise<void>,
 ): ExecProcess => {
   const terminal = process.terminal === undefined ? undefined : ports.stdio.terminal(process.terminal)
-  // It does not outlive us, unless that was asked for.
-  const unguard = detach === true ? () => {} : ports.host.guard(process.pidfd, '', NO_GUARDIAN)
-  if (detach === true) process.leave()
   let isOver = false
   const exit = process.end.then(async (end) => {
     isOver = true
-    unguard()
     streams.ended()
-    await streams.finished
+    await Promise.all([ended(), streams.finished])
     return exitCodeOf(end)
   })
   streams.onBroken(() => process.kill(SIGKILL))
@@ -190,5 +223,15 @@ const runningExec = (
   }
 }
 
-/** It has registered with none: every one is told. */
-const NO_GUARDIAN = -1
+/** With v2 it was in the way of the container's own, where that has ended meanwhile. */
+const leaveGroup = async (ports: Ports, own: ExecGroup, id: string): Promise<void> => {
+  await ports.host.endExecGroup(own)
+  if (basename(own.parent.path) !== id) return
+  const found = ports.detached.read(id)
+  if (E.isRight(found) && found.right?.isAlive === true) return
+  const above = { ...own, directory: dirname(own.directory) }
+  await ports.detached.locked(id, async (container) => {
+    if (!runs(statusOf(container))) await ports.host.endExecGroup(above)
+    return E.right(undefined)
+  })()
+}

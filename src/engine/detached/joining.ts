@@ -11,6 +11,7 @@ import type { ResolvedUser } from '../../model/user-db.ts'
 import { type CgroupParent, type LaunchInput, type LaunchPlan, planLaunch } from '../../plan/launch/index.ts'
 import { PROC_NAMES } from '../../plan/launch/joined.ts'
 import type { Lasting } from '../../plan/launch/lasting.ts'
+import type { ExecGroup, NextExecGroup } from '../ports/host.ts'
 import type { Ports } from '../ports.ts'
 import { LASTING, planDetached } from './plan.ts'
 
@@ -23,10 +24,18 @@ export interface JoiningProcess {
   readonly privileged?: boolean | undefined
 }
 
+/** It ends with whoever makes it, and so does everybody in its group. */
+export interface Guarded {
+  readonly next: NextExecGroup
+}
+
 export interface JoiningPlan {
   readonly plan: LaunchPlan
   readonly spec: Spec
-  readonly parents: readonly CgroupParent[]
+  /** How many groups it joins. */
+  readonly groups: number
+  /** Its own, where it is guarded. */
+  readonly own: ExecGroup | undefined
 }
 
 /** `processDirectory`: of its first process, below /proc. Fails: as a start does. */
@@ -37,20 +46,21 @@ export const planJoining = (
   processDirectory: string,
   wanted: JoiningProcess,
   user: ResolvedUser | undefined,
+  guarded?: Guarded,
 ): TaskEither<EngineError, JoiningPlan> => {
   let joined: Spec | undefined
+  let own: ExecGroup | undefined
   const planOf = (input: LaunchInput): LaunchPlan => {
     joined = specInside(input.spec, processDirectory)
+    own = guarded?.next(document.id, input.cgroups)
     return planLaunch({
       ...input,
       spec: joined,
       rootfs: { kind: 'directory', path: '/' },
       files: [],
-      cgroups: input.cgroups.map(
-        (parent): CgroupParent => ({ ...parent, group: document.id, isEntered: true }),
-      ),
+      cgroups: joinedGroups(input.cgroups, document.id, own),
       init: false,
-      lasting: JOINING,
+      lasting: { ...JOINING, ...(guarded === undefined ? {} : { guardedBy: guardMessage(own) }) },
     })
   }
   const { argv } = wanted
@@ -61,9 +71,30 @@ export const planJoining = (
       { ...document, image, argv, options, ...(user === undefined ? {} : { user }) },
       planOf,
     ),
-    TE.map(({ plan, spec, parents }) => ({ plan, spec: joined ?? spec, parents })),
+    TE.map(({ plan, spec, parents }) => ({
+      plan,
+      spec: joined ?? spec,
+      groups: joinedGroups(parents, document.id, own).length,
+      own,
+    })),
   )
 }
+
+/** With v2 a process is in one group alone: its own is below the container's. */
+const joinedGroups = (
+  parents: readonly CgroupParent[],
+  id: string,
+  own: ExecGroup | undefined,
+): readonly CgroupParent[] => {
+  const entered = parents
+    .filter(({ version }) => version !== 2 || own?.parent.version !== 2)
+    .map((parent): CgroupParent => ({ ...parent, group: id, isEntered: true }))
+  return own === undefined ? entered : [...entered, own.parent]
+}
+
+/** See guard.cc: all of it is killed with this process, and left alone where it ends by itself. */
+export const guardMessage = (own: ExecGroup | undefined): string =>
+  own === undefined ? '' : `+${own.killFile}`
 
 /** One more process of a container that is there, with the keyring of whoever makes it. */
 const JOINING: Lasting = { ...LASTING, isExec: true, keepsKeyring: true }

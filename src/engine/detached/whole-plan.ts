@@ -30,6 +30,6 @@ export const wholePlan = (
     }),
     TE.map(({ start, probe }) => ({
       ...start,
-      ...(probe === undefined ? {} : { probe: { plan: probe.plan, groups: probe.parents.length } }),
+      ...(probe === undefined ? {} : { probe: { plan: probe.plan, groups: probe.groups } }),
     })),
   )

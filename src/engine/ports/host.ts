@@ -83,12 +83,29 @@ export interface HostPort {
   readonly cleanUp: (cleanup: Cleanup, id?: string, held?: readonly number[]) => Promise<void>
   /** Tells every guardian after `guardian` about a container that runs. The result undoes it. */
   readonly guard: (pidfd: () => number, group: string, guardian: number) => () => void
+  /** How groups of single processes in containers are named, their common place made. Fails: SyscallFailed. */
+  readonly execGroups: TaskEither<EngineError, NextExecGroup>
+  /** Whoever is left in it is the container's from now on. Never fails. */
+  readonly endExecGroup: (group: ExecGroup) => Promise<void>
   /** Ends and cleans up what engines that died have left. */
   readonly sweep: () => Promise<void>
   /** Percent of the last ten seconds somebody waited for memory; undefined where the kernel does not tell. */
   readonly memoryPressure: () => number | undefined
   readonly state: StatePort
   readonly prepareImage: (image: ImageSource) => TaskEither<EngineError, PreparedImage>
+}
+
+/** A new one for each call, not made yet; undefined where there is no place for it. */
+export type NextExecGroup = (id: string, parents: readonly CgroupParent[]) => ExecGroup | undefined
+
+/** A group of one more process in a container. */
+export interface ExecGroup {
+  /** As the planner wants it. */
+  readonly parent: CgroupParent
+  /** Absolute. */
+  readonly directory: string
+  /** What kills all of it. */
+  readonly killFile: string
 }
 
 export interface StatePort {

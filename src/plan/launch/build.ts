@@ -35,6 +35,8 @@ export interface CgroupParent {
   readonly devices?: DeviceList
   /** It is there, with all its limits, and is only entered, by its path: the engine hands in no directory. */
   readonly isEntered?: boolean
+  /** A new one, made by its path: the engine hands in no directory here either. */
+  readonly isMadeByPath?: boolean
 }
 
 /** Path of the container's group on the host. */

@@ -412,11 +412,11 @@ const beginStage = (build: LaunchBuild, engine: EngineHalf, guardian: Slot): Pla
   stage(
     build.begin,
     [
-      ...(build.input.lasting === undefined ? [ENGINE_SLOTS.guardian] : []),
+      ...(isGuarded(build.input) ? [ENGINE_SLOTS.guardian] : []),
       ...at(timeOf(engine)),
       ...(build.input.lasting?.networkGiven === true ? [behindCopies(build.input)] : []),
     ],
-    build.input.lasting === undefined ? guardian : slotAt(guardian.index + 1),
+    isGuarded(build.input) ? guardian : slotAt(guardian.index + 1),
     hasNew(build.input.spec, 'user') ? 'after' : 'early',
   )
 const namespaceOf = ({ network }: EngineHalf): readonly Slot[] =>
@@ -626,12 +626,18 @@ const makeGroup = (half: EngineHalf, input: LaunchInput, parent: CgroupParent, f
     return
   }
   const early = parent.version === 2 ? prepare : after
-  const name = early.text(parent.group ?? input.id)
-  const tolerate = parent.group === undefined ? [] : [EEXIST]
-  early.call('make cgroup', 'mkdirat', [slotAt(from), name, 0o755], { path: what, tolerate })
+  const byPath = parent.isMadeByPath === true
+  const name = early.text(byPath ? what : (parent.group ?? input.id))
+  const above = byPath ? AT_FDCWD : slotAt(from)
+  // That of the run before, where somebody who joined it is still ending.
+  const mayBeThere = parent.group !== undefined || input.lasting !== undefined
+  early.call('make cgroup', 'mkdirat', [above, name, 0o755], {
+    path: what,
+    tolerate: mayBeThere ? [EEXIST] : [],
+  })
   const group = slots.next()
   const flags = O_PATH | O_CLOEXEC | oDirectory(input.facts.arch)
-  early.call('open cgroup', 'openat', [slotAt(from), name, flags, 0], { into: group, path: what })
+  early.call('open cgroup', 'openat', [above, name, flags, 0], { into: group, path: what })
   half.groups.push(group)
   if (input.lasting === undefined) half.usage.push(...openUsageFiles(after, group, parent))
   const limits = effectiveLimits(input.spec.linux?.resources ?? {}, input.facts.kernel)
@@ -734,7 +740,7 @@ const planBegin = (build: LaunchBuild, { guardian, time, network }: BeginSlots):
   const { begin, input } = build
   const hasNetwork = build.networkComesLater || network !== undefined
   // Registered before anything else: whatever happens from here on, the guardian knows whom to kill.
-  if (input.lasting === undefined)
+  if (isGuarded(input))
     begin.call('register with guardian', 'sendto', [
       guardian,
       begin.text(guardMessage(input)),
@@ -746,7 +752,7 @@ const planBegin = (build: LaunchBuild, { guardian, time, network }: BeginSlots):
   enterTimeNamespace(begin, time)
   if (network !== undefined) begin.call('enter network namespace', 'setns', [network, CLONE_NEWNET])
   if (build.hasUserns) becomeRoot(begin, input)
-  if (input.lasting === undefined) dieWithEngine(begin)
+  if (isGuarded(input)) dieWithEngine(begin)
   unshare(
     begin,
     namespacesOf(
@@ -850,8 +856,12 @@ const openNamespace = (build: LaunchBuild, proc: Slot): void => {
   arm.call('open mount namespace', 'openat', args, { into: build.namespace, path: 'self/ns/mnt' })
 }
 
+const isGuarded = ({ lasting }: LaunchInput): boolean =>
+  lasting === undefined || lasting.guardedBy !== undefined
+
 /** Empty for a container with a pid namespace of its own: the end of its first process is the end of all. */
 const guardMessage = (input: LaunchInput): string => {
+  if (input.lasting?.guardedBy !== undefined) return input.lasting.guardedBy
   const group = input.cgroups[0]
   if (hasNew(input.spec, 'pid') || group === undefined) return ''
   return `${groupPath(group, input)}/${killFile(group.version, input.facts.kernel)}`

@@ -40,6 +40,11 @@ export interface Lasting {
   readonly isExec?: boolean
   /** One more process of a container that shares its mount namespace: where the container's own root is seen. */
   readonly joinsRoot?: string
+  /**
+   * It ends with whoever makes it: what the guardian is told by the child itself, the file its group is killed by behind a `+`, or nothing
+   * where it has no group of its own. See guard.cc.
+   */
+  readonly guardedBy?: string
   /** It keeps the keyring of whoever makes it. */
   readonly keepsKeyring: boolean
 }

@@ -301,7 +301,7 @@ const dropRights = (
     'set capabilities',
   )
   raiseAmbient(fire, sets.ambient)
-  if (lasting === undefined) dieWithEngine(fire)
+  if (lasting === undefined || lasting.guardedBy !== undefined) dieWithEngine(fire)
   const first = 3 + (lasting?.extraFds ?? 0)
   fire.call('close other descriptors', 'close_range', [first, 0xffffffff, CLOSE_RANGE_CLOEXEC])
   if (filter !== undefined) {

@@ -1,0 +1,174 @@
+// What one more program in a container leaves behind, and what is left of it when its caller dies, on the real kernel.
+import { type ChildProcess, spawn } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
+import { createEngine } from '../../src/index.ts'
+import { bundleProgram } from '../support/bundle.ts'
+import { comeAndGo, failure, isAlive, librarySuite, until } from '../support/library.ts'
+import { assert } from '../support/suite.ts'
+
+const { test, box, run } = librarySuite('engine/exec')
+const containers = () => box().engine.containers
+
+const LIMITS = { memory: '64MiB', pids: 50, cpus: 1 } as const
+
+const withContainer = async (options: object, use: (id: string) => Promise<void>): Promise<void> => {
+  const before = box().census()
+  const { id } = await containers().create({ rootfs: box().rootfs }, ['sleep', '1000'], options)
+  try {
+    await containers().start(id)
+    await use(id)
+  } finally {
+    await box().engine.remove(id, { force: true })
+  }
+  assert.equal(await box().unchanged(before), [])
+}
+
+const execGroups = (): readonly string[] =>
+  box()
+    .census()
+    .cgroups.filter((name) => /\/exec-[^/]*$/.test(name))
+
+/** Processes of the host that were started with this word; it is part of no other command line. */
+const running = (word: string): readonly number[] =>
+  readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, 'latin1').split('\0').includes(word)
+      } catch {
+        return false
+      }
+    })
+    .map(Number)
+    .filter(isAlive)
+
+/** One that left its session, its parent and its streams, and one that did not. */
+const leavingBehind = (word: string): string =>
+  `setsid sh -c 'sleep 2000 ${word} & exec sleep 2000 ${word}' </dev/null >/dev/null 2>&1 & sleep 2000 ${word} & echo up`
+
+let program = ''
+const caller = async (
+  container: string,
+  script: string,
+): Promise<{ readonly child: ChildProcess; readonly guardian: number; readonly said: () => string }> => {
+  const child = spawn(process.execPath, [program, box().root, container, script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  let text = ''
+  child.stdout?.on('data', (chunk) => {
+    text += String(chunk)
+  })
+  await until(
+    'the program and its guardian are there',
+    () => /^up$/m.test(text) && /^guardian \d+$/m.test(text),
+  )
+  return { child, guardian: Number(/^guardian (\d+)$/m.exec(text)?.[1]), said: () => text }
+}
+const killed = (child: ChildProcess): Promise<void> =>
+  new Promise((resolve) => {
+    child.once('exit', () => resolve())
+    child.kill('SIGKILL')
+  })
+
+/** Sleeps that differ by a word of their own: busybox adds its arguments up. */
+let words = 0
+const word = (): string => `0.${process.pid}${words++}`
+
+test('a first one makes what stays of a root', async () => {
+  program = await bundleProgram('test/engine/exec-process.ts')
+  const { id } = await containers().create({ rootfs: box().rootfs }, ['sleep', '1000'], LIMITS)
+  await containers().start(id)
+  await (await containers().exec(id, ['true'])).exit
+  await containers().pause(id)
+  await containers().unpause(id)
+  await box().engine.remove(id, { force: true })
+})
+for (const [what, options] of [
+  ['its own pid namespace', {}],
+  ["the host's pid namespace", { pid: 'host' }],
+  ['limits', LIMITS],
+] as const)
+  test(`a caller that is killed takes all of it along, whoever left its session: ${what}`, () =>
+    withContainer(options, async (id) => {
+      const mark = word()
+      const { child } = await caller(id, `${leavingBehind(mark)}; wait`)
+      await until('all are there', () => running(mark).length === 3)
+      await killed(child)
+      await until('they have ended', () => running(mark).length === 0)
+      await until('its group is gone', () => execGroups().length === 0)
+      assert.is((await containers().inspect(id)).isAlive, true)
+      await comeAndGo(box())
+    }))
+test('with caller and guardian killed, the next command ends it', () =>
+  withContainer({}, async (id) => {
+    const mark = word()
+    const { child, guardian } = await caller(id, `${leavingBehind(mark)}; wait`)
+    await until('all are there', () => running(mark).length === 3)
+    process.kill(guardian, 'SIGSTOP')
+    await killed(child)
+    process.kill(guardian, 'SIGKILL')
+    await until('the guardian is gone', () => !isAlive(guardian))
+    await comeAndGo(box())
+    await until('they have ended', () => running(mark).length === 0)
+    assert.equal(execGroups(), [])
+  }))
+test('what one that ends by itself leaves behind is the container’s, and goes on', () =>
+  withContainer({}, async (id) => {
+    const mark = word()
+    const { child, said } = await caller(id, `setsid sleep 2000 ${mark} </dev/null >/dev/null 2>&1 & echo up`)
+    await until('it has told its exit', () => /^exit 0$/m.test(said()))
+    await until('its process has ended', () => child.exitCode === 0)
+    assert.is(running(mark).length, 1)
+    assert.equal(execGroups(), [])
+    await containers().stop(id, { timeout: 1 })
+    await until('it ended with the container', () => running(mark).length === 0)
+  }))
+test('a detached one has no group of its own, outlives its caller, and ends with the container', () =>
+  withContainer({}, async (id) => {
+    const mark = word()
+    const first = createEngine({ root: box().root, networksAhead: 0 })
+    await first.containers.exec(id, ['sleep', '2000', mark], {
+      detach: true,
+      stdin: 'ignore',
+      stdout: 'ignore',
+      stderr: 'ignore',
+    })
+    assert.equal(execGroups(), [])
+    await first.close()
+    await comeAndGo(box())
+    assert.is(running(mark).length, 1)
+    await containers().stop(id, { timeout: 1 })
+    await until('it ended with the container', () => running(mark).length === 0)
+  }))
+test('a container that ends under one takes it along, and can be started again at once', () =>
+  withContainer({}, async (id) => {
+    const mark = word()
+    const { child, said } = await caller(id, `sleep 2000 ${mark} & echo up; wait`)
+    await until('it is there', () => running(mark).length === 1)
+    await containers().stop(id, { timeout: 1 })
+    await until('it ended with the container', () => running(mark).length === 0)
+    await containers().start(id)
+    await until('its caller is told', () => /^exit 137$/m.test(said()))
+    await until('its process has ended', () => child.exitCode === 0)
+    assert.equal(execGroups(), [])
+    assert.is((await containers().inspect(id)).isAlive, true)
+  }))
+test('what cannot be executed leaves no group', () =>
+  withContainer({}, async (id) => {
+    assert.is((await failure(containers().exec(id, ['nothing'])))._tag, 'CommandNotFound')
+    assert.is((await failure(containers().exec(id, ['/etc'])))._tag, 'CommandNotExecutable')
+    assert.equal(execGroups(), [])
+  }))
+test('a paused container holds still what was executed in it, too, and its caller may die meanwhile', () =>
+  withContainer({ memory: '64MiB' }, async (id) => {
+    const mark = word()
+    const { child } = await caller(id, `${leavingBehind(mark)}; wait`)
+    await until('all are there', () => running(mark).length === 3)
+    await containers().pause(id)
+    await containers().unpause(id)
+    await killed(child)
+    await until('they have ended', () => running(mark).length === 0)
+    await until('its group is gone', () => execGroups().length === 0)
+    await comeAndGo(box())
+  }))
+run()
