@@ -16,8 +16,16 @@ import {
 } from './model/detached-options.ts'
 import type { EngineError } from './model/errors.ts'
 import { decodeExecOptions, type ExecOptions } from './model/exec-options.ts'
+import { decodeLogOptions } from './model/living.ts'
+import { nsOfMs } from './model/moment.ts'
 import type { ImageSource } from './model/options.ts'
 import { decodeArgv, decodeImage } from './model/options-decode.ts'
+import {
+  decodeReplaceChanges,
+  decodeReplaceOptions,
+  type ReplaceChanges,
+  type ReplaceOptions,
+} from './model/replacement.ts'
 
 export type { ExecProcess } from './engine/detached/exec.ts'
 export type { StartedAgain } from './engine/detached/start-wanted.ts'
@@ -26,6 +34,7 @@ export type { AttachedStreams, DetachedContainer } from './engine/ports/detached
 export type { DetachedOptions, LogOptions, RestartPolicy, StopOptions } from './model/detached-options.ts'
 export type { ExecOptions } from './model/exec-options.ts'
 export type { WaitCondition } from './model/living.ts'
+export type { ReplaceChanges, ReplaceOptions } from './model/replacement.ts'
 
 /** What also works on attached containers is in LivingVerbs. Every `container` is a name, an id, or the unique beginning of one. */
 export interface ContainerVerbs {
@@ -66,9 +75,43 @@ export interface ContainerVerbs {
   /** Its stop signal, then SIGKILL; resolves when it has ended. No restart follows. */
   readonly stop: (container: string, options?: StopOptions) => TaskEither<EngineError, void>
   readonly restart: (container: string, options?: StopOptions) => TaskEither<EngineError, Called>
+  /**
+   * A new container, with what changes, takes the place of this one: its name and its volumes. It is stopped, the new one is started, and
+   * once that is healthy (without a check: has run for `grace`) the old one is removed; else the old one is put back as it was. One that
+   * does not run is replaced without a start. Fails: ContainerNotFound, WrongStatus, Unsupported (attached, or `autoRemove`),
+   * ReplaceFailed, Cancelled; as a creation and a start do.
+   */
+  readonly replace: (
+    container: string,
+    changes?: ReplaceChanges,
+    options?: ReplaceOptions,
+  ) => TaskEither<EngineError, Called>
 }
 
 type Verbs = typeof import('./engine/detached/verbs.ts')
+
+const LAST_LINES = 10
+
+/** Of a container that failed, for whoever wants to know why. Never fails. */
+const lastLinesOf =
+  ({ ports, living, journal }: LiveEngine) =>
+  async (id: string): Promise<readonly string[]> => {
+    try {
+      const { containerLog } = await import('./engine/container-log.ts')
+      const request = decodeLogOptions({ tail: LAST_LINES }, nsOfMs(Date.now()))
+      if (E.isLeft(request)) return []
+      const tools = { ports, living: await living(), journal: await journal() }
+      const log = containerLog(tools, id, request.right)
+      if (E.isLeft(log)) return []
+      const lines: string[] = []
+      for await (const batch of log.right)
+        for (const entry of batch)
+          if (entry._tag === 'Line') lines.push(Buffer.from(entry.bytes).toString().trimEnd())
+      return lines
+    } catch {
+      return []
+    }
+  }
 
 /** `tracked`: a program of the open engine, known to its session. */
 export const containerVerbs = (
@@ -86,6 +129,7 @@ export const containerVerbs = (
     ) => E.Either<EngineError, (ports: LiveEngine['ports']) => TaskEither<EngineError, A>>,
   ): TaskEither<EngineError, A> =>
     tracked(what, (engine) => async () => {
+      await engine.settled()
       const program = use(await import('./engine/detached/verbs.ts'), engine)
       return E.isLeft(program) ? program : program.right(engine.ports)()
     })
@@ -125,6 +169,21 @@ export const containerVerbs = (
     restart: (container, options) =>
       verb('restart', ({ restart }) =>
         E.map((choices: StopChoices) => restart(String(container), choices))(decodeStopOptions(options)),
+      ),
+    replace: (container, changes, options) =>
+      verb('replace', ({ replace }, engine) =>
+        pipe(
+          E.Do,
+          E.bind('changes', () => decodeReplaceChanges(changes, engine.facts)),
+          E.bind('gate', () => decodeReplaceOptions(options)),
+          E.map((given) =>
+            replace(
+              String(container),
+              { ...given.gate, changes: given.changes },
+              { lastLines: lastLinesOf(engine) },
+            ),
+          ),
+        ),
       ),
   }
 }

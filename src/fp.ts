@@ -331,10 +331,10 @@ export const createEngine = (options: EngineOptions = {}): Engine => {
     if (opened !== undefined && E.isRight(opened)) return opened
     opened = openEngine(options, process.env as { SLIPWAY_ROOT?: string })
     if (E.isRight(opened)) {
-      const { ports, close } = opened.right
+      const { ports, close, settled } = opened.right
       if (options.events === true) attached = new AttachedEvents(ports)
       // What dead engines left goes away beside this engine's own work, not before it.
-      swept = ports.host.sweep().catch(() => {})
+      swept = Promise.all([ports.host.sweep().catch(() => {}), settled()]).then(() => {})
       atExit(close)
     }
     return opened

@@ -70,6 +70,8 @@ import {
   type RemovedImage,
   type RemoveOptions,
   type RemoveVolumeOptions,
+  type ReplaceChanges,
+  type ReplaceOptions,
   type ResultFor,
   type RunOptions,
   type RunOptionsFor,
@@ -144,6 +146,8 @@ export type {
   ExecOptions,
   ExecProcess,
   LogOptions,
+  ReplaceChanges,
+  ReplaceOptions,
   StartedAgain,
   StopOptions,
   WaitCondition,
@@ -285,6 +289,11 @@ export interface Containers {
   /** Its stop signal, then SIGKILL; resolves when it has ended. No restart follows. */
   stop(container: string, options?: StopOptions): Promise<void>
   restart(container: string, options?: StopOptions): Promise<Called>
+  /**
+   * A new container takes the place of this one, with its name and its volumes, once it is healthy; else the old one is put back.
+   * @example await engine.containers.replace('web', { image: 'app:2' }, { timeout: '30s' })
+   */
+  replace(container: string, changes?: ReplaceChanges, options?: ReplaceOptions): Promise<Called>
   /** All that is known of it. */
   inspect(container: string): Promise<DetachedContainer>
   /**
@@ -405,6 +414,7 @@ const containersOf = (verbs: FpEngine['containers']): Containers => ({
   exec: (container, argv, wanted) => promised(verbs.exec(container, argv, wanted)),
   stop: (container, wanted) => promised(verbs.stop(container, wanted)),
   restart: (container, wanted) => promised(verbs.restart(container, wanted)),
+  replace: (container, changes, wanted) => promised(verbs.replace(container, changes, wanted)),
   inspect: (container) => promised(verbs.inspect(container)),
   async *logs(container, wanted) {
     for await (const batch of await promised(verbs.logs(container, wanted))) yield* batch

@@ -35,6 +35,7 @@ import { MONITOR_PROCESS, MONITOR_TOLD } from '../plan/monitor-table.ts'
 import { attemptNow } from './attempt.ts'
 import { startTimeOf } from './container-processes.ts'
 import { replaceFileNow } from './replace-file.ts'
+import { isReplacing } from './replacements.ts'
 import { DETACHED_DOCUMENT as DOCUMENT, randomHex, type StateDir } from './state-dir.ts'
 import { BUSY, whileBusy } from './while-busy.ts'
 
@@ -112,11 +113,13 @@ export const detachedStore = (parts: StoreParts): DetachedStore => {
     thaw: parts.thaw,
     processDirectory: (id) => path.join(monitorDirectory(state.runtime, id), MONITOR_PROCESS),
     list: (wanted) => {
-      const found = state.meant(ids(state.containers), wanted).map(read)
+      // The symlink of a name follows what the documents say: while somebody is replaced all of them are read.
+      const meant = isReplacing(state.root) ? undefined : wanted
+      const found = state.meant(ids(state.containers), meant).map(read)
+      const there = found.flatMap((each) => (E.isRight(each) && each.right !== undefined ? [each.right] : []))
+      const superseded = new Set(there.map(({ document }) => document.supersedes))
       return {
-        containers: found.flatMap((each) =>
-          E.isRight(each) && each.right !== undefined ? [each.right] : [],
-        ),
+        containers: there.filter(({ document }) => !superseded.has(document.id)),
         damaged: found.flatMap((each) => (E.isLeft(each) ? [each.left] : [])),
       }
     },

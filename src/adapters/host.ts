@@ -1,5 +1,14 @@
 // The host port on the real machine.
-import { existsSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { hostname } from 'node:os'
 import path from 'node:path'
 import * as E from '#fp/Either'
@@ -535,10 +544,21 @@ const statePort = (state: StateDir): StatePort => ({
     if (startTime !== undefined) state.writeRecord({ ...record, process: { pid, startTime } })
   },
   takeName: (name, id, isThere = false) => takeName(state, name, id, isThere ? NOBODY : state.engine),
+  dropName: (name) => rmSync(path.join(state.names, name), { force: true }),
+  passName: (name, id) => passName(state, name, id),
   freeName: (name, id) => state.freeName(name, id),
   changes: () => readChanges(state),
   change: (id, changes) => writeChanges(state, id, changes),
 })
+
+/** At no moment it is nobody's. No container has a name that begins with a dot. */
+const passName = (state: StateDir, name: string, id: string): E.Either<EngineError, void> =>
+  attempt(() => {
+    const next = path.join(state.names, `.${id}`)
+    rmSync(next, { force: true })
+    symlinkSync(`${id}.${NOBODY}`, next)
+    renameSync(next, path.join(state.names, name))
+  })
 
 /** In place of an engine: none has this id. */
 const NOBODY = 'nobody'

@@ -41,6 +41,7 @@ import { nativeLauncher } from './native-launcher.ts'
 import { NetworksAhead } from './networks-ahead.ts'
 import { makeOwnUsers, thisUser } from './own-users.ts'
 import { forgetGone } from './record-changes.ts'
+import { replacements } from './replacements.ts'
 import { StateDir } from './state-dir.ts'
 import { Nothing, nativeStdio } from './stdio.ts'
 import type { VolumeParts } from './volumes.ts'
@@ -133,6 +134,8 @@ export interface LiveEngine {
   readonly copies: () => Promise<CopyPort>
   /** Where verbs tell what they did; loaded with its first use. */
   readonly journal: () => Promise<JournalPort>
+  /** Resolves when replacements whose command died are finished or undone; begun with the first call. Never fails. */
+  readonly settled: () => Promise<void>
   /** 0 while no guardian runs. */
   readonly guardianPid: () => number
   /** Gives everything up at once; resolves when the guardian has ended, too. */
@@ -234,6 +237,7 @@ const assemble = (
     launcher: nativeLauncher(addon, guardian, networks),
     stdio: nativeStdio(addon, facts.arch, nothing),
     detached,
+    replacements: replacements(addon, root),
     monitors: monitorsLater({ addon, facts, state, groups: guardianGroups }),
     volumes: () => {
       volumes ??= openVolumes({ addon, facts, state }, journal)
@@ -245,6 +249,7 @@ const assemble = (
     profiles: new Map(),
     filters: new WeakMap(),
   }
+  let settling: Promise<void> | undefined
   const close = (): Promise<void> => {
     const ended = Promise.all([guardian.close(), networks.close(), noted?.then((each) => each.close())])
     cgroups.close()
@@ -268,6 +273,10 @@ const assemble = (
     living,
     copies,
     journal,
+    settled: () => {
+      settling ??= settle(ports).catch(() => {})
+      return settling
+    },
     guardianPid: () => guardian.pid,
     close,
   }
@@ -376,6 +385,13 @@ const openVolumes = async (
     import('../engine/journalled-volumes.ts'),
   ])
   return journalledVolumes(volumeStore(parts), openJournal)
+}
+
+/** Loaded where there is something to settle. */
+const settle = async (ports: Ports): Promise<void> => {
+  if (ports.replacements.pending().length === 0) return
+  const { settleReplacements } = await import('../engine/detached/settle.ts')
+  await settleReplacements(ports)
 }
 
 /** Loaded with their first use: no attached start needs them. */

@@ -1,6 +1,14 @@
 // What the command line needs of an engine. main.ts supplies the real one; tests supply a fake.
 import type { TaskEither } from '#fp/TaskEither'
-import type { Called, DetachedOptions, Engine, ImageVerbs, VolumeVerbs } from '../fp.ts'
+import type {
+  Called,
+  DetachedOptions,
+  Engine,
+  ImageVerbs,
+  ReplaceChanges,
+  ReplaceOptions,
+  VolumeVerbs,
+} from '../fp.ts'
 import type { EngineError } from '../model/errors.ts'
 import type { Exit, Timings, Usage } from '../model/exit.ts'
 import type { HostFacts } from '../model/host-facts.ts'
@@ -91,6 +99,13 @@ export interface EngineForCli {
     image: ImageSource,
     argv: readonly string[],
     options: DetachedOptions,
+    pull: Pick<CliStartOptions, 'pull' | 'platform' | 'onProgress' | 'signal'>,
+  ) => TaskEither<EngineError, Called>
+  /** Once the image is here, as `start` has it. */
+  readonly replace: (
+    container: string,
+    changes: ReplaceChanges,
+    options: ReplaceOptions,
     pull: Pick<CliStartOptions, 'pull' | 'platform' | 'onProgress' | 'signal'>,
   ) => TaskEither<EngineError, Called>
   readonly list: () => TaskEither<EngineError, readonly ContainerSummary[]>

@@ -2,7 +2,7 @@
 import { arch } from 'node:os'
 import { pipe } from '#fp/function'
 import * as TE from '#fp/TaskEither'
-import { type Container, createEngine, type Engine } from '../fp.ts'
+import { type Container, createEngine, type DetachedContainer, type Engine } from '../fp.ts'
 import type { EngineError } from '../model/errors.ts'
 import type { ImageSource } from '../model/options.ts'
 import {
@@ -39,6 +39,17 @@ export const liveEngine = (
       ),
     create: (image, argv, options, pull) =>
       withImage(engine, image, pull, engine.containers.create(image, argv, options)),
+    replace: (container, changes, options, pull) =>
+      pipe(
+        changes.image === undefined && pull.pull === 'always'
+          ? TE.map(({ document }: DetachedContainer): ImageSource => document.image.reference)(
+              engine.containers.inspect(container),
+            )
+          : TE.right<EngineError, ImageSource>(changes.image ?? 'host'),
+        TE.flatMap((image) =>
+          withImage(engine, image, pull, engine.containers.replace(container, changes, options)),
+        ),
+      ),
     list: () => engine.list,
     remove: (container, options) => engine.remove(container, options),
     inspect: engine.inspect,

@@ -6,6 +6,7 @@ import type { DetachedStore, Monitors } from './ports/detached.ts'
 import type { HostPort } from './ports/host.ts'
 import type { JournalPort } from './ports/journal.ts'
 import type { Launcher } from './ports/launcher.ts'
+import type { Replacements } from './ports/replacements.ts'
 import type { StdioPort } from './ports/stdio.ts'
 import type { VolumeStore } from './ports/volumes.ts'
 import type { CompiledFilter } from './seccomp.ts'
@@ -17,6 +18,7 @@ export interface Ports {
   readonly stdio: StdioPort
   readonly detached: DetachedStore
   readonly monitors: Monitors
+  readonly replacements: Replacements
   /** Loaded with its first use: most starts have no volumes. */
   readonly volumes: () => Promise<VolumeStore>
   /** Where verbs tell what they did; loaded with its first use. */

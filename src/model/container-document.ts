@@ -14,7 +14,7 @@ import {
   text,
 } from './decode.ts'
 import type { Policies } from './detached-options.ts'
-import type { HealthCheck } from './health.ts'
+import type { DecodedHealth, HealthCheck } from './health.ts'
 import type { DecodedOptions } from './options-decoded.ts'
 import { decodeDocument } from './state-document.ts'
 
@@ -39,6 +39,10 @@ export interface ContainerDocument {
   /** Its own, or its image's. */
   readonly stopSignal: string
   readonly health?: HealthCheck
+  /** What of that was asked for: the rest is the image's. */
+  readonly askedHealth?: DecodedHealth | false
+  /** Id of the one whose name it has taken: that one is out of sight, and on its way out. */
+  readonly supersedes?: string
 }
 
 const id: Decoder<string> = check(text, (value) =>
@@ -75,6 +79,12 @@ const health = object({
   onUnhealthy: oneOf('none', 'stop', 'restart', 'kill'),
 })
 
+/** Put together with the image's again, and decoded with it. */
+const askedHealth: Decoder<DecodedHealth | false> = (value) =>
+  value === false || isObject(value)
+    ? E.right(value as DecodedHealth | false)
+    : mismatch('expected an object or false', value)
+
 const document = object({
   version: integer(DOCUMENT_VERSION, DOCUMENT_VERSION) as Decoder<typeof DOCUMENT_VERSION>,
   id,
@@ -87,6 +97,8 @@ const document = object({
   policies,
   stopSignal: text,
   health: optional(health),
+  askedHealth: optional(askedHealth),
+  supersedes: optional(id),
 })
 
 /** Fails: StateDamaged. */

@@ -153,6 +153,19 @@ export interface WrongStatus {
   readonly status: string
   readonly wanted: string
 }
+/** The new container was not good enough; what became of the old one. */
+export interface ReplaceFailed {
+  readonly _tag: 'ReplaceFailed'
+  readonly container: string
+  /** What the new one did. */
+  readonly why: string
+  /** The last lines it wrote. */
+  readonly log: readonly string[]
+  /** The old one is as it was; else `cause` says why not. */
+  readonly isBack: boolean
+  /** Both failures, where the old one could not be put back. */
+  readonly cause?: readonly EngineError[]
+}
 /** Understood, but not built yet or never to be built; `why` says which. */
 export interface Unsupported {
   readonly _tag: 'Unsupported'
@@ -233,6 +246,7 @@ export type EngineError =
   | CopyRefused
   | NameInUse
   | WrongStatus
+  | ReplaceFailed
   | Unsupported
   | HostUnfit
   | StateDamaged
@@ -305,6 +319,8 @@ const words = (error: EngineError): string => {
       return error.wanted === `not ${error.status}`
         ? `container ${error.container} is already ${error.status}`
         : `container ${error.container} is ${error.status}, not ${error.wanted}`
+    case 'ReplaceFailed':
+      return replaceFailed(error)
     case 'Unsupported':
       return `${error.feature}: not supported: ${error.why}`
     case 'HostUnfit':
@@ -368,6 +384,15 @@ export class SlipwayError extends Error {
     const { name, message: reason, exitCode, code, hint: advice, error } = this
     return { name, message: reason, exitCode, code, hint: advice, ...error }
   }
+}
+
+const replaceFailed = ({ container, why, log, isBack, cause = [] }: ReplaceFailed): string => {
+  const last = log.at(-1)
+  const said = last === undefined ? '' : `; it wrote last: ${last}`
+  const old = isBack
+    ? 'the old one is back'
+    : `the old one could not be put back: ${cause.map(words).join('; ')}`
+  return `replace of ${container}: the new container ${why}${said}; ${old}`
 }
 
 const join = (...parts: readonly (string | undefined)[]): string =>

@@ -173,6 +173,7 @@ export const fakeContainers: EngineForCli['containers'] = {
   exec: () => TE.left(notBuilt),
   stop: () => TE.left(notBuilt),
   restart: () => TE.left(notBuilt),
+  replace: () => TE.left(notBuilt),
   logs: noContainer,
   stats: () => TE.left({ _tag: 'ContainerNotFound', container: '' }),
   top: noContainer,
@@ -215,6 +216,7 @@ export const fakeEngine = (answers: Answers = {}): FakeEngine => {
       return answer(typeof given === 'function' ? await given(request) : given)()
     },
     create: () => TE.left(notBuilt),
+    replace: () => TE.left(notBuilt),
     list: () => answer(answers.list ?? []),
     remove: (name, { force }) => {
       const failure = answers.remove?.(name, force)

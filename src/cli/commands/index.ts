@@ -73,6 +73,11 @@ export const commandGroups: readonly CommandGroup[] = [
         load: async () => (await import('./pause.ts')).unpause,
       },
       {
+        name: 'replace',
+        aliases: ['container replace'],
+        load: async () => (await import('./replace.ts')).replace,
+      },
+      {
         name: 'rename',
         aliases: ['container rename'],
         load: async () => (await import('./rename.ts')).rename,

@@ -89,9 +89,15 @@ const undo = async (ports: Ports, document: ContainerDocument): Promise<void> =>
   await dropVolumesOf(ports, document, true)
 }
 
-const checkOf = ({ health }: CreateRequest, { config }: PreparedImage): Pick<ContainerDocument, 'health'> => {
+const checkOf = (
+  { health }: CreateRequest,
+  { config }: PreparedImage,
+): Pick<ContainerDocument, 'health' | 'askedHealth'> => {
   const check = healthCheck(health, config.Healthcheck)
-  return check === undefined ? {} : { health: check }
+  return {
+    ...(check === undefined ? {} : { health: check }),
+    ...(health === undefined ? {} : { askedHealth: health }),
+  }
 }
 
 /** A name, and the id that has it: where nobody chose one, an id is drawn until its own name is free. */

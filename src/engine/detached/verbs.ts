@@ -89,4 +89,5 @@ export const attach = (wanted: string, choices: AttachChoices = {}) =>
   called(wanted, (id) => attachContainer(id, choices))
 
 export { execIn as exec } from './exec.ts'
+export { replaceContainer as replace } from './replace.ts'
 export { startWanted } from './start-wanted.ts'

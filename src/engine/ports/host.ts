@@ -126,6 +126,10 @@ export interface StatePort {
    * so the name is free when that is gone.
    */
   readonly takeName: (name: string, id: string, isThere?: boolean) => Either<EngineError, void>
+  /** The container has this name from now on, whoever had it. Fails: SyscallFailed. */
+  readonly passName: (name: string, id: string) => Either<EngineError, void>
+  /** Whoever has it: for one that only its maker knows. */
+  readonly dropName: (name: string) => void
   /** Gives a name up that this container has; one that somebody else has by now stays. */
   readonly freeName: (name: string, id: string) => void
   /** What was changed of containers since they began, by id. */
