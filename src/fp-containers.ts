@@ -129,7 +129,6 @@ export const containerVerbs = (
     ) => E.Either<EngineError, (ports: LiveEngine['ports']) => TaskEither<EngineError, A>>,
   ): TaskEither<EngineError, A> =>
     tracked(what, (engine) => async () => {
-      await engine.settled()
       const program = use(await import('./engine/detached/verbs.ts'), engine)
       return E.isLeft(program) ? program : program.right(engine.ports)()
     })

@@ -360,6 +360,9 @@ export const createEngine = (options: EngineOptions = {}): Engine => {
       const engine = live()
       return E.isLeft(engine) ? engine : use(engine.right)()
     })
+  /** Of those that look at containers: a replacement whose command died is over by then. */
+  const settledFirst = <A>(what: string, use: (engine: LiveEngine) => TaskEither<EngineError, A>) =>
+    tracked(what, (engine) => () => engine.settled().then(() => use(engine)()))
   /** Of those that decide a start no two share a turn of the event loop. */
   const inTurn = <A>(what: string, use: (engine: LiveEngine) => TaskEither<EngineError, A>) => {
     const task = tracked(what, use)
@@ -500,21 +503,21 @@ export const createEngine = (options: EngineOptions = {}): Engine => {
           return E.isLeft(made) ? made : E.right(poolOf(program, facts, imaged, forget))
         }
       }),
-    list: tracked('list', ({ ports }) =>
+    list: settledFirst('list', ({ ports }) =>
       TE.fromIO(() => {
         session.flush()
         return listContainers(ports)
       }),
     ),
     inspect: (container, wanted) =>
-      tracked('inspect', ({ ports, images }) => {
+      settledFirst('inspect', ({ ports, images }) => {
         session.flush()
         const options = decodeInspectContainerOptions(wanted)
         if (E.isLeft(options)) return TE.fromEither(options)
         return inspectContainer(String(container), options.right.size === true, images)(ports)
       }),
     remove: (container, wanted) =>
-      tracked('remove', ({ ports }) => {
+      settledFirst('remove', ({ ports }) => {
         session.flush()
         return removeContainer(String(container), {
           force: wanted?.force === true,
@@ -565,10 +568,10 @@ export const createEngine = (options: EngineOptions = {}): Engine => {
       )
     }),
     containers: {
-      ...containerVerbs(tracked),
+      ...containerVerbs(settledFirst),
       ...livingVerbs(
-        (what, use) => tracked(what, (engine) => TE.flatMap(use)(livingOf(engine))),
-        (what) => tracked(what, livingOf),
+        (what, use) => settledFirst(what, (engine) => TE.flatMap(use)(livingOf(engine))),
+        (what) => settledFirst(what, livingOf),
         closing.signal,
       ),
       ...copyVerbs(

@@ -20,8 +20,12 @@ import { decodeReplacement } from '../model/replacement.ts'
 import { unlessMissing } from '../model/unless.ts'
 import type { Addon } from '../native/addon.ts'
 import { attemptNow } from './attempt.ts'
+import { startTimeOf } from './container-processes.ts'
 
 const LOCK_EX = 2
+/** Together a second: between clone and execve a child has the descriptors of its parent. */
+const MOST_TRIES = 200
+const TRY_MS = 5
 
 const folderOf = (root: string): string => path.join(root, 'replacing')
 
@@ -32,14 +36,30 @@ export const isReplacing = (root: string): boolean => pendingIn(root).length > 0
 
 export const replacements = (addon: Pick<Addon, 'flock'>, root: string): Replacements => {
   const folder = folderOf(root)
+  const take: Replacements['take'] = (old) =>
+    attemptNow('lock replacement', () => {
+      mkdirSync(folder, { recursive: true, mode: 0o700 })
+      return locked(addon, path.join(folder, old))
+    })
   return {
+    take,
+    takeOver: async (old) => {
+      for (let tries = 1; ; tries++) {
+        const taken = take(old)
+        if (E.isLeft(taken) || taken.right !== undefined || tries === MOST_TRIES) return taken
+        if (holderLives(path.join(folder, old))) return taken
+        await new Promise((resolve) => setTimeout(resolve, TRY_MS))
+      }
+    },
     pending: () => pendingIn(root),
-    take: (old) =>
-      attemptNow('lock replacement', () => {
-        mkdirSync(folder, { recursive: true, mode: 0o700 })
-        return locked(addon, path.join(folder, old))
-      }),
   }
+}
+
+/** False also where it has written nothing so far. */
+const holderLives = (file: string): boolean => {
+  const text = unlessMissing(() => readFileSync(file, 'utf8')) ?? ''
+  const found = decodeReplacement(text, file)
+  return E.isRight(found) && startTimeOf(found.right.holder.pid) === found.right.holder.startTime
 }
 
 /** The holder before may have removed the file since it was opened. */
@@ -64,7 +84,8 @@ const lockOn = (fd: number, file: string): ReplacementLock => ({
   write: (replacement) =>
     attemptNow('note replacement', () => {
       ftruncateSync(fd)
-      writeSync(fd, `${JSON.stringify(replacement)}\n`, 0)
+      const holder = { pid: process.pid, startTime: startTimeOf(process.pid) ?? '' }
+      writeSync(fd, `${JSON.stringify({ ...replacement, holder })}\n`, 0)
       fsyncSync(fd)
     }),
   done: () => {

@@ -3,7 +3,7 @@ import * as E from '#fp/Either'
 import { pipe } from '#fp/function'
 import type { ContainerDocument } from './container-document.ts'
 import { type ContainerFacts, statusOf } from './container-status.ts'
-import { boolean, check, integer, isObject, object, text } from './decode.ts'
+import { boolean, check, type Decoder, integer, isObject, object, text } from './decode.ts'
 import { type DecodedDetached, type DetachedOptions, decodeDetachedOptions } from './detached-options.ts'
 import type { EngineError } from './errors.ts'
 import type { Duration, ImageSource } from './options.ts'
@@ -146,20 +146,27 @@ export interface Replacement {
   readonly ran: boolean
 }
 
+/** As it is on file. */
+export interface HeldReplacement extends Replacement {
+  /** Who carries it out; `startTime` as in proc_pid_stat(5). */
+  readonly holder: { readonly pid: number; readonly startTime: string }
+}
+
 const replacement = object({
-  version: integer(1, 1),
+  version: integer(1, 1) as Decoder<1>,
   old: check(text, (id) => (/^[0-9a-f]{64}$/.test(id) ? undefined : 'is not 64 hex digits')),
   temporary: text,
   ran: boolean,
+  holder: object({ pid: integer(1), startTime: text }),
 })
 
 /** Fails: StateDamaged. */
-export const decodeReplacement = decodeDocument<Replacement>(replacement as never)
+export const decodeReplacement = decodeDocument<HeldReplacement>(replacement)
 
-/** Is the new one good enough? Undefined: not known yet. */
+/** Is the new one good enough? */
 export type Verdict = { readonly good: true } | { readonly good: false; readonly why: string }
 
-/** `runsMs`: since it began. */
+/** Undefined: not known yet. */
 export const verdictOf = (
   container: ContainerFacts & { readonly document: ContainerDocument },
   graceMs: number,

@@ -134,7 +134,10 @@ export interface Answers {
   readonly images?: Partial<ImageVerbs>
   readonly volumes?: Partial<VolumeVerbs>
   readonly containers?: Partial<
-    Pick<EngineForCli, 'commit' | 'diff' | 'export' | 'inspect' | 'usage' | 'containers' | 'events'>
+    Pick<
+      EngineForCli,
+      'commit' | 'diff' | 'export' | 'inspect' | 'usage' | 'containers' | 'events' | 'replace'
+    >
   >
 }
 

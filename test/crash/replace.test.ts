@@ -65,7 +65,7 @@ const nextCommand = async (use: (engine: Engine) => Promise<unknown>): Promise<v
 }
 
 const inside = async (id: string, ...argv: readonly string[]): Promise<string> => {
-  const process = await containers().exec(id, argv)
+  const process = await containers().exec(id, argv, { stdin: 'ignore', stderr: 'ignore' })
   let text = ''
   for await (const chunk of process.stdout ?? []) text += String(chunk)
   await process.exit

@@ -3,10 +3,12 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { createEngine } from '../../src/index.ts'
 import { bundleProgram } from '../support/bundle.ts'
-import { comeAndGo, failure, isAlive, librarySuite, until } from '../support/library.ts'
+import { comeAndGo, failure, isAlive, librarySuite, until as untilWithin } from '../support/library.ts'
 import { assert } from '../support/suite.ts'
 
 const { test, box, run } = librarySuite('engine/exec')
+/** Another Node.js begins and ends meanwhile, in an emulated machine, too. */
+const until = (what: string, holds: () => boolean): Promise<void> => untilWithin(what, holds, 90)
 const containers = () => box().engine.containers
 
 const LIMITS = { memory: '64MiB', pids: 50, cpus: 1 } as const

@@ -23,7 +23,7 @@ const withWeb = async (options: object, use: (id: string) => Promise<void>, runs
   assert.equal(await box().unchanged(before), [])
 }
 const textOf = async (container: string, ...argv: readonly string[]): Promise<string> => {
-  const process = await containers().exec(container, argv)
+  const process = await containers().exec(container, argv, { stdin: 'ignore', stderr: 'ignore' })
   let text = ''
   for await (const chunk of process.stdout ?? []) text += String(chunk)
   await process.exit
@@ -45,7 +45,7 @@ test('a first one makes what stays of a root', async () => {
     mounts: [{ type: 'volume', target: '/own' }],
   })
   await containers().start('web')
-  await (await containers().exec('web', ['true'])).exit
+  await textOf('web', 'true')
   await containers().replace('web', {}, GRACE)
   await containers().pause('web')
   await containers().unpause('web')

@@ -100,10 +100,14 @@ const readyThreads = async ({ root, rootfs }: TestEngine): Promise<void> => {
   await until('a network namespace is made ahead', () => heldNetworks().length > 0)
 }
 
-/** Waits until something holds; fails with what it is called after ten seconds. */
-export const until = async (what: string, holds: () => boolean | Promise<boolean>): Promise<void> => {
-  for (const deadline = performance.now() + 10_000; !(await holds()); await pause(2)) {
-    if (performance.now() > deadline) throw new Error(`not within ten seconds: ${what}`)
+/** Waits until something holds; fails with what it is called after ten seconds, or as many as are given. */
+export const until = async (
+  what: string,
+  holds: () => boolean | Promise<boolean>,
+  seconds = 10,
+): Promise<void> => {
+  for (const deadline = performance.now() + seconds * 1000; !(await holds()); await pause(2)) {
+    if (performance.now() > deadline) throw new Error(`not within ${seconds} seconds: ${what}`)
   }
 }
 

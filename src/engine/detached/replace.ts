@@ -119,7 +119,8 @@ const replacing = async (
   const made = await steps(ports, document, replacement, request, { tools, lock })()
   if (E.isLeft(made)) {
     const back = await putBack(ports, replacement)
-    lock.done()
+    if (E.isRight(back)) lock.done()
+    else lock.leave()
     return E.isLeft(back) ? E.left(notPutBack(document, made.left, back.left)) : made
   }
   // From the new one's name on there is no way back.

@@ -15,7 +15,7 @@ import type { Called } from './verbs.ts'
 /** Those whose holder died. What cannot be settled now is left to the next command. Never fails. */
 export const settleReplacements = async (ports: Ports): Promise<void> => {
   for (const old of ports.replacements.pending()) {
-    const taken = ports.replacements.take(old)
+    const taken = await ports.replacements.takeOver(old)
     if (E.isLeft(taken) || taken.right === undefined) continue
     const lock = taken.right
     const settled = await settle(ports, lock.read())
@@ -31,8 +31,7 @@ const settle = async (
   if (replacement === undefined) return E.right(undefined)
   const next = newOne(ports, replacement)
   if (next?.document.supersedes === replacement.old) return putInPlace(ports, next.document, replacement)
-  await putBack(ports, replacement)
-  return E.right(undefined)
+  return putBack(ports, replacement)
 }
 
 const newOne = (ports: Ports, { old, temporary }: Replacement): DetachedContainer | undefined =>
@@ -74,8 +73,14 @@ export const putBack = async (
     )
   }
   ports.host.state.dropName(replacement.temporary)
-  if (!replacement.ran) return E.right(undefined)
+  if (!replacement.ran || !isThere(ports, replacement.old)) return E.right(undefined)
   const started = await startContainer(replacement.old)(ports)()
   if (E.isRight(started)) started.right.connection?.close()
   return started
+}
+
+/** Somebody may have removed it meanwhile. */
+const isThere = (ports: Ports, id: string): boolean => {
+  const found = ports.detached.read(id)
+  return E.isLeft(found) || found.right !== undefined
 }

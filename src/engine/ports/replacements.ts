@@ -19,4 +19,6 @@ export interface Replacements {
   readonly pending: () => readonly string[]
   /** Undefined while somebody holds it. Fails: SyscallFailed. */
   readonly take: (old: string) => Either<EngineError, ReplacementLock | undefined>
+  /** The same, where who carried it out has died: a process it was about to start may have the lock for a moment longer. */
+  readonly takeOver: (old: string) => Promise<Either<EngineError, ReplacementLock | undefined>>
 }
