@@ -12,6 +12,7 @@ import {
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { PassThrough } from 'node:stream'
+import { cgroupNameOf } from '../../src/adapters/live.ts'
 import { engineNeeds, openTestEngine, type TestEngine } from '../support/engine.ts'
 import { failure } from '../support/library.ts'
 import { lacking } from '../support/needs.ts'
@@ -167,7 +168,7 @@ test('a running container is held still while it is committed, and goes on after
   const groups = ['/sys/fs/cgroup', '/sys/fs/cgroup/unified', '/sys/fs/cgroup/freezer']
   const made = groups.filter(existsSync).flatMap((mount) => readdirSync(mount))
   assert.equal(
-    made.filter((name) => name.includes('-frozen-')),
+    made.filter((name) => name.startsWith(`${cgroupNameOf(box.root)}-frozen-`)),
     [],
   )
 })
