@@ -1,4 +1,6 @@
 // Directories of layers and containers on this machine, read by the addon on a thread of its own.
+import { existsSync } from 'node:fs'
+import path from 'node:path'
 import type { Readable } from 'node:stream'
 import type { Trees } from '../engine/ports/trees.ts'
 import type { EngineError } from '../model/errors.ts'
@@ -10,12 +12,16 @@ import { pipeStream } from './descriptor-stream.ts'
 import { nativeError } from './layer-errors.ts'
 
 export const nativeTrees = (addon: Addon & LayerAddon): Trees => ({
-  archive: (trees) => chunks(addon, trees, false),
-  layer: (trees) => chunks(addon, trees, true),
-  changes: (trees) => attempt('list changes', async () => changesOf(await addon.listChanges(trees))),
+  archive: (trees) => chunks(addon, written(trees), false),
+  layer: (trees) => chunks(addon, written(trees), true),
+  changes: (trees) => attempt('list changes', async () => changesOf(await addon.listChanges(written(trees)))),
   compare: (before, after) =>
     attempt('compare trees', async () => changesOf(await addon.compareTrees(before, after))),
 })
+
+/** A container that has never been started is there, and has no writable layer yet. */
+const written = ({ upper, ...trees }: TreePair): TreePair =>
+  upper === undefined || (!existsSync(upper) && existsSync(path.dirname(upper))) ? trees : { ...trees, upper }
 
 /** What stands for the archive where a layer's digest would stand. */
 const SUBJECT = 'of a container'

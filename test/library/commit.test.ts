@@ -177,6 +177,23 @@ const frozen = (): readonly string[] => {
   return existsSync(folderOfFrozen) ? readdirSync(folderOfFrozen) : []
 }
 
+test('a container that was never started has changed nothing, until something is copied into it', async () => {
+  const { engine } = box
+  await engine.containers.create('base:1', ['true'], { name: 'fresh' })
+  assert.equal(await engine.diff('fresh'), [])
+  await engine.commit('fresh', { name: 'fresh:1' })
+  assert.is(await look('fresh:1'), await look('base:1'))
+  writeFileSync(at('copied'), 'hi\n')
+  await engine.containers.copy(at('copied'), { container: 'fresh', path: '/copied' })
+  assert.equal(
+    (await engine.diff('fresh')).map(({ kind, path }) => `${kind} ${path}`),
+    ['added /copied'],
+  )
+  await engine.commit('fresh', { name: 'fresh:2' })
+  assert.is((await engine.run('fresh:2', ['cat', '/copied'])).stdout, 'hi\n')
+  await engine.remove('fresh')
+})
+
 test('what an image is given by change lines is what its containers have', async () => {
   await kept('cg', 'mkdir /srv; echo hi > /srv/x')
   const changes = [

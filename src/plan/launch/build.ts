@@ -73,7 +73,7 @@ export interface LaunchInput {
   readonly netDevices?: readonly NetDevice[]
   /** The writable layer outlives the container, so it must reach the disk. */
   readonly keep: boolean
-  /** It was made before: what it has of layers is there already, and its record is not written anew. */
+  /** It was made before, and is opened for its files alone: its layers are there already, its record is not written anew, and it gets no device. */
   readonly isOnRecord?: boolean
   /** A small PID 1 between the kernel and the payload. */
   readonly init: boolean

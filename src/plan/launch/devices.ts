@@ -81,7 +81,9 @@ export const placeDevices = (program: Program, build: LaunchBuild, root: Slot): 
     else if (dev !== undefined && !isMade)
       verifyNode(program, openInRoot(program, 'open device', root, device.path), device)
   }
-  if (dev === undefined) placeDev(program, build, root, devices.filter(isBelowDev))
+  // One that is opened for its files alone executes nothing, and its layer is to stay as it is.
+  if (dev === undefined && build.input.isOnRecord !== true)
+    placeDev(program, build, root, devices.filter(isBelowDev))
 }
 
 const placeDev = (program: Program, build: LaunchBuild, root: Slot, wanted: readonly LinuxDevice[]): void => {
