@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { createEngine, type Engine } from '../../src/index.ts'
 import { engineNeeds, openTestEngine } from '../support/engine.ts'
+import { until } from '../support/library.ts'
 import { assert, suite } from '../support/suite.ts'
 
 const Starts = suite('library/starts-beside-removals')
@@ -59,6 +60,8 @@ const WAYS: Readonly<Record<string, Way>> = {
     start: async (engine, remove) => {
       await using pool = await engine.pool({}, { min: 1, max: 1 })
       await pool.run(READ, { image: 'gone:1' })
+      // Nobody has the image any more.
+      await until('the container is gone', async () => (await engine.list()).length === 0)
       await remove()
       return await pool.run(READ, { image: 'gone:1' })
     },

@@ -2,7 +2,10 @@
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { lastStep } from '../../src/adapters/launch-script.ts'
+import { syscallNumber } from '../../src/plan/syscalls/index.ts'
 import { mountSilent } from '../support/dead-fuse.ts'
+import { callOf, descendants } from '../support/fault.ts'
+import { until } from '../support/library.ts'
 import { assert, suite } from '../support/suite.ts'
 import { type Driver, endContainer, openDriver } from './driver.ts'
 
@@ -83,6 +86,10 @@ const limited = (bytes: number) => ({
   resources: { memory: { limit: bytes } },
 })
 
+/** For an answer that nobody gives. */
+const isWaiting = (pid: number): boolean =>
+  callOf(pid) === String(syscallNumber(process.arch === 'arm64' ? 'arm64' : 'x64', 'fstat'))
+
 Shapes('a start that waits for a dead file system holds up nothing, and a kill ends it', async () => {
   const folder = mkdtempSync('/var/tmp/slipway-dead-')
   const dead = mountSilent(path.join(folder, 'dead'))
@@ -90,9 +97,11 @@ Shapes('a start that waits for a dead file system holds up nothing, and a kill e
     const monitor = driver.start('exit 0', {
       change: { mounts: [{ destination: '/work', type: 'bind', source: dead.path, options: ['rbind'] }] },
     })
-    assert.is((await monitor.client.state('starting')).pid, 0)
+    const { pid, monitorPid } = await monitor.client.state('starting')
+    assert.is(pid, 0)
     const other = await monitor.connect()
     await other.state('starting')
+    await until('it waits', () => descendants(monitorPid).some(isWaiting))
     assert.is(await other.ask({ _tag: 'Signal', signal: 15 }), 3)
     assert.is(await other.ask({ _tag: 'Stop', signal: 15, timeoutMs: -1 }), 0)
     await other.state('stopped')

@@ -180,7 +180,8 @@ export const parentOf = (pid: number): number | undefined => {
 
 const tick = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 1))
 
-const callOf = (pid: number): string | undefined => {
+/** The number of the system call it is in: proc_pid_syscall(5). */
+export const callOf = (pid: number): string | undefined => {
   try {
     return readFileSync(`/proc/${pid}/syscall`, 'utf8').split(' ')[0]
   } catch {
