@@ -1,5 +1,5 @@
 // The same copies by docker and by slipway, into a container and out of it: the same paths afterwards, and what one refuses the other does.
-import { execFileSync, spawnSync } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -7,7 +7,7 @@ import { type Bundle, bundle } from '../../cli/bundle.ts'
 import { makeRootfs } from '../../support/engine.ts'
 import { assert, suite } from '../../support/suite.ts'
 import { said } from './common.ts'
-import { dockerIn, engineNeeds, openStage, type Ran, type Stage, startDockerd } from './stage.ts'
+import { dockerIn, engineNeeds, openStage, type Ran, type Stage, slipwayIn, startDockerd } from './stage.ts'
 
 const test = suite('oci/engines/docker-cp')
 const reason = engineNeeds('docker', 'dockerd')
@@ -20,19 +20,7 @@ let folder = ''
 const at = (...names: string[]): string => path.join(folder, ...names)
 type Run = (...argv: readonly string[]) => Ran
 const docker: Run = (...argv) => dockerIn(stage, argv)
-const slipway: Run = (...argv) => {
-  const env = {
-    ...process.env,
-    SLIPWAY_ROOT: at('root'),
-    SLIPWAY_ADDON: path.resolve('build/Release/slipway.node'),
-  }
-  const { status, stdout, stderr } = spawnSync(process.execPath, [cli.file, ...argv], {
-    env,
-    encoding: 'utf8',
-    input: '',
-  })
-  return { code: status, stdout, stderr }
-}
+const slipway: Run = (...argv) => slipwayIn(cli, at('root'), argv)
 const BOTH: readonly (readonly [string, Run])[] = [
   ['docker', docker],
   ['slipway', slipway],

@@ -1,5 +1,5 @@
 // The same command lines to docker and to slipway, over the same images: the same output, and the same exit code.
-import { execFileSync, spawnSync } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -7,7 +7,16 @@ import { type Bundle, bundle } from '../../cli/bundle.ts'
 import { makeRootfs } from '../../support/engine.ts'
 import { assert, suite } from '../../support/suite.ts'
 import { said } from './common.ts'
-import { dockerIn, engineNeeds, openStage, pause, type Ran, type Stage, startDockerd } from './stage.ts'
+import {
+  dockerIn,
+  engineNeeds,
+  openStage,
+  pause,
+  type Ran,
+  type Stage,
+  slipwayIn,
+  startDockerd,
+} from './stage.ts'
 
 const test = suite('oci/engines/docker-words')
 const reason = engineNeeds('docker', 'dockerd')
@@ -19,19 +28,7 @@ let cli: Bundle
 let folder = ''
 const at = (name: string): string => path.join(folder, name)
 const docker = (...argv: readonly string[]): Ran => dockerIn(stage, argv)
-const slipway = (...argv: readonly string[]): Ran => {
-  const env = {
-    ...process.env,
-    SLIPWAY_ROOT: at('root'),
-    SLIPWAY_ADDON: path.resolve('build/Release/slipway.node'),
-  }
-  const { status, stdout, stderr } = spawnSync(process.execPath, [cli.file, ...argv], {
-    env,
-    encoding: 'utf8',
-    input: '',
-  })
-  return { code: status, stdout, stderr }
-}
+const slipway = (...argv: readonly string[]): Ran => slipwayIn(cli, at('root'), argv)
 
 test.before(async () => {
   if (reason !== undefined) return

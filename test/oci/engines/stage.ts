@@ -5,6 +5,7 @@ import { once } from 'node:events'
 import { mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import type { Bundle } from '../../cli/bundle.ts'
 import { makeRootfs } from '../../support/engine.ts'
 import { lacking, type Need } from '../../support/needs.ts'
 
@@ -84,6 +85,21 @@ const at = ({ directory }: Stage, name: string): string => path.join(directory, 
 /** Of the stage's own dockerd. */
 export const dockerIn = (stage: Stage, argv: readonly string[], input?: string): Ran =>
   stage.run(['docker', '-H', `unix://${at(stage, 'socket')}`, ...argv], input)
+
+/** Beside it, outside of the stage: the command line with a root of its own. */
+export const slipwayIn = ({ file }: Bundle, root: string, argv: readonly string[]): Ran => {
+  const env = {
+    ...process.env,
+    SLIPWAY_ROOT: root,
+    SLIPWAY_ADDON: path.resolve('build/Release/slipway.node'),
+  }
+  const { status, stdout, stderr } = spawnSync(process.execPath, [file, ...argv], {
+    env,
+    encoding: 'utf8',
+    input: '',
+  })
+  return { code: status, stdout, stderr }
+}
 
 /** A dockerd of the stage's own, once it answers. */
 export const startDockerd = async (stage: Stage, ...more: readonly string[]): Promise<void> => {
