@@ -16,7 +16,7 @@ export type Grammar = Pick<Command, 'flags' | 'stopsAtPositional' | 'positionals
 type Value = boolean | number | string | readonly string[] | undefined
 
 /**
- * Decodes the arguments after the verb. `--` ends the flags; so does the first positional where the grammar says so.
+ * Decodes the arguments after the verb. `--` ends the flags; so does a positional where the grammar says so.
  * `--help` wins over everything before it, and over what is wrong after it. `before`: flags decoded earlier, as if they stood before
  * these.
  */
@@ -63,7 +63,7 @@ type Step = UsageError | 'help' | undefined
 const takeWord = (state: State, word: string, argv: readonly string[]): Step => {
   if (state.flagsEnded || word === '-' || !word.startsWith('-')) {
     state.positionals.push(word)
-    state.flagsEnded ||= state.grammar.stopsAtPositional === true
+    state.flagsEnded ||= state.positionals.length >= lastWord(state.grammar)
     return undefined
   }
   if (word === '--') {
@@ -72,6 +72,10 @@ const takeWord = (state: State, word: string, argv: readonly string[]): Step => 
   }
   return word.startsWith('--') ? takeLong(state, word.slice(2), argv) : takeShorts(state, word, argv)
 }
+
+/** The positional that ends the flags, counted from 1. */
+const lastWord = ({ stopsAtPositional = false }: Grammar): number =>
+  typeof stopsAtPositional === 'number' ? stopsAtPositional : stopsAtPositional ? 1 : Number.POSITIVE_INFINITY
 
 /** `--name`, `--name=value` or `--name value`. */
 const takeLong = (state: State, text: string, argv: readonly string[]): Step => {

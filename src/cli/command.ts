@@ -97,8 +97,8 @@ export interface Command<T extends FlagTable = FlagTable> {
   readonly flags: T
   /** Docker's exit code for wrong arguments is 125 for `run` and 1 elsewhere, which is the default. */
   readonly usageExitCode?: number
-  /** Flags end at the first positional: what follows belongs to the container. */
-  readonly stopsAtPositional?: boolean
+  /** Flags end at the first positional, or the one of this number: what follows belongs to the container. */
+  readonly stopsAtPositional?: boolean | number
   /** How many positionals are accepted. Default: none. */
   readonly positionals?: { readonly min: number; readonly max?: number }
   run(context: Context<T>): Promise<number>

@@ -45,7 +45,8 @@ export const replace = command({
   summary: 'Put a new container in the place of one, if it is healthy',
   usage: '[OPTIONS] CONTAINER [IMAGE [COMMAND] [ARG...]]',
   positionals: { min: 1 },
-  stopsAtPositional: false,
+  // The first word of the command: what follows is its own.
+  stopsAtPositional: 3,
   flags: flags as unknown as ReplaceFlags,
   run: async (context) => {
     const { timeout, grace } = context.args.flags

@@ -28,6 +28,12 @@ for (const [words, changes, gate, pull] of [
     {},
   ],
   [['web', 'app:2', '--', 'serve', '-f'], { image: 'app:2', argv: ['serve', '-f'] }, {}, {}],
+  [
+    ['web', 'app:2', '-m', '1m', 'sh', '-c', 'x'],
+    { image: 'app:2', memory: '1m', argv: ['sh', '-c', 'x'] },
+    {},
+    {},
+  ],
   [['--rootfs', '/srv', 'web'], { image: { rootfs: '/srv' } }, {}, {}],
   [['--timeout', '2m', '--grace=1s', 'web'], {}, { timeout: '2m', grace: '1s' }, {}],
   [['--pull', 'always', 'web'], {}, {}, { pull: 'always' }],
