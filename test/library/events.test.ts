@@ -1,8 +1,10 @@
 // Which verbs are journalled, seen by another engine of the root.
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { createEngine, type EngineEvent, type SlipwayError } from '../../src/index.ts'
 import { openTestEngine, type TestEngine } from '../support/engine.ts'
+import { until } from '../support/library.ts'
 import { findProgram } from '../support/needs.ts'
 import { assert, suite } from '../support/suite.ts'
 import { tarOf } from '../support/tar-builder.ts'
@@ -105,9 +107,13 @@ Events('verbs on containers that run are told; a start of an attached one is not
 Events('what is made of a container is told of it, and of the image', async () => {
   const { engine } = box
   await engine.import({ stream: program() }, { name: 'base:1' })
+  const begin = now()
   const { id } = await engine.containers.create('base:1', ['/busybox', 'true'], { name: 'source' })
   await engine.containers.start('source')
   await engine.containers.wait('source')
+  await until('its end is told', async () => actions(await since(begin)).includes('container die source'))
+  // The mark counts milliseconds.
+  await sleep(2)
   const mark = now()
   const made = await engine.commit('source', { name: 'made:1', message: 'why' })
   await engine.export('source', { path: path.join(path.dirname(box.root), 'source.tar') })
