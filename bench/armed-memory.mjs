@@ -1,24 +1,15 @@
 // `node bench/armed-memory.mjs [--count 64]`: what a sandbox that waits holds: the memory of its process, and that of the kernel.
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { buildTools } from './build.mjs'
 import { openPool, openShape } from './drivers/slipway-shape.mjs'
+import { kib, textOf } from './proc-text.mjs'
 import { shapeNamed } from './shapes.mjs'
 import { enterPrivateMounts, makeStage } from './stage.mjs'
 import { summary } from './statistics.mjs'
 
 const { values } = parseArgs({ options: { count: { type: 'string', default: '64' } } })
 const count = Number(values.count)
-
-const textOf = (file) => {
-  try {
-    return readFileSync(file, 'utf8')
-  } catch {
-    return '' // a process that has ended meanwhile
-  }
-}
-
-const kib = (text, name) => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(text)?.[1] ?? Number.NaN)
 
 /** This process's helpers: sandboxes that wait, and the guardian. */
 const helpers = () =>

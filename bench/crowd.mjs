@@ -2,11 +2,12 @@
 // others' starts take beside them, how long `slipway ps` takes, and how long it takes to stop and to remove them all by one command each.
 // Fails where anything is left.
 import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { buildTools, importSource, projectRoot } from './build.mjs'
 import { LAYERED, optionsFor, serveLayer } from './drivers/slipway-shape.mjs'
+import { kib, textOf } from './proc-text.mjs'
 import { shapeNamed } from './shapes.mjs'
 import { cgroupOf, enterPrivateMounts, makeStage } from './stage.mjs'
 import { summary } from './statistics.mjs'
@@ -35,14 +36,6 @@ const timesOf = async (times, use) => {
   for (let each = 0; each < times; each++) samples.push(await timed(use))
   return samples
 }
-const textOf = (file) => {
-  try {
-    return readFileSync(file, 'utf8')
-  } catch {
-    return '' // a process that has ended meanwhile
-  }
-}
-const kib = (text, name) => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(text)?.[1] ?? Number.NaN)
 /** What the kernel holds for all, once its caches of names and inodes are empty. */
 const kernelKib = () => {
   writeFileSync('/proc/sys/vm/drop_caches', '2')

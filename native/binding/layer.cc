@@ -388,24 +388,29 @@ layer::Trees read_trees(const Napi::Object& object) {
   return trees;
 }
 
-struct ArchiveJob {
-  layer::Trees trees;
-  bool changes = false;
+// Writes an archive to a descriptor.
+struct ArchivingJob {
   sys::UniqueFd fd;
   layer::Archived archived;
   Failure failure;
 
   void explain(Napi::Object*) const {}
-  void work() {
-    (void)layer::archive(trees, changes, fd.get(), &archived, &failure);
-    fd.reset();  // the reader sees the end before it hears how it was
-  }
   [[nodiscard]] Napi::Object show(Napi::Env env) const {
     Napi::Object result = ok_object(env);
     put(result, "entries", as_number(archived.entries));
     put(result, "bytes", as_number(archived.bytes));
     put(result, "sockets", as_number(archived.sockets));
     return result;
+  }
+};
+
+struct ArchiveJob : ArchivingJob {
+  layer::Trees trees;
+  bool changes = false;
+
+  void work() {
+    (void)layer::archive(trees, changes, fd.get(), &archived, &failure);
+    fd.reset();  // the reader sees the end before it hears how it was
   }
 };
 
@@ -463,25 +468,14 @@ Napi::Value stat_place(const Napi::CallbackInfo& info) {
   return run(info, job, read_namespace(info[2]));
 }
 
-struct PlaceJob {
+struct PlaceJob : ArchivingJob {
   layer::Place place;
   bool follow = false;
   std::string name;
-  sys::UniqueFd fd;
-  layer::Archived archived;
-  Failure failure;
 
-  void explain(Napi::Object*) const {}
   void work() {
     (void)layer::archive_place(place, follow, name, fd.get(), &archived, &failure);
     fd.reset();  // the reader sees the end before it hears how it was
-  }
-  [[nodiscard]] Napi::Object show(Napi::Env env) const {
-    Napi::Object result = ok_object(env);
-    put(result, "entries", as_number(archived.entries));
-    put(result, "bytes", as_number(archived.bytes));
-    put(result, "sockets", as_number(archived.sockets));
-    return result;
   }
 };
 
