@@ -1,12 +1,12 @@
 // An image is removed just after a start has looked for it, in each of the ways there are to start: there is no such image then, and
 // nothing is left of who would have run on a tree that goes.
-import { execFileSync, spawn } from 'node:child_process'
-import { once } from 'node:events'
+import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { createEngine, type Engine } from '../../src/index.ts'
 import { engineNeeds, openTestEngine } from '../support/engine.ts'
+import { holdContent } from '../support/hold-content.ts'
 import { until } from '../support/library.ts'
 import { assert, suite } from '../support/suite.ts'
 
@@ -78,19 +78,6 @@ const WAYS: Readonly<Record<string, Way>> = {
 const CASES = Object.entries(WAYS).flatMap(([what, { looks, start }]) =>
   looks.flatMap((look) => [true, false].map((withTree) => ({ what, look, withTree, start }))),
 )
-
-/** While it lives no sweep removes more than names. */
-const holdContent = async (root: string): Promise<() => Promise<unknown>> => {
-  const child = spawn('flock', ['-s', path.join(root, 'locks/content'), 'sh', '-c', 'echo held; read x'], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  })
-  const exit = once(child, 'exit')
-  await once(child.stdout, 'data')
-  return () => {
-    child.stdin.end()
-    return exit
-  }
-}
 
 type Program = (...words: unknown[]) => () => Promise<unknown>
 for (const { what, look, withTree, start } of CASES) {

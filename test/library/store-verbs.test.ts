@@ -1,5 +1,5 @@
 // What keeps a store small and sound: prune, usage, check. With the real unpacker, and du(1) beside it.
-import { execFileSync, spawn } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
 import {
   appendFileSync,
   chmodSync,
@@ -16,6 +16,7 @@ import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createEngine, type StoreReport } from '../../src/index.ts'
 import { engineNeeds, openTestEngine, type TestEngine } from '../support/engine.ts'
+import { holdContent } from '../support/hold-content.ts'
 import { assert, suite } from '../support/suite.ts'
 
 const Verbs = suite('library/store-verbs')
@@ -85,13 +86,11 @@ test('prune keeps to its conditions', async () => {
   assert.equal(readdirSync(path.join(box.root, 'layers')), [])
 })
 test('prune beside a command that adds content takes names only, and the next one the files', async () => {
-  const lock = path.join(box.root, 'locks/content')
-  const holder = execHolder(lock)
-  await holder.held
+  const release = await holdContent(box.root)
   const pruned = await box.engine.pruneImages({ all: true })
   assert.equal([pruned.untagged, pruned.deleted, pruned.postponed], [['base:1'], [], true])
   assert.is(readdirSync(path.join(box.root, 'layers')).length, 1)
-  await holder.release()
+  await release()
   assert.ok((await box.engine.pruneImages()).deleted.length > 0)
   assert.equal(readdirSync(path.join(box.root, 'layers')), [])
 })
@@ -123,20 +122,6 @@ test('a start beside removals runs on a whole tree, or there is no such image', 
   const [ran] = await Promise.all([starts(), removals()]).finally(() => other.close())
   assert.ok(ran > 0, 'one of them ran')
 })
-/** Holds the lock of whoever adds content, in a process of its own. */
-const execHolder = (lock: string) => {
-  const child = spawn('flock', ['-s', lock, 'sh', '-c', 'echo held; read x'], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  })
-  return {
-    held: new Promise((resolve) => child.stdout.once('data', resolve)),
-    release: () => {
-      child.stdin.end()
-      return new Promise((resolve) => child.on('exit', resolve))
-    },
-  }
-}
-
 test('usage is what du counts, and every image knows what it shares', async () => {
   await made('app:1', 'head -c 300000 /dev/zero | tr "\\0" x > /big')
   const kept = await box.engine.start(
