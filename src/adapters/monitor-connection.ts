@@ -1,5 +1,5 @@
-// One connection to a monitor: requests out, messages in, over a stream socket.
-import type { Socket } from 'node:net'
+// One connection to a monitor: requests out, messages in, over a stream socket. Not Node's own stream: node:net costs a command
+// milliseconds to load, and takes no descriptor in other hosts.
 import * as E from '#fp/Either'
 import type { MonitorConnection } from '../engine/ports/detached.ts'
 import type { EngineError } from '../model/errors.ts'
@@ -10,41 +10,94 @@ import {
   type MonitorMessage,
   type MonitorRequest,
 } from '../model/monitor-frames.ts'
+import type { Addon } from '../native/addon.ts'
 
+const EAGAIN = 11
 const ECONNRESET = 104
+/** As much as the largest message, nearly. */
+const CHUNK_BYTES = 64 << 10
 
 type Answer = (result: E.Either<EngineError, void>) => void
 type Listener = (message: MonitorMessage | undefined) => void
 
-/** The socket is the connection's from now on. */
-export const monitorConnection = (socket: Socket): MonitorConnection => {
+/** Of all connections: what is read is copied before the next one reads. */
+let scratch: Buffer | undefined
+
+/** Takes ownership of `fd`. Keeps the event loop alive until it is closed, or paused. */
+export const monitorConnection = (addon: Addon, fd: number): MonitorConnection => {
   const decoder = new FrameDecoder()
   /** Asked and not answered: replies come in the order of requests. */
   const waiting: { readonly request: MonitorRequest; readonly answer: Answer }[] = []
   /** Come before anybody listened. */
   let kept: (MonitorMessage | undefined)[] | undefined = []
   let listener: Listener = (message) => kept?.push(message)
+  /** Written when there is room. */
+  let unsent: Uint8Array[] = []
+  const onceDrained: (() => void)[] = []
+  let isPaused = false
   let isOver = false
-  const end = (): void => {
+  const channel = new addon.Channel(fd, (readable, writable) => {
+    if (readable) take()
+    if (writable && !isOver) send()
+  })
+  /** A monitor that ends takes its end with it: what it said before has come by then. */
+  const close = (): void => {
     if (isOver) return
     isOver = true
-    for (const { request, answer } of waiting.splice(0)) answer(refused(request, ECONNRESET))
-    listener(undefined)
+    channel.close()
+    addon.closeFds(Int32Array.of(fd))
+    queueMicrotask(() => {
+      for (const { request, answer } of waiting.splice(0)) answer(refused(request, ECONNRESET))
+      drained()
+      listener(undefined)
+    })
   }
-  socket.on('data', (chunk) => {
+  const wait = (toWrite: boolean): void => {
+    if (channel.wait(toWrite) !== 0) close()
+  }
+  const take = (): void => {
+    scratch ??= Buffer.allocUnsafeSlow(CHUNK_BYTES)
+    const got = channel.read(scratch)
+    if (got > 0) hear(Buffer.from(scratch.subarray(0, got)))
+    else if (got !== -EAGAIN) close()
+    if (!isOver && !isPaused) wait(false)
+  }
+  const hear = (chunk: Buffer): void => {
     for (const message of decoder.push(chunk)) {
-      if (message._tag === 'Malformed') return socket.destroy()
+      if (message._tag === 'Malformed') {
+        close()
+        return
+      }
       if (message._tag !== 'Reply') listener(message)
       else {
         const asked = waiting.shift()
         asked?.answer(message.errno === 0 ? E.right(undefined) : refused(asked.request, message.errno))
       }
     }
-    return undefined
-  })
-  // A monitor that ends takes its end with it: what it said before has come by then.
-  socket.on('error', () => {})
-  socket.on('close', end)
+  }
+  const send = (): void => {
+    while (unsent[0] !== undefined) {
+      const put = channel.write(unsent[0])
+      if (put === -EAGAIN) {
+        wait(true)
+        return
+      }
+      // Nobody takes anything any more; what was said before may still be read, and then the end.
+      if (put < 0) unsent = []
+      else if (put < unsent[0].length) unsent[0] = unsent[0].subarray(put)
+      else unsent.shift()
+    }
+    drained()
+  }
+  const drained = (): void => {
+    for (const then of onceDrained.splice(0)) then()
+  }
+  const put = (bytes: Uint8Array): void => {
+    unsent.push(bytes)
+    // One that waits for room already is woken.
+    if (unsent.length === 1) send()
+  }
+  wait(false)
   return {
     ask: (request) => () =>
       new Promise((resolve) => {
@@ -53,15 +106,18 @@ export const monitorConnection = (socket: Socket): MonitorConnection => {
           return
         }
         waiting.push({ request, answer: resolve })
-        socket.write(encodeRequest(request))
+        put(encodeRequest(request))
       }),
     write: (bytes) => {
-      let more = true
+      if (isOver) return true
       for (let at = 0; at < bytes.length; at += MAX_BODY)
-        more = socket.write(encodeRequest({ _tag: 'Input', bytes: bytes.subarray(at, at + MAX_BODY) }))
-      return more
+        put(encodeRequest({ _tag: 'Input', bytes: bytes.subarray(at, at + MAX_BODY) }))
+      return unsent.length === 0
     },
-    onDrain: (then) => socket.once('drain', then),
+    onDrain: (then) => {
+      onceDrained.push(then)
+      if (isOver) drained()
+    },
     listen: (next) => {
       const before = kept ?? []
       kept = undefined
@@ -73,9 +129,14 @@ export const monitorConnection = (socket: Socket): MonitorConnection => {
       kept = [...messages, ...(isOver ? [undefined] : [])]
       listener = (message) => kept?.push(message)
     },
-    pause: () => socket.pause(),
-    resume: () => socket.resume(),
-    close: () => socket.destroy(),
+    pause: () => {
+      isPaused = true
+    },
+    resume: () => {
+      isPaused = false
+      if (!isOver) wait(false)
+    },
+    close,
   }
 }
 

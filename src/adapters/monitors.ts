@@ -60,7 +60,7 @@ export const monitors = (parts: MonitorParts): Monitors => ({
     pipe(
       TE.Do,
       TE.bind('ends', () => TE.fromEither(socketPair(parts))),
-      TE.bind('connection', ({ ends }) => connectionOn(ends.own)),
+      TE.bind('connection', ({ ends }) => connectionOn(parts, ends.own)),
       TE.flatMap(({ ends, connection }) => {
         // Said before anybody can hear it: nothing the container writes is missed.
         const attached = connection.ask(attachment(choices))()
@@ -91,7 +91,7 @@ export const monitors = (parts: MonitorParts): Monitors => ({
       attemptNow('write monitor table', () => unlessMissing(() => replaceFileNow(file, table))),
     )
   },
-  // Loaded with its first use, as node:net is.
+  // Loaded with its first use: node:stream costs milliseconds.
   streams: (connection, wanted) =>
     attempt('open streams', async () =>
       (await import('./monitor-streams.ts')).monitorStreams(connection, wanted),
@@ -99,7 +99,7 @@ export const monitors = (parts: MonitorParts): Monitors => ({
   connect: (id) =>
     pipe(
       TE.fromEither(connectedTo(parts, monitorDirectory(parts.state.runtime, id))),
-      TE.flatMap((fd) => (fd === undefined ? TE.right(undefined) : connectionOn(fd))),
+      TE.flatMap((fd) => (fd === undefined ? TE.right(undefined) : connectionOn(parts, fd))),
     ),
 })
 
@@ -110,12 +110,8 @@ const attachment = ({ attach }: MonitorLaunch): MonitorRequest => ({
   ...(attach?.output === true ? { stdout: true, stderr: true } : {}),
 })
 
-/** Loaded with its first use: node:net costs milliseconds. */
-const connectionOn = (fd: number): TaskEither<EngineError, MonitorConnection> =>
-  attempt('open connection to monitor', async () => {
-    const net = await import('node:net')
-    return monitorConnection(new net.Socket({ fd, readable: true, writable: true }))
-  })
+const connectionOn = ({ addon }: MonitorParts, fd: number): TaskEither<EngineError, MonitorConnection> =>
+  TE.fromEither(attemptNow('open connection to monitor', () => monitorConnection(addon, fd)))
 
 const socketPair = ({
   addon,

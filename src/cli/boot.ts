@@ -3,6 +3,9 @@
 // Compiling a bundle takes a third of a start. V8 can hand out what it compiled and take it back later, but believes
 // whatever it is given, so the file is believed only when nobody can have written it who could not have written the
 // bundle itself. Its name holds the bundle's digest: V8 compares no more than the length of the source.
+//
+// V8 compiles a function when it is called first, so the file holds what the commands before needed. Behind V8's bytes it names
+// what those did, its lessons; a process that did something else adds what it had compiled besides.
 import {
   closeSync,
   constants,
@@ -23,19 +26,41 @@ interface Files {
   readonly bundle: string
   readonly cache: string
 }
+
+interface Learned {
+  readonly code: Buffer
+  readonly lessons: readonly string[]
+}
 const filesOf = (name: string): Files => ({
   bundle: `${__dirname}/${name}.cjs`,
   cache: `${__dirname}/.${name}-${__BUNDLES__[name]}-${process.versions.v8}-${process.arch}.cache`,
 })
 
-const readTrusted = ({ bundle, cache }: Files): Buffer | undefined => {
+/** At the end of the file: the lessons' own size in bytes. */
+const SIZE_BYTES = 4
+
+const decoded = (file: Buffer): Learned | undefined => {
+  const end = file.length - SIZE_BYTES
+  const start = end < 0 ? -1 : end - file.readUInt32LE(end)
+  if (start < 0) return undefined
+  return { code: file.subarray(0, start), lessons: file.toString('latin1', start, end).split('\n') }
+}
+
+const encoded = ({ code, lessons }: Learned): Buffer => {
+  const text = Buffer.from(lessons.join('\n'), 'latin1')
+  const size = Buffer.alloc(SIZE_BYTES)
+  size.writeUInt32LE(text.length)
+  return Buffer.concat([code, text, size])
+}
+
+const readTrusted = ({ bundle, cache }: Files): Learned | undefined => {
   let fd: number | undefined
   try {
     fd = openSync(cache, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
     const found = fstatSync(fd)
     const program = statSync(bundle)
     const sameHands = found.uid === program.uid && (found.mode & ~program.mode & 0o022) === 0
-    return found.isFile() && sameHands ? readFileSync(fd) : undefined
+    return found.isFile() && sameHands ? decoded(readFileSync(fd)) : undefined
   } catch {
     return undefined
   } finally {
@@ -44,11 +69,14 @@ const readTrusted = ({ bundle, cache }: Files): Buffer | undefined => {
 }
 
 /** Another user's bundle, a read-only folder, a full disk: the next start compiles again, that is all. */
-const store = ({ bundle, cache }: Files, script: Script): void => {
+const store = ({ bundle, cache }: Files, script: Script, lessons: readonly string[]): void => {
   const temporary = `${cache}.${process.pid}`
   try {
     if (statSync(bundle).uid !== process.geteuid?.()) return
-    writeFileSync(temporary, script.createCachedData(), { mode: 0o644, flag: 'wx' })
+    writeFileSync(temporary, encoded({ code: script.createCachedData(), lessons }), {
+      mode: 0o644,
+      flag: 'wx',
+    })
     renameSync(temporary, cache)
   } catch {
     try {
@@ -57,23 +85,30 @@ const store = ({ bundle, cache }: Files, script: Script): void => {
   }
 }
 
-// Once a container has run the functions of the hot path are compiled and worth keeping: a `run` that was refused would
-// leave the cache without them for ever. Other flags make other code.
-const main = module as unknown as { readonly exports: { readonly hasStarted?: () => boolean } }
+/** A `run` that was refused has compiled little, and teaches nothing: an entry tells what went well. */
+const main = module as unknown as { readonly exports: { readonly lessons?: () => readonly string[] } }
+/** Other flags make other code. */
 const ordinary = process.execArgv.length === 0 && process.env.NODE_OPTIONS === undefined
+/** In a process that lives longer V8 may have dropped what it has not called for a while. */
+const FRESH_MS = 10_000
 
 const compile = (files: Files): Script => {
-  const cachedData = readTrusted(files)
+  const learned = readTrusted(files)
   // The bundle is ASCII: as latin1 it costs neither decoding nor two bytes a character.
   const source = readFileSync(files.bundle, 'latin1')
   const script = new Script(`(function (exports, require, module, __filename, __dirname) {${source}\n})`, {
     filename: files.bundle,
-    ...(cachedData === undefined ? {} : { cachedData }),
+    ...(learned === undefined ? {} : { cachedData: learned.code }),
   })
-  const usable = cachedData !== undefined && script.cachedDataRejected === false
-  if (!usable && ordinary)
-    process.on('exit', () => main.exports.hasStarted?.() === true && store(files, script))
+  const known = script.cachedDataRejected === false ? (learned?.lessons ?? []) : []
+  if (ordinary) process.on('exit', () => learn(files, script, known))
   return script
+}
+
+const learn = (files: Files, script: Script, known: readonly string[]): void => {
+  const lessons = (main.exports.lessons?.() ?? []).filter((lesson) => !known.includes(lesson))
+  if (lessons.length > 0 && (known.length === 0 || performance.now() < FRESH_MS))
+    store(files, script, [...known, ...lessons])
 }
 
 const run = (name: string, into: { exports: unknown }): unknown => {

@@ -14,6 +14,8 @@ export interface World extends Omit<Context, 'args' | 'engine'> {
   readonly argv: readonly string[]
   /** The engine of a root; `undefined` is the default root of this user. `config`: the folder of Docker's config.json. */
   readonly engineOf: (root: string | undefined, config: string | undefined) => Promise<EngineForCli>
+  /** A command of this name has ended with 0. */
+  readonly onSuccess?: (name: string) => void
 }
 
 export const dispatch = async (world: World, groups: readonly CommandGroup[]): Promise<number> => {
@@ -160,7 +162,9 @@ const runCommand = async (
     },
   }
   try {
-    return await command.run(context)
+    const code = await command.run(context)
+    if (code === 0) world.onSuccess?.(command.name)
+    return code
   } finally {
     await (await engine)?.close()
   }

@@ -19,7 +19,7 @@ import { invalidPlatform } from './platform-flag.ts'
 export const liveEngine = (
   root: string | undefined,
   env: { readonly SLIPWAY_ROOT?: string },
-  onStart: () => void = () => {},
+  onMade: (how: 'attached' | 'detached') => void = () => {},
 ): EngineForCli => {
   const chosen = root ?? env.SLIPWAY_ROOT
   // A command makes one container: nothing is made for another.
@@ -33,12 +33,18 @@ export const liveEngine = (
       pipe(
         withImage(engine, image, options, engine.start(image, argv, libraryOptions(options))),
         TE.map((container) => {
-          onStart()
+          onMade('attached')
           return runningContainer(container)
         }),
       ),
     create: (image, argv, options, pull) =>
-      withImage(engine, image, pull, engine.containers.create(image, argv, options)),
+      pipe(
+        withImage(engine, image, pull, engine.containers.create(image, argv, options)),
+        TE.map((made) => {
+          onMade('detached')
+          return made
+        }),
+      ),
     replace: (container, changes, options, pull) =>
       pipe(
         changes.image === undefined && pull.pull === 'always'

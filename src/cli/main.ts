@@ -6,9 +6,9 @@ import { input, output } from './streams.ts'
 /** Loaded when asked for: it costs 3 ms. This file only ever runs as the CommonJS bundle, where `require` exists. */
 const tty = (): typeof import('node:tty') => require('node:tty')
 
-let started = false
-/** Whether this process has started a container. boot.ts asks at the end. */
-export const hasStarted = (): boolean => started
+const done = new Set<string>()
+/** What this process has done with success: boot.ts asks at the end, and keeps what V8 compiled for it. */
+export const lessons = (): readonly string[] => [...done]
 
 const world: World = {
   argv: process.argv.slice(2),
@@ -31,10 +31,9 @@ const world: World = {
   },
   engineOf: async (root, config) => {
     if (config !== undefined) process.env.DOCKER_CONFIG = config
-    return (await import('./live-engine.ts')).liveEngine(root, process.env, () => {
-      started = true
-    })
+    return (await import('./live-engine.ts')).liveEngine(root, process.env, (how) => done.add(how))
   },
+  onSuccess: (name) => done.add(name),
 }
 
 /**

@@ -19,8 +19,9 @@ const writeTo =
   }
 
 let opened = false
-/** Whether this process has loaded the life cycle: then what V8 compiled is worth keeping. cli/boot.ts asks at the end. */
-export const hasStarted = (): boolean => opened
+/** Once the life cycle is loaded what V8 compiled is worth keeping. cli/boot.ts asks at the end. */
+export const lessons = (): readonly string[] =>
+  opened ? commands.map(({ name }) => name).filter((name) => world.argv.includes(name)) : []
 
 const world: World = {
   argv: process.argv.slice(2),
