@@ -7,12 +7,14 @@ const DEAR = [
   'fs/promises',
   'http',
   'https',
+  'module',
   'net',
   'stream',
   'stream/promises',
   'timers/promises',
   'tls',
   'tty',
+  'url',
   'zlib',
 ]
 

@@ -54,7 +54,10 @@ const part = async (name, entry, apart = {}) => {
     // The bundle is run by vm, which knows no import().
     supported: { 'dynamic-import': false },
     define: { ...shared.define, 'import.meta.url': '__moduleUrl' },
-    banner: { js: `${LAZY_BANNER} const __moduleUrl = require("node:url").pathToFileURL(__filename).href;` },
+    banner: {
+      // As pathToFileURL, without node:url.
+      js: `${LAZY_BANNER} const __moduleUrl = "file://" + encodeURI(__filename).replace(/[?#]/g, encodeURIComponent);`,
+    },
   })
   writeFileSync(`dist/${name}.cjs`, lazyBuiltins(readFileSync(`dist/${name}.cjs`, 'utf8')))
 }

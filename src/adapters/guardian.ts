@@ -40,7 +40,7 @@ interface Connection {
 export class Guardian {
   readonly #addon: Addon
   readonly #facts: HostFacts
-  readonly #groups: readonly CgroupParent[]
+  readonly #groups: () => readonly CgroupParent[]
   readonly #guarded = new Set<Guarded>()
   #connection: Connection | undefined
   #count = 0
@@ -49,7 +49,7 @@ export class Guardian {
   #native: NativeLaunch | undefined
   #gone: () => void = () => {}
 
-  constructor(addon: Addon, facts: HostFacts, groups: readonly CgroupParent[]) {
+  constructor(addon: Addon, facts: HostFacts, groups: () => readonly CgroupParent[]) {
     this.#addon = addon
     this.#facts = facts
     this.#groups = groups
@@ -112,7 +112,7 @@ export class Guardian {
     const connection: Connection = { fd: mine, guardian: ++this.#count, users: 0, dead: false }
     const options = planSocketOptions(this.#facts, process.pid)
     const prepared = this.#run(options, [theirs, -1], [mine, theirs])
-    const plan = planGuardian(this.#facts, this.#groups)
+    const plan = planGuardian(this.#facts, this.#groups())
     this.#connection = connection
     // Told before it lives: what it finds when it looks is all there is.
     this.#tell([...this.#guarded])

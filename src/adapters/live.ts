@@ -172,7 +172,7 @@ const assemble = (
   const addon = users === undefined ? native : withLayersInside(native, users.fd)
   const state = new StateDir({ root, runtime }, addon)
   const cgroups = new CgroupParents(facts, addon, cgroupNameOf(isDefault ? DEFAULT_ROOT : root))
-  const guardianGroups = cgroups.forGuardian()
+  const guardianGroups = once(() => cgroups.forGuardian())
   const guardian = new Guardian(addon, facts, guardianGroups)
   const networks = new NetworksAhead(addon, facts.arch, users === undefined ? networksAhead : 0)
   const nothing = new Nothing(addon)
@@ -279,6 +279,15 @@ const assemble = (
     },
     guardianPid: () => guardian.pid,
     close,
+  }
+}
+
+/** What a command that starts nothing does without. */
+const once = <A>(make: () => A): (() => A) => {
+  let made: { readonly value: A } | undefined
+  return () => {
+    made ??= { value: make() }
+    return made.value
   }
 }
 

@@ -52,7 +52,7 @@ export interface MonitorParts {
   readonly facts: HostFacts
   readonly state: StateDir
   /** Where monitors live: outside every container's groups, and the service's. */
-  readonly groups: readonly CgroupParent[]
+  readonly groups: () => readonly CgroupParent[]
 }
 
 export const monitors = (parts: MonitorParts): Monitors => ({
@@ -170,7 +170,7 @@ const begun = (
   ]
   const plan = planMonitor(
     facts,
-    groups,
+    groups(),
     {
       runDirectory: monitorDirectory(state.runtime, document.id),
       containerDirectory: path.join(state.containers, document.id),

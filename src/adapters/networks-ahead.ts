@@ -16,7 +16,8 @@ interface Ready {
 
 export class NetworksAhead {
   readonly #addon: Addon
-  readonly #plan: ReturnType<typeof planNetworkAhead>
+  readonly #arch: Arch
+  #plan: ReturnType<typeof planNetworkAhead> | undefined
   readonly #wanted: number
   readonly #ready: Ready[] = []
   readonly #making = new Set<Promise<void>>()
@@ -26,7 +27,7 @@ export class NetworksAhead {
   /** `wanted`: how many are kept. */
   constructor(addon: Addon, arch: Arch, wanted: number) {
     this.#addon = addon
-    this.#plan = planNetworkAhead(arch)
+    this.#arch = arch
     this.#wanted = wanted
   }
 
@@ -71,6 +72,7 @@ export class NetworksAhead {
 
   /** -1 where it cannot be made. */
   #make(): Promise<number> {
+    this.#plan ??= planNetworkAhead(this.#arch)
     const { bytes, namespace } = this.#plan
     return new Promise((resolve) => {
       this.#addon.executeInNetwork(bytes, new Int32Array(0), ({ ok, slots }) => {

@@ -70,7 +70,7 @@ test('each operation of its plan fails: its process ends, its descriptors are cl
       (bytes) => failingBytes(bytes, op, EDOM),
       () => end(),
     )
-    const guardian = new Guardian(failing, facts, [])
+    const guardian = new Guardian(failing, facts, () => [])
     const lease = guardian.lease()
     await over
     assert.is(guardian.pid, 0)
@@ -90,7 +90,7 @@ test('each call of the engine for its socket fails by its own name, with nothing
         execute: (bytes: Uint8Array, slots: Int32Array) =>
           addon.execute(bytes.length === plan.bytes.length ? failingBytes(bytes, op, EDOM) : bytes, slots),
       }
-      const guardian = new Guardian(failing, facts, [])
+      const guardian = new Guardian(failing, facts, () => [])
       let error: unknown
       try {
         guardian.lease()
@@ -121,7 +121,7 @@ test('a container whose guardian cannot start is not started, and the next one i
 })
 
 test('a thousand containers are told to a new guardian without waiting for it', async () => {
-  const guardian = new Guardian(addon, facts, [])
+  const guardian = new Guardian(addon, facts, () => [])
   const first = guardian.lease()
   first.release()
   while (guardian.pid === 0) await pause()

@@ -14,7 +14,7 @@ import { containerName } from '../names.ts'
 import { noteOf } from '../note.ts'
 import type { Ports } from '../ports.ts'
 import { dropVolumesOf, withNamedMounts, withVolumes } from './mounts.ts'
-import { planDetached } from './plan.ts'
+import { specOfDetached } from './plan.ts'
 import { removeContainer } from './remove.ts'
 
 export interface CreateRequest extends DecodedDetached {
@@ -39,10 +39,8 @@ const create = (request: CreateRequest, ports: Ports): TaskEither<EngineError, C
     ports.host.prepareImage(request.image),
     TE.bindTo('image'),
     TE.bind('options', ({ image }) => withNamedMounts(ports, request.options, image)),
-    TE.bind('plan', ({ image, options }) =>
-      planDetached(ports, { ...request, options, id: ports.host.randomId(), image }),
-    ),
-    TE.bind('document', ({ image, options, plan: { spec } }) =>
+    TE.bind('spec', ({ image, options }) => specOfDetached(ports, { ...request, options, image })),
+    TE.bind('document', ({ image, options, spec }) =>
       pipe(
         TE.fromEither(takeName(ports, request.options.name)),
         TE.map(

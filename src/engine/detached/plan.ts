@@ -5,6 +5,7 @@ import type { TaskEither } from '#fp/TaskEither'
 import * as TE from '#fp/TaskEither'
 import type { DecodedDetached } from '../../model/detached-options.ts'
 import type { EngineError } from '../../model/errors.ts'
+import type { Spec } from '../../model/oci-spec.ts'
 import type { PlannedOptions } from '../../model/options-decoded.ts'
 import type { PreparedImage } from '../../model/prepared-image.ts'
 import { remember } from '../../model/remember.ts'
@@ -44,10 +45,33 @@ export const LASTING: Lasting = {
 /** Fails: UnknownUser, InvalidOption, HostUnfit … */
 export const planDetached = (
   ports: Ports,
-  { id, image, argv, options, user }: DetachedRequest,
+  { id, ...wanted }: DetachedRequest,
   planOf?: (input: LaunchInput) => LaunchPlan,
-): TaskEither<EngineError, DetachedPlan> => {
-  return pipe(
+): TaskEither<EngineError, DetachedPlan> =>
+  planned(ports, wanted, (request, user) =>
+    planOf === undefined
+      ? E.map((shared: Template) => ofContainer(shared, id))(
+          rememberedTemplate(ports, request, wanted.image, user),
+        )
+      : decideTemplate(ports, request, wanted.image, user, planOf, { id, isParked: false }),
+  )
+
+/** What one that is not there yet would be started by, or why it cannot be; fails as `planDetached`. */
+export const specOfDetached = (
+  ports: Ports,
+  wanted: Omit<DetachedRequest, 'id'>,
+): TaskEither<EngineError, Spec> =>
+  pipe(
+    planned(ports, wanted, (request, user) => rememberedTemplate(ports, request, wanted.image, user)),
+    TE.map(({ spec }) => spec),
+  )
+
+const planned = (
+  ports: Ports,
+  { image, argv, options, user }: Omit<DetachedRequest, 'id'>,
+  decide: (request: RequestWithVolumes, user: ResolvedUser) => E.Either<EngineError, Template>,
+): TaskEither<EngineError, DetachedPlan> =>
+  pipe(
     plannedOptions(ports, options, image),
     TE.bindTo('planned'),
     TE.bind(
@@ -66,14 +90,9 @@ export const planDetached = (
         volumes: [],
         remembered: {},
       }
-      const template =
-        planOf === undefined
-          ? rememberedTemplate(ports, request, image, found, id)
-          : decideTemplate(ports, request, image, found, planOf, { id, isParked: false })
-      return E.map((made: Template) => ({ ...made, image, options: planned }))(template)
+      return E.map((made: Template) => ({ ...made, image, options: planned }))(decide(request, found))
     }),
   )
-}
 
 /** Containers of one shape differ in their ids alone, which are written into the plan of the first. */
 const rememberedTemplate = (
@@ -81,18 +100,16 @@ const rememberedTemplate = (
   request: RequestWithVolumes,
   image: PreparedImage,
   user: ResolvedUser,
-  id: string,
 ): E.Either<EngineError, Template> => {
   // The document has the name, and no plan.
   const { name: _, ...options } = request.options
   const shape: RequestWithVolumes = { ...request, options }
   const key = `detached ${templateKey(ports, shape, image, user, request)}`
   const known = ports.templates.get(key)
-  const template =
-    known === undefined ? decideTemplate(ports, shape, image, user, planShared) : E.right(known)
-  if (E.isLeft(template)) return template
-  if (known === undefined) remember(ports.templates, key, template.right)
-  return E.right(ofContainer(template.right, id))
+  if (known !== undefined) return E.right(known)
+  const template = decideTemplate(ports, shape, image, user, planShared)
+  if (E.isRight(template)) remember(ports.templates, key, template.right)
+  return template
 }
 
 /** With the places where the id stands: those of other programs that last are nobody else's. */
