@@ -125,7 +125,7 @@ export const bwrapAllDriver = (stage) => {
   return exec('bwrap --unshare-all', [program, '--unshare-all', ...view, '/true'], { peers: stage.peers })
 }
 
-const LIMIT_FLAGS = ['--memory', '64m', '--pids-limit', '64', '--cpus', '1']
+export const LIMIT_FLAGS = ['--memory', '64m', '--pids-limit', '64', '--cpus', '1']
 
 /**
  * Limits podman may set without CAP_SYS_RESOURCE: it asks for higher ones by default, and has lowered its own process
@@ -139,7 +139,7 @@ const ownUlimits = () => {
 }
 
 /** An image holding the stage's root file system, made by `<engine> import` from a tar on its standard input. */
-const importImage = (stage, argv) => {
+export const importImage = (stage, argv) => {
   const tar = path.join(stage.run, 'image.tar')
   execFileSync('tar', ['-C', stage.rootfs, '-cf', tar, '.'])
   const input = openSync(tar, 'r')
@@ -151,20 +151,16 @@ const importImage = (stage, argv) => {
   }
 }
 
-/** `podman run --network none` with a store of its own on the storage under test. `inPeers` runs a command as a peer is run. */
-export const podmanDriver = (stage, hidden) => {
-  const inPeers = stage.peers?.enter ?? hidden
+/** podman with a store of its own on the storage under test and the image `bench` in it; the words before its verb. `inPeers` runs a command as a peer is run. */
+export const podmanEngine = (stage, inPeers) => {
   const program = which('podman', stage)
   if (!program) return undefined
-  const base = [
+  const engine = [
     program,
     '--root',
     path.join(stage.store, 'podman'),
     '--runroot',
     path.join(stage.run, 'podman'),
-  ]
-  const engine = [
-    ...base,
     '--cgroup-manager',
     'cgroupfs',
     '--events-backend',
@@ -173,19 +169,24 @@ export const podmanDriver = (stage, hidden) => {
     'overlay',
   ]
   importImage(stage, inPeers([...engine, 'import', '-', 'bench:latest']))
-  const argv = [
-    ...engine,
-    'run',
-    '--rm',
-    '--network',
-    'none',
-    ...ownUlimits(),
-    '--cgroup-parent',
-    `/${CGROUP}`,
-    ...LIMIT_FLAGS,
-    'bench',
-    '/true',
-  ]
+  return engine
+}
+
+/** What `podman run` must be told to do as much as slipway does, where it may. */
+export const podmanFlags = () => [
+  '--network',
+  'none',
+  ...ownUlimits(),
+  '--cgroup-parent',
+  `/${CGROUP}`,
+  ...LIMIT_FLAGS,
+]
+
+/** `podman run --network none`. */
+export const podmanDriver = (stage, hidden) => {
+  const engine = podmanEngine(stage, stage.peers?.enter ?? hidden)
+  if (!engine) return undefined
+  const argv = [...engine, 'run', '--rm', ...podmanFlags(), 'bench', '/true']
   // The last container's clean-up process outlives the command that started it.
   const dispose = () => spawnSync('sleep', ['1'])
   return { ...exec('podman run', argv, { block: 1, lead: 0, peers: stage.peers }), dispose }

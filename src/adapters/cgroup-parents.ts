@@ -5,6 +5,7 @@ import type { EngineError } from '../model/errors.ts'
 import type { CgroupController, CgroupFacts, HostFacts } from '../model/host-facts.ts'
 import type { LinuxResources } from '../model/oci-spec.ts'
 import { noGroupOfUser } from '../model/own-users.ts'
+import { unlessMissing } from '../model/unless.ts'
 import type { Addon } from '../native/addon.ts'
 import { type DeviceList, deviceList } from '../plan/device-list.ts'
 import { compileDeviceProgram } from '../plan/device-program.ts'
@@ -251,22 +252,14 @@ const notHandedDown = (
         TREE_REMEDY,
       )
 
-/** A directory of directories: what is in use, or not there, is left alone. */
+/** A directory of directories. Where somebody is in one of them all of it is needed: of a thousand containers the first says so. */
 const removeEmpty = (directory: string): void => {
   try {
     for (const entry of readdirSync(directory, { withFileTypes: true }))
-      if (entry.isDirectory()) rmdirQuietly(path.join(directory, entry.name))
-  } catch {
-    return
-  }
-  rmdirQuietly(directory)
-}
-
-const rmdirQuietly = (directory: string): void => {
-  try {
+      if (entry.isDirectory()) unlessMissing(() => rmdirSync(path.join(directory, entry.name)))
     rmdirSync(directory)
   } catch {
-    // Somebody is in it.
+    // In use, or not there.
   }
 }
 

@@ -34,7 +34,7 @@ export const namespaceOf = (pid: number | 'self', type: string): string | undefi
 /** Fields from the third on, proc_pid_stat(5); undefined for one that has ended, a zombie included. */
 export const livingStat = (pid: number): readonly string[] | undefined => {
   try {
-    const fields = statFields(readFileSync(`/proc/${pid}/stat`, 'latin1'))
+    const fields = statFields(readFileSync(`/proc/${pid}/stat`, 'utf8'))
     return /^[ZXx]$/.test(fields[0] ?? '') ? undefined : fields
   } catch {
     return undefined

@@ -63,13 +63,13 @@ export interface StoreParts {
   readonly removeGroups: (id: string, groups: readonly string[]) => Promise<void>
 }
 
-export const monitorDirectory = (runtime: string, id: string): string => path.join(runtime, 'monitors', id)
+export const monitorDirectory = (runtime: string, id: string): string => `${runtime}/monitors/${id}`
 
 export const detachedStore = (parts: StoreParts): DetachedStore => {
   const { addon, state } = parts
-  const directory = (id: string): string => path.join(state.containers, id)
+  const directory = (id: string): string => `${state.containers}/${id}`
   const read = (id: string): E.Either<EngineError, DetachedContainer | undefined> => {
-    const file = path.join(directory(id), DOCUMENT)
+    const file = `${directory(id)}/${DOCUMENT}`
     const text = textOf(file)
     if (E.isLeft(text)) return text
     if (text.right === undefined || text.right === '') return E.right(undefined)
@@ -230,13 +230,13 @@ const withFacts = (
   document: ContainerDocument,
 ): DetachedContainer => {
   const run = monitorDirectory(runtime, document.id)
-  const exit = decoded<ExitRecord>(path.join(folder, EXIT), decodeExitRecord)
-  const written = decoded<MonitorState>(path.join(run, 'state'), decodeMonitorState)
+  const exit = decoded<ExitRecord>(`${folder}/${EXIT}`, decodeExitRecord)
+  const written = decoded<MonitorState>(`${run}/state`, decodeMonitorState)
   const state = written?.bootId === bootId ? written : undefined
   const isAlive = state !== undefined && state.pid > 0 && isTheOne(state)
   return {
     document,
-    isWanted: existsSync(path.join(folder, WANTED)),
+    isWanted: existsSync(`${folder}/${WANTED}`),
     ...(exit === undefined ? {} : { exit }),
     ...(state === undefined ? {} : { state }),
     hasMonitor: hasMonitor(addon, runtime, document.id),
@@ -259,7 +259,7 @@ export const isTheOne = ({ pid, startTime }: MonitorState): boolean => Number(st
 
 /** A monitor holds its lock as long as it lives. */
 export const hasMonitor = ({ flock }: Pick<Addon, 'flock'>, runtime: string, id: string): boolean => {
-  const file = path.join(monitorDirectory(runtime, id), 'lock')
+  const file = `${monitorDirectory(runtime, id)}/lock`
   const opened = attemptNow('open lock', () => unlessMissing(() => openSync(file, constants.O_RDWR)))
   if (E.isLeft(opened) || opened.right === undefined) return false
   try {

@@ -43,6 +43,11 @@ export class StateDir {
   readonly engine: string
   /** An empty directory, where a container's root is attached inside its own mount namespace. */
   readonly scratch: string
+  readonly containers: string
+  readonly trash: string
+  readonly records: string
+  readonly names: string
+  readonly #engines: string
   readonly containersFd: number
   readonly recordsFd: number
   readonly #addon: Addon
@@ -59,11 +64,16 @@ export class StateDir {
     this.#addon = addon
     this.engine = randomHex(8)
     this.scratch = path.join(roots.runtime, 'mnt')
+    this.containers = path.join(roots.root, 'containers')
+    this.trash = path.join(roots.root, 'trash')
+    this.names = path.join(roots.root, 'names')
+    this.records = path.join(roots.runtime, 'records')
+    this.#engines = path.join(roots.runtime, 'engines')
     for (const folder of [
       this.containers,
       this.trash,
       this.records,
-      this.engines,
+      this.#engines,
       this.names,
       this.scratch,
     ]) {
@@ -72,25 +82,9 @@ export class StateDir {
     for (const folder of [this.root, this.runtime]) demandOwn(folder)
     this.containersFd = openForEngine(addon, this.containers, constants.O_RDONLY | constants.O_DIRECTORY)
     this.recordsFd = openForEngine(addon, this.records, constants.O_RDONLY | constants.O_DIRECTORY)
-    this.#company = openForEngine(addon, this.engines, constants.O_RDONLY | constants.O_DIRECTORY)
+    this.#company = openForEngine(addon, this.#engines, constants.O_RDONLY | constants.O_DIRECTORY)
     this.#join()
     this.#lockFd = this.#lock()
-  }
-
-  get containers(): string {
-    return path.join(this.root, 'containers')
-  }
-  get trash(): string {
-    return path.join(this.root, 'trash')
-  }
-  get records(): string {
-    return path.join(this.runtime, 'records')
-  }
-  get names(): string {
-    return path.join(this.root, 'names')
-  }
-  private get engines(): string {
-    return path.join(this.runtime, 'engines')
   }
 
   recordPath(id: string): string {
@@ -141,7 +135,7 @@ export class StateDir {
 
   /** What is older has no living maker: alone, whatever was there before us; else what is older than any start lasts. */
   #strayBefore(dead: ReadonlySet<string>): number {
-    const alone = readdirSync(this.engines).every((name) => name === this.engine || dead.has(name))
+    const alone = readdirSync(this.#engines).every((name) => name === this.engine || dead.has(name))
     return alone ? this.#sinceMs : Date.now() - STRAY_MS
   }
 
@@ -192,7 +186,7 @@ export class StateDir {
   /** Engines that ended without cleaning up: their locks are free. The lock is held until `done` is called. */
   deadEngines(): { readonly engine: string; readonly done: () => void }[] {
     this.#removeStrays()
-    return readdirSync(this.engines)
+    return readdirSync(this.#engines)
       .filter((name) => name !== this.engine)
       .flatMap((engine) => this.#takeOver(engine))
       .map(({ engine, done }) => {
@@ -206,7 +200,7 @@ export class StateDir {
     if (this.#cleared.has(engine)) return false
     const taken = this.#takeOver(engine)
     for (const { release } of taken) release()
-    return taken.length === 0 && readdirSync(this.engines).includes(engine)
+    return taken.length === 0 && readdirSync(this.#engines).includes(engine)
   }
 
   /** Gives a name up that this container has; one that somebody else has by now stays. */
@@ -235,7 +229,7 @@ export class StateDir {
 
   close(): void {
     if (this.#lockFd < 0) return
-    unlinkQuietly(path.join(this.engines, this.engine))
+    unlinkQuietly(path.join(this.#engines, this.engine))
     for (const fd of [this.containersFd, this.recordsFd, this.#lockFd]) closeForEngine(this.#addon, fd)
     this.#lockFd = -1
   }
@@ -269,14 +263,14 @@ export class StateDir {
     const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL
     const fd = openForEngine(this.#addon, temporary, flags, 0o600)
     this.#addon.flock(fd, LOCK_EX)
-    renameSync(temporary, path.join(this.engines, this.engine))
+    renameSync(temporary, path.join(this.#engines, this.engine))
     return fd
   }
 
   #takeOver(
     engine: string,
   ): { readonly engine: string; readonly done: () => void; readonly release: () => void }[] {
-    const file = path.join(this.engines, engine)
+    const file = path.join(this.#engines, engine)
     let fd: number
     try {
       fd = openSync(file, constants.O_RDWR)
