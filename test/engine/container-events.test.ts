@@ -169,9 +169,10 @@ test('limits that are changed hold after a restart by the policy', async () => {
   const pidOf = async (): Promise<number> => (await containers().inspect(id)).state?.pid ?? 0
   const before = await pidOf()
   process.kill(before, 'SIGKILL')
+  // Its number is known before it is in its groups.
   await eventually('it runs again', async () => {
-    const pid = await pidOf()
-    return pid > 0 && pid !== before
+    const { state } = await containers().inspect(id)
+    return state?.status === 'running' && state.pid !== before
   })
   const groups = readFileSync(`/proc/${await pidOf()}/cgroup`, 'utf8')
   const limits = (await box().engine.list()).find((each) => each.id === id)?.groups ?? []
