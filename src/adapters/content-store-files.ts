@@ -1,7 +1,9 @@
 // Files that appear whole or not at all: written under another name, flushed, renamed.
 import { randomBytes } from 'node:crypto'
-import { mkdir, open, readdir, rename, rm } from 'node:fs/promises'
+import { readdirSync } from 'node:fs'
+import { mkdir, open, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
+import { unless } from '../model/unless.ts'
 import { located } from './attempt.ts'
 
 /** End of the names of files that are not complete yet. */
@@ -48,12 +50,9 @@ const writeFlushed = async (
   }
 }
 
-/** None for a folder that is not there. */
+/** None for a folder that is not there. At once: a start asks, and node:fs/promises takes it milliseconds to load. */
 export const namesIn = async (folder: string): Promise<string[]> =>
-  readdir(folder).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return []
-    throw error
-  })
+  unless(['ENOENT'], () => readdirSync(folder)) ?? []
 
 /** Makes a rename in this directory survive a power cut. fsync(2), NOTES. */
 export const syncDirectory = async (folder: string): Promise<void> => {

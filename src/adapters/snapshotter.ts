@@ -1,6 +1,7 @@
 // Unpacked layers and flattened stacks on disk. A snapshot is made in a locked staging directory and renamed into place,
 // so it is there whole or not at all, whatever dies when.
-import { lstat, mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
+import { lstat, mkdir, readdir, rename, writeFile } from 'node:fs/promises'
 import * as TE from '#fp/TaskEither'
 import type {
   PreparedStack,
@@ -10,6 +11,7 @@ import type {
   UnpackedLayer,
 } from '../engine/ports/snapshotter.ts'
 import type { EngineError } from '../model/errors.ts'
+import { unless } from '../model/unless.ts'
 import type { LayerAddon, LayerFailure, LayerLimits } from '../native/layer-addon.ts'
 import { engineError, hasCode, nativeError, thrown } from './layer-errors.ts'
 import { keepError, type StreamOptions, streamLayer } from './layer-stream.ts'
@@ -202,7 +204,8 @@ class Store {
   async record(kind: SnapshotKind, digest: string): Promise<object | undefined> {
     if (await this.#unflushed.isSpoiled(kind, digest)) await this.#drop(kind, digest)
     const path = this.#paths.record(kind, digest)
-    const text = await readFile(path, 'utf8').catch(unlessCode('ENOENT'))
+    // At once: a start asks, and node:fs/promises takes it milliseconds to load.
+    const text = unless(['ENOENT'], () => readFileSync(path, 'utf8'))
     return text === undefined ? undefined : parseRecord(path, text)
   }
 
