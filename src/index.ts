@@ -25,12 +25,12 @@ import {
   type EngineOptions,
   type EventOptions,
   type ExecOptions,
-  type ExecProcess,
   type ExportOptions,
   type ExtraStartOptions,
   type FileChange,
   type FoundRepositories,
   type Engine as FpEngine,
+  type ExecProcess as FpExecProcess,
   type Pool as FpPool,
   type HostFacts,
   type ImageHistoryEntry,
@@ -144,7 +144,6 @@ export type {
   DetachedContainer,
   DetachedOptions,
   ExecOptions,
-  ExecProcess,
   LogOptions,
   ReplaceChanges,
   ReplaceOptions,
@@ -267,6 +266,12 @@ export interface Engine {
   /** Ends what runs, waits until nothing of it is left, then gives up its locks. Afterwards every verb fails. */
   close(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
+}
+
+/** One more process of a container. */
+export interface ExecProcess extends Omit<FpExecProcess, 'detach'> {
+  /** Leaves it to its container, with its terminal: it goes on when this process ends. Rejects where it has no terminal. */
+  detach(): Promise<void>
 }
 
 /** Containers that go on without this process. Every `container` is a name, an id, or the unique beginning of one. */
@@ -411,7 +416,10 @@ const containersOf = (verbs: FpEngine['containers']): Containers => ({
   startWanted: () => promised(verbs.startWanted),
   startAttached: (container, wanted) => promised(verbs.startAttached(container, wanted)),
   attach: (container, wanted) => promised(verbs.attach(container, wanted)),
-  exec: (container, argv, wanted) => promised(verbs.exec(container, argv, wanted)),
+  exec: async (container, argv, wanted) => {
+    const process = await promised(verbs.exec(container, argv, wanted))
+    return { ...process, detach: () => promised(process.detach) }
+  },
   stop: (container, wanted) => promised(verbs.stop(container, wanted)),
   restart: (container, wanted) => promised(verbs.restart(container, wanted)),
   replace: (container, changes, wanted) => promised(verbs.replace(container, changes, wanted)),

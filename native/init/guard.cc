@@ -5,9 +5,12 @@
 //   container
 //     control: SCM_PIDFD of the sender (Linux 6.5), or SCM_RIGHTS with a pidfd, or SCM_CREDENTIALS
 //     body:    empty, or the path of a cgroup.kill or cgroup.procs file, for containers that share
-//     a pid namespace; behind a '+' that of one more process in somebody's container
+//     a pid namespace; behind a '+' that of one more process in somebody's container, or '@' and a
+//     name where it has no group
 //   the engine → guardian
-//     body:    '-' and such a path: nobody is in that group any more, or who is in it may stay
+//     body:    '-' and what was behind the '+': nobody is in that group any more, or who is in it
+//     may stay
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -53,7 +56,15 @@ void close_fd(int fd) noexcept { sys::raw_syscall(nr::close, fd); }
 // leaves behind is the engine's to say, as long as there is one.
 bool is_guest(const Entry& entry) noexcept { return entry.path[0] == '+'; }
 
-const char* file_of(const Entry& entry) noexcept { return entry.path + (is_guest(entry) ? 1 : 0); }
+// Empty where it has none.
+const char* file_of(const Entry& entry) noexcept {
+  if (!is_guest(entry)) return entry.path;
+  return entry.path[1] == '@' ? "" : entry.path + 1;
+}
+
+void remove_guests_group(Entry& entry) noexcept {
+  if (file_of(entry)[0] != 0) remove_group_of(entry.path + 1);
+}
 
 void kill_first(const Entry& entry) noexcept {
   sys::raw_syscall(nr::pidfd_send_signal, entry.pidfd, kSigKill, 0, 0);
@@ -155,13 +166,19 @@ bool take_message(int epoll, int socket, bool doomed) noexcept {
   if (doomed) {
     kill_first(*entry);
     kill_everyone_in(file_of(*entry));
-    if (is_guest(*entry)) remove_group_of(entry->path + 1);
+    if (is_guest(*entry)) remove_guests_group(*entry);
     forget(entry);
     return true;
   }
   if (entry == &arrived) return close_fd(pidfd), true;
   watch(epoll, pidfd, static_cast<uint64_t>(entry - entries));
   return true;
+}
+
+bool has_news(int socket) noexcept {
+  pollfd wanted{socket, POLLIN, 0};
+  const int64_t now[2] = {0, 0};
+  return sys::raw_syscall(nr::ppoll, sys::ptr(&wanted), 1, sys::ptr(now), 0, 8) == 1;
 }
 
 // Every first process at once, then the rest in rounds over all groups: nobody's death waits for
@@ -185,7 +202,7 @@ void kill_everyone() noexcept {
   }
   for (size_t i = 0; i < used; i++) {
     if (entries[i].pidfd == 0) continue;
-    if (is_guest(entries[i])) remove_group_of(entries[i].path + 1);
+    if (is_guest(entries[i])) remove_guests_group(entries[i]);
     forget(&entries[i]);
   }
 }
@@ -209,6 +226,9 @@ void kill_everyone() noexcept {
       if (key == kEngineKey) {
         // The engine is dead. A child that is stuck in its start may still hold the socket: do not
         // wait for its end of file.
+        // What the engine has said before it died counts: one that it has let go goes on.
+        while (has_news(socket) && take_message(epoll, socket, doomed)) {
+        }
         doomed = true;
         close_fd(engine);
         kill_everyone();

@@ -7,6 +7,7 @@
 #include "init/monitor_clients.h"
 #include "init/monitor_events.h"
 #include "init/monitor_health.h"
+#include "init/monitor_held.h"
 #include "init/monitor_launch.h"
 #include "init/monitor_log.h"
 #include "init/monitor_state.h"
@@ -139,6 +140,7 @@ void finish(End end) noexcept {
   forget_child();
   take_up_table();
   clear_away();
+  end_held();
   end.had_oom_kills = has_oom_kills(given.text(given.table->oom_file));
   end.is_oom = end.signal == kSigKill && end.had_oom_kills;
   run_apart(given.table->cleanup);
@@ -308,6 +310,10 @@ void serve(Source source, uint32_t index, uint32_t events) noexcept {
     case Source::kProbeControl:
     case Source::kProbeOutput:
       return serve_health();
+    case Source::kHeldEnd:
+      return serve_held_end(index);
+    case Source::kHeldTerminal:
+      return serve_held_terminal(index);
   }
 }
 

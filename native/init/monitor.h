@@ -94,6 +94,8 @@ enum class Moment : uint32_t {
   kHealthy = 4,
   kUnhealthy = 5,
   kRemoved = 6,
+  kExecDetached = 7,  // `execID`
+  kExecEnded = 8,     // `exitCode`, `execID`
 };
 
 // The engine's journal of events, which others write at the same time:

@@ -141,6 +141,8 @@ enum class Source : uint32_t {
   kProbe,
   kProbeControl,
   kProbeOutput,
+  kHeldEnd,  // index: which
+  kHeldTerminal,
 };
 
 // `events` 0: not any more. A descriptor that is closed is out of the set by itself, as nobody else

@@ -3,7 +3,9 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include "init/monitor_held.h"
 #include "init/monitor_streams.h"
+#include "sys/cmsg.h"
 
 namespace slipway::init {
 namespace {
@@ -34,8 +36,11 @@ enum Type : uint8_t {
   kStop = 20,
   kRestart = 21,
   kKill = 22,
+  kHold = 23,
 };
-constexpr uint32_t kRequestSizes[] = {4, 0, 4, 4, 8, 8, 0};  // from kAttach on
+constexpr uint32_t kRequestSizes[] = {4, 0, 4, 4, 8, 8, 0, sizeof(HoldRequest)};  // from kAttach on
+// A pidfd, and a terminal.
+constexpr unsigned kMaxPassed = 2;
 
 enum Attached : uint32_t { kTakesInput = 1, kReadsOutput = 2, kReadsError = 4, kWatches = 8 };
 
@@ -57,7 +62,10 @@ struct Client {
   uint32_t events = 0;  // that are waited for
   uint32_t have = 0;    // of header and body
   Header header = {};
-  uint8_t body[8] = {};
+  alignas(4) uint8_t body[sizeof(HoldRequest)] = {};
+  // Descriptors that came with the frame that is being read.
+  int passed[kMaxPassed] = {};
+  unsigned passed_count = 0;
   bool is_blocked = false;  // what it wrote last has no room yet
   uint64_t missed = 0;
   uint8_t* queue = nullptr;
@@ -90,6 +98,7 @@ void free_queue(Client& client) noexcept {
 void drop(Client& client) noexcept {
   const bool had_input = (client.attached & kTakesInput) != 0;
   free_queue(client);
+  for (unsigned i = 0; i < client.passed_count; i++) close_it(&client.passed[i]);
   close_it(&client.fd);
   client = Client{};
   if (!had_input) return;
@@ -197,6 +206,16 @@ int32_t attach(Client& client) noexcept {
   return 0;
 }
 
+int32_t take_over(Client& client) noexcept {
+  HoldRequest request;
+  __builtin_memcpy(&request, client.body, sizeof request);
+  const unsigned count = client.passed_count;
+  client.passed_count = 0;
+  const int pidfd = count > 0 ? client.passed[0] : -1;
+  const int terminal = count > 1 ? client.passed[1] : -1;
+  return hold(request, pidfd, terminal);
+}
+
 int32_t carry_out(Client& client) noexcept {
   switch (client.header.type) {
     case kAttach:
@@ -214,6 +233,8 @@ int32_t carry_out(Client& client) noexcept {
     case kRestart:
       return asked_restart_policy(static_cast<uint32_t>(word(client, 0)),
                                   static_cast<uint32_t>(word(client, 1)));
+    case kHold:
+      return take_over(client);
     default:
       return asked_kill();
   }
@@ -232,7 +253,7 @@ void answer(Client& client) noexcept {
 
 bool is_sound(const Header& header) noexcept {
   if (header.type == kInput) return header.body() <= kMaxBody;
-  return header.type >= kAttach && header.type <= kKill &&
+  return header.type >= kAttach && header.type <= kHold &&
          header.body() == kRequestSizes[header.type - kAttach];
 }
 
@@ -264,13 +285,49 @@ bool take_input(Client& client) noexcept {
   return true;
 }
 
+// Those that came along. False where they are more than any frame has.
+bool keep_passed(Client& client, msghdr* message) noexcept {
+  bool ok = (message->msg_flags & MSG_CTRUNC) == 0;
+  for (cmsghdr* part = sys::first_control(message); part != nullptr;
+       part = sys::next_control(message, part)) {
+    if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS) continue;
+    const int* fds = reinterpret_cast<const int*>(CMSG_DATA(part));
+    for (size_t i = 0; i < (part->cmsg_len - CMSG_LEN(0)) / sizeof(int); i++) {
+      int fd = fds[i];
+      ok = ok && client.passed_count < kMaxPassed;
+      if (ok)
+        client.passed[client.passed_count++] = fd;
+      else
+        close_it(&fd);
+    }
+  }
+  return ok;
+}
+
+// Never more than what is left of a frame: so a descriptor is of the frame it comes with.
 bool receive(Client& client, void* target, size_t size) noexcept {
-  const long got = call(nr::recvfrom, client.fd, sys::ptr(static_cast<uint8_t*>(target)),
-                        static_cast<long>(size), MSG_DONTWAIT, 0, 0);
+  iovec part{target, size};
+  alignas(8) char control[CMSG_SPACE(sizeof(int) * kMaxPassed)];
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  const long got =
+      call(nr::recvmsg, client.fd, sys::ptr(&message), MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
   if (got == -kEagain) return false;
   if (got <= 0) return drop(client), false;
   client.have += static_cast<uint32_t>(got);
-  return true;
+  if (keep_passed(client, &message)) return true;
+  return drop(client), false;
+}
+
+// Of one that is not served.
+bool throw_away(Client& client) noexcept {
+  const long got =
+      call(nr::recvfrom, client.fd, sys::ptr(buffer), sizeof buffer, MSG_DONTWAIT, 0, 0);
+  if (got == -kEagain) return false;
+  return got > 0 || (drop(client), false);
 }
 
 // False when that is all for now, or it is gone.
@@ -279,7 +336,9 @@ bool take_piece(Client& client) noexcept {
     uint8_t* header = reinterpret_cast<uint8_t*>(&client.header);
     if (!receive(client, header + client.have, kHeaderSize - client.have)) return false;
     if (client.have < kHeaderSize) return true;
-    if (!is_sound(client.header)) return drop(client), false;
+    const bool may_pass = client.header.type == kHold;
+    if (!is_sound(client.header) || (client.passed_count > 0 && !may_pass))
+      return drop(client), false;
     if (client.header.type == kInput && client.header.body() == 0) client.have = 0;
   } else if (client.header.type == kInput) {
     return take_input(client);
@@ -288,6 +347,8 @@ bool take_piece(Client& client) noexcept {
     if (!receive(client, client.body + at, client.header.body() - at)) return false;
   }
   const bool is_whole = client.have == kHeaderSize + client.header.body();
+  if (is_whole && client.passed_count > 0 && client.header.type != kHold)
+    return drop(client), false;
   if (is_whole && client.header.type != kInput) answer(client);
   return client.fd > 0;
 }
@@ -299,9 +360,8 @@ void take(Client& client) noexcept {
   for (int turn = 0; turn < kTurn; turn++) {
     if (index_of(client) < kMaxClients) {
       if (!take_piece(client)) return;
-    } else {
-      client.have = 0;
-      if (!receive(client, buffer, sizeof buffer)) return;
+    } else if (!throw_away(client)) {
+      return;
     }
   }
 }

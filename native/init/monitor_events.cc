@@ -12,7 +12,7 @@ namespace nr = sys::nr;
 constexpr long kLockNow = 6;  // LOCK_EX | LOCK_NB
 // Of a segment that was removed while it was written to.
 constexpr int kTries = 3;
-constexpr size_t kMoreSize = 64;
+constexpr size_t kMoreSize = 128;
 
 constexpr Text kNothing(nullptr, 0);
 
@@ -104,6 +104,20 @@ void note_kill(int32_t signal) noexcept {
   Text more(bytes, sizeof bytes);
   more.add("\"signal\":\"").number(signal).add("\",");
   note_with(Moment::kKilled, more);
+}
+
+void note_exec_detach(const char* exec_id, size_t size) noexcept {
+  char bytes[kMoreSize];
+  Text more(bytes, sizeof bytes);
+  note_with(Moment::kExecDetached, more.add("\"execID\":\"").add(exec_id, size).add("\","));
+}
+
+void note_exec_end(const char* exec_id, size_t size, int32_t code) noexcept {
+  char bytes[kMoreSize];
+  Text more(bytes, sizeof bytes);
+  more.add("\"exitCode\":\"").number(code);
+  more.add("\",\"execID\":\"").add(exec_id, size).add("\",");
+  note_with(Moment::kExecEnded, more);
 }
 
 void note_end(const End& end) noexcept {

@@ -9,6 +9,9 @@ namespace slipway::init {
 
 void note(Moment moment) noexcept;
 void note_kill(int32_t signal) noexcept;
+// Of a process that was left to the container: not a text, hex digits alone.
+void note_exec_detach(const char* exec_id, size_t size) noexcept;
+void note_exec_end(const char* exec_id, size_t size, int32_t code) noexcept;
 // Of a run that was executed.
 void note_end(const End& end) noexcept;
 

@@ -23,8 +23,11 @@ type Listener = (message: MonitorMessage | undefined) => void
 /** Of all connections: what is read is copied before the next one reads. */
 let scratch: Buffer | undefined
 
+/** Sends bytes and descriptors in one message. 0 or a positive errno. */
+export type Pass = (bytes: Uint8Array, fds: readonly number[]) => number
+
 /** Takes ownership of `fd`. Keeps the event loop alive until it is closed, or paused. */
-export const monitorConnection = (addon: Addon, fd: number): MonitorConnection => {
+export const monitorConnection = (addon: Addon, fd: number, pass: Pass): MonitorConnection => {
   const decoder = new FrameDecoder()
   /** Asked and not answered: replies come in the order of requests. */
   const waiting: { readonly request: MonitorRequest; readonly answer: Answer }[] = []
@@ -108,6 +111,17 @@ export const monitorConnection = (addon: Addon, fd: number): MonitorConnection =
         waiting.push({ request, answer: resolve })
         put(encodeRequest(request))
       }),
+    hand: (request, fds) => () =>
+      new Promise((resolve) => {
+        const handOver = (): void => {
+          const errno = isOver ? ECONNRESET : pass(encodeRequest(request), fds)
+          if (errno === 0) waiting.push({ request, answer: resolve })
+          else resolve(refused(request, errno))
+        }
+        // What was asked before goes first.
+        if (isOver || unsent.length === 0) handOver()
+        else onceDrained.push(handOver)
+      }),
     write: (bytes) => {
       if (isOver) return true
       for (let at = 0; at < bytes.length; at += MAX_BODY)
@@ -152,4 +166,5 @@ const ASKED: Readonly<Record<MonitorRequest['_tag'], string>> = {
   Stop: 'stop',
   SetRestart: 'change restarts',
   Kill: 'kill',
+  Hold: 'hold',
 }

@@ -33,11 +33,11 @@ import {
 import { planOpenProcess } from '../plan/process-handle.ts'
 import type { OpInfo } from '../plan/program.ts'
 import { planRemoval, type RemovalPlaces } from '../plan/removal.ts'
-import { planConnect, planStreamPair } from '../plan/sockets.ts'
+import { planConnect, planPass, planStreamPair } from '../plan/sockets.ts'
 import { attempt, attemptNow } from './attempt.ts'
 import { isTheOne, monitorDirectory } from './detached-store.ts'
 import { failureOf, lastStep, stepFailure } from './launch-script.ts'
-import { monitorConnection } from './monitor-connection.ts'
+import { monitorConnection, type Pass } from './monitor-connection.ts'
 import { replaceFileNow } from './replace-file.ts'
 import type { StateDir } from './state-dir.ts'
 
@@ -110,8 +110,16 @@ const attachment = ({ attach }: MonitorLaunch): MonitorRequest => ({
   ...(attach?.output === true ? { stdout: true, stderr: true } : {}),
 })
 
-const connectionOn = ({ addon }: MonitorParts, fd: number): TaskEither<EngineError, MonitorConnection> =>
-  TE.fromEither(attemptNow('open connection to monitor', () => monitorConnection(addon, fd)))
+const connectionOn = (
+  { addon, facts }: MonitorParts,
+  fd: number,
+): TaskEither<EngineError, MonitorConnection> => {
+  const pass: Pass = (bytes, fds) => {
+    const { ok, errno } = addon.execute(planPass(facts.arch, bytes, fds.length), Int32Array.of(fd, ...fds))
+    return ok ? 0 : errno
+  }
+  return TE.fromEither(attemptNow('open connection to monitor', () => monitorConnection(addon, fd, pass)))
+}
 
 const socketPair = ({
   addon,

@@ -9,6 +9,7 @@ import type { Context } from './command.ts'
 import { type DetachKeys, keyWatcher } from './detach-keys.ts'
 import { reportError } from './report.ts'
 import { PASSED_ON } from './signals.ts'
+import { copyKeys } from './tty-relay.ts'
 
 export interface StayChoices {
   readonly tty: boolean
@@ -93,22 +94,18 @@ const passInput = (
   const source = stdin.stream()
   const raw = tty && stdin.isTTY()
   const watch = keyWatcher(keys)
-  const typed = (chunk: Buffer): void => {
-    const { pass, left } = tty ? watch(chunk) : { pass: chunk, left: false }
-    if (pass.length > 0 && !target.write(pass)) {
-      source.pause()
-      target.once('drain', () => source.resume())
-    }
+  const take = (chunk: Uint8Array): Uint8Array => {
+    const { pass, left } = watch(chunk)
     if (left) leave()
+    return pass
   }
   // The program may end while a key is on its way.
   target.on('error', () => {})
   if (raw) stdin.setRaw(true)
-  source.on('data', typed)
+  const stopCopying = copyKeys(source, target, tty ? take : undefined)
   source.on('end', () => target.end())
   return () => {
-    source.off('data', typed)
-    source.pause()
+    stopCopying()
     if (raw) stdin.setRaw(false)
   }
 }

@@ -35,7 +35,17 @@ export const containerEvent = (
 }
 
 /** Moments of a container's life that nobody asks for at the time. As native/init/monitor.h counts them. */
-export const MOMENTS = ['started', 'killed', 'oom', 'ended', 'healthy', 'unhealthy', 'removed'] as const
+export const MOMENTS = [
+  'started',
+  'killed',
+  'oom',
+  'ended',
+  'healthy',
+  'unhealthy',
+  'removed',
+  'execDetached',
+  'execEnded',
+] as const
 export type Moment = (typeof MOMENTS)[number]
 
 /** A volume as a container has it. */
@@ -53,7 +63,10 @@ export const mountedVolumes = (mounts: readonly NamedMount[] = []): readonly Mou
       : [],
   )
 
-/** All that is told at one moment, in this order. `more`: what only the moment knows: `signal`; `exitCode` and `execDuration` (seconds). */
+/**
+ * All that is told at one moment, in this order. `more`: what only the moment knows: `signal`; `exitCode` and `execDuration` (seconds);
+ * `execID`.
+ */
 export const eventsAt = (
   moment: Moment,
   container: EventContainer,
@@ -80,6 +93,10 @@ export const eventsAt = (
       return [containerEvent(`health_status: ${moment}`, container, more)]
     case 'removed':
       return [containerEvent('destroy', container, more)]
+    case 'execDetached':
+      return [containerEvent('exec_detach', container, more)]
+    case 'execEnded':
+      return [containerEvent('exec_die', container, more)]
   }
 }
 

@@ -29,6 +29,11 @@ export type MonitorRequest =
   | { readonly _tag: 'SetRestart'; readonly kind: RestartKind; readonly maximumRetries: number }
   /** SIGKILL, and no restart. */
   | { readonly _tag: 'Kill' }
+  /**
+   * One more process of the container is the container's own from now on: its pidfd comes with the frame, and behind it the master of its
+   * terminal where it has one. `execID`: 64 hex digits. EMFILE: there are too many of them.
+   */
+  | { readonly _tag: 'Hold'; readonly pid: number; readonly execID: string }
 
 export type MonitorMessage =
   | { readonly _tag: 'Output'; readonly stream: StreamName; readonly bytes: Uint8Array }
@@ -74,6 +79,7 @@ const TYPE = {
   stop: 20,
   setRestart: 21,
   kill: 22,
+  hold: 23,
 } as const
 const ATTACH = { stdin: 1, stdout: 2, stderr: 4, watch: 8 } as const
 /** A timeout as the table has it: native/init/monitor.h, kTableStopMs. */
@@ -98,6 +104,8 @@ export const encodeRequest = (request: MonitorRequest): Uint8Array => {
       return frame(TYPE.setRestart, uint32s(RESTART_KINDS.indexOf(request.kind), request.maximumRetries))
     case 'Kill':
       return frame(TYPE.kill, NOTHING)
+    case 'Hold':
+      return frame(TYPE.hold, Buffer.concat([uint32s(request.pid), Buffer.from(request.execID)]))
   }
 }
 
@@ -251,6 +259,8 @@ const decodeRequest = (type: number, body: Buffer): MonitorRequest | undefined =
       const kind = RESTART_KINDS[body.readUInt32LE(0)]
       return kind && { _tag: 'SetRestart', kind, maximumRetries: body.readUInt32LE(4) }
     }
+    case TYPE.hold:
+      return { _tag: 'Hold', pid: body.readInt32LE(0), execID: body.toString('latin1', 4) }
     default:
       return { _tag: 'Kill' }
   }
@@ -264,6 +274,7 @@ const REQUEST_BYTES: Readonly<Record<number, number>> = {
   [TYPE.stop]: 8,
   [TYPE.setRestart]: 8,
   [TYPE.kill]: 0,
+  [TYPE.hold]: 68,
 }
 
 const decodeAttach = (bits: number): MonitorRequest => ({

@@ -91,7 +91,7 @@ const sendTo = (program: Program, descriptor: Slot, socket: Slot, { path, text, 
   const sent = program.slots.next()
   const { address, size } = addressOf(program, path)
   program.call(steps.connect, 'connect', [socket, address, size], { path })
-  const message = messageWith(program, descriptor, text)
+  const message = messageWith(program, [descriptor], Buffer.from(text))
   program.call(steps.send, 'sendmsg', [socket, message, MSG_NOSIGNAL], { path, into: sent })
   program.call('close', 'close', [socket])
   const sending = { sent: sent.index, size: Buffer.byteLength(text) }
@@ -140,6 +140,17 @@ const makeSocket = (program: Program, flags = 0): Slot => {
   return socket
 }
 
+/** Sends bytes, which must find room, with the descriptors in the slots from 1 on, over the socket in slot 0. */
+export const planPass = (arch: Arch, bytes: Uint8Array, count: number): Uint8Array => {
+  const slots = new SlotSpace()
+  const socket = slots.next()
+  const descriptors = Array.from({ length: count }, () => slots.next())
+  const program = new Program(arch, slots)
+  const message = messageWith(program, descriptors, bytes)
+  program.call('send descriptor', 'sendmsg', [socket, message, MSG_NOSIGNAL])
+  return program.encode()
+}
+
 /** `struct sockaddr_un`: the family, the path and a NUL. */
 const addressOf = (program: Program, path: string): { readonly address: Data; readonly size: number } => {
   const name = Buffer.from(`${path}\0`)
@@ -160,15 +171,17 @@ const CONTROL_BYTES = 24
 const CONTROL_SIZE_AT = 40
 
 /** `struct msghdr`, as 64-bit words: name, its size, iovec, its length, control, its size, flags. sendmsg(2). */
-const messageWith = (program: Program, descriptor: Slot, text: string): Data => {
-  const control = Buffer.alloc(CONTROL_BYTES)
-  control.writeUInt32LE(CMSG_BYTES, 0)
+const messageWith = (program: Program, descriptors: readonly Slot[], bytes: Uint8Array): Data => {
+  const size = CMSG_HEAD_BYTES + 4 * descriptors.length
+  const control = Buffer.alloc((size + 7) & ~7) // CMSG_SPACE
+  control.writeUInt32LE(size, 0)
   control.writeUInt32LE(SOL_SOCKET, 8)
   control.writeUInt32LE(SCM_RIGHTS, 12)
   const rights = program.bytes(control)
-  program.putSlot(rights, 16, descriptor)
-  const part = program.words([program.text(text), Buffer.byteLength(text)])
-  return program.words([0, 0, part, 1, rights, CONTROL_BYTES, 0])
+  for (const [index, descriptor] of descriptors.entries())
+    program.putSlot(rights, CMSG_HEAD_BYTES + 4 * index, descriptor)
+  const part = program.words([program.bytes(bytes), bytes.length])
+  return program.words([0, 0, part, 1, rights, control.length, 0])
 }
 
 /** A pair of connected stream sockets: both descriptors end up as two 32-bit numbers at `pair`. */

@@ -49,7 +49,7 @@ import {
 } from '../../src/plan/monitor-table.ts'
 import { planOpenProcess } from '../../src/plan/process-handle.ts'
 import type { OpInfo } from '../../src/plan/program.ts'
-import { planStreamPair } from '../../src/plan/sockets.ts'
+import { planConnect, planPass, planStreamPair } from '../../src/plan/sockets.ts'
 import { expectRight } from '../support/either.ts'
 import { makeRootfs } from '../support/engine.ts'
 import { documentOf, type SpecChange } from '../support/spec-launcher.ts'
@@ -106,6 +106,12 @@ export interface MonitorClient {
   readonly close: () => void
 }
 
+/** One that sends descriptors, too. */
+export interface PassingClient extends MonitorClient {
+  /** In one message. */
+  readonly pass: (bytes: Uint8Array, fds: readonly number[]) => void
+}
+
 export interface Monitor {
   readonly id: string
   readonly pid: () => number
@@ -135,6 +141,8 @@ export interface Driver {
   /** Another monitor for the same container, which runs. */
   readonly adopt: (monitor: Monitor, script: string, wanted?: Wanted) => Monitor
   readonly pidfdOf: (pid: number) => number
+  /** It has asked for nothing yet. */
+  readonly passing: (monitor: Monitor) => PassingClient
   /** In the state D: proc_pid_stat(5). */
   readonly isWaitingForDisk: (pid: number) => boolean
   /** Bytes of each segment, and the monitor's memory in KiB. */
@@ -177,6 +185,7 @@ export const openDriver = (parent = '/var/tmp'): Driver => {
     start,
     adopt: (monitor, script, wanted = {}) => start(script, wanted, monitor),
     pidfdOf: (pid) => pidfdOf(live, pid),
+    passing: ({ runDirectory }) => passingTo(live, runDirectory),
     isWaitingForDisk: (pid) => stateOf(pid) === 'D',
     footprint: ({ log, pid }) => ({
       sizes: readdirSync(log).flatMap((name) => sizeOf(path.join(log, name))),
@@ -478,6 +487,23 @@ const connectTo = (directory: string): Promise<MonitorClient> =>
     })
     connection.once('close', () => closeSync(fd))
   })
+
+const passingTo = ({ addon, ports }: LiveEngine, directory: string): PassingClient => {
+  const { arch } = ports.host.facts
+  const folder = openSync(directory, 'r')
+  const { ok, errno, slots } = addon.execute(
+    planConnect(arch, `/proc/self/fd/${folder}/socket`).bytes,
+    new Int32Array(0),
+  )
+  closeSync(folder)
+  if (!ok) throw new Error(`connect: ${errno}`)
+  const fd = slots[0] ?? -1
+  const pass = (bytes: Uint8Array, fds: readonly number[]): void => {
+    const sent = addon.execute(planPass(arch, bytes, fds.length), Int32Array.of(fd, ...fds))
+    if (!sent.ok) throw new Error(`sendmsg: ${sent.errno}`)
+  }
+  return { ...clientOf(new Socket({ fd })), pass }
+}
 
 /** Kills what runs, and waits for the record of its end. */
 export const endContainer = async (client: MonitorClient): Promise<ExitRecord> => {

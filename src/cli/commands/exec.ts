@@ -1,10 +1,12 @@
 // slipway exec: one more program in a container that runs.
 import * as E from '#fp/Either'
+import type { ExecProcess } from '../../fp.ts'
 import { signalNumber } from '../../model/signals.ts'
 import { readCallersFile } from '../callers-files.ts'
 import { type Args, type Context, command, type FlagTable } from '../command.ts'
+import { parseDetachKeys } from '../detach-keys.ts'
 import { environment } from '../key-value-files.ts'
-import { refuseProgram } from '../report.ts'
+import { refuseProgram, reportError } from '../report.ts'
 import { PASSED_ON } from '../signals.ts'
 import { relayTerminal, terminalSize } from '../tty-relay.ts'
 
@@ -24,8 +26,8 @@ const flags = {
   privileged: { kind: 'boolean', help: 'With all capabilities, and no seccomp filter' },
   'detach-keys': {
     kind: 'text',
-    help: '',
-    unsupported: { yet: true, why: 'a program of exec ends with its command; use -d' },
+    value: 'KEYS',
+    help: 'With -it: keys that leave it running, e.g. ctrl-p,ctrl-q (the default)',
   },
 } as const satisfies FlagTable
 
@@ -39,6 +41,8 @@ export const exec = command({
   run: async (context) => {
     const { args, cwd, env, onSignal } = context
     const [container = '', ...argv] = args.positionals
+    const keys = parseDetachKeys(args.flags['detach-keys'])
+    if (E.isLeft(keys)) return refuseProgram(context, keys.left)
     const variables = environment(args.flags['env-file'], args.flags.env, env, readCallersFile(cwd))
     if (E.isLeft(variables)) return refuseProgram(context, variables.left)
     const engine = await context.engine()
@@ -49,12 +53,13 @@ export const exec = command({
     if (args.flags.detach) return 0
     const stop = onSignal(PASSED_ON, (name) => void process.kill(signalNumber(name) ?? 0))
     try {
-      if (args.flags.tty)
-        await relayTerminal(process, context, {
-          passInput: args.flags.interactive,
-          leave: () => void process.kill(HANGUP),
-        })
-      return await process.exit
+      if (!args.flags.tty) return await process.exit
+      const isLeft = await relayTerminal(process, context, {
+        passInput: args.flags.interactive,
+        leave: () => void process.kill(HANGUP),
+        detach: { keys: keys.right, run: () => detached(context, process) },
+      })
+      return isLeft ? 0 : await process.exit
     } finally {
       stop()
     }
@@ -62,6 +67,16 @@ export const exec = command({
 })
 
 const HANGUP = 1
+
+/** True when it goes on without us; else it stays ours, and is told why. */
+const detached = async (
+  { stderr }: Pick<Context, 'stderr'>,
+  { detach }: Pick<ExecProcess, 'detach'>,
+): Promise<boolean> => {
+  const done = await detach()
+  if (E.isLeft(done)) reportError(stderr, done.left)
+  return E.isRight(done)
+}
 
 const optionsOf = (
   context: Context<typeof flags>,

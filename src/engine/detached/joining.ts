@@ -27,6 +27,8 @@ export interface JoiningProcess {
 /** It ends with whoever makes it, and so does everybody in its group. */
 export interface Guarded {
   readonly next: NextExecGroup
+  /** Whoever makes it may leave it to the container. */
+  readonly isReleasable: boolean
 }
 
 export interface JoiningPlan {
@@ -36,6 +38,8 @@ export interface JoiningPlan {
   readonly groups: number
   /** Its own, where it is guarded. */
   readonly own: ExecGroup | undefined
+  /** What its guardian is told. */
+  readonly guard: string
 }
 
 /** `processDirectory`: of its first process, below /proc. Fails: as a start does. */
@@ -50,9 +54,11 @@ export const planJoining = (
 ): TaskEither<EngineError, JoiningPlan> => {
   let joined: Spec | undefined
   let own: ExecGroup | undefined
+  let guard = ''
   const planOf = (input: LaunchInput): LaunchPlan => {
     joined = specInside(input.spec, processDirectory)
     own = guarded?.next(document.id, input.cgroups)
+    guard = guarded === undefined ? '' : guardMessage(own)
     return planLaunch({
       ...input,
       spec: joined,
@@ -60,7 +66,10 @@ export const planJoining = (
       files: [],
       cgroups: joinedGroups(input.cgroups, document.id, own),
       init: false,
-      lasting: { ...JOINING, ...(guarded === undefined ? {} : { guardedBy: guardMessage(own) }) },
+      lasting: {
+        ...JOINING,
+        ...(guarded === undefined ? {} : { guardedBy: guard, isReleasable: guarded.isReleasable }),
+      },
     })
   }
   const { argv } = wanted
@@ -76,6 +85,7 @@ export const planJoining = (
       spec: joined ?? spec,
       groups: joinedGroups(parents, document.id, own).length,
       own,
+      guard,
     })),
   )
 }
@@ -92,9 +102,12 @@ const joinedGroups = (
   return own === undefined ? entered : [...entered, own.parent]
 }
 
-/** See guard.cc: all of it is killed with this process, and left alone where it ends by itself. */
-export const guardMessage = (own: ExecGroup | undefined): string =>
-  own === undefined ? '' : `+${own.killFile}`
+/** See guard.cc: all of it is killed with this process, and left alone where it ends by itself, or is left to its container. */
+const guardMessage = (own: ExecGroup | undefined): string =>
+  own === undefined ? `+@${guests++}` : `+${own.killFile}`
+
+/** Those without a group have a number in its place. */
+let guests = 0
 
 /** One more process of a container that is there, with the keyring of whoever makes it. */
 const JOINING: Lasting = { ...LASTING, isExec: true, keepsKeyring: true }

@@ -64,6 +64,11 @@ export interface DetachedStore {
 export interface MonitorConnection {
   /** Fails: SyscallFailed with the monitor's errno, or ECONNRESET where it ended before it answered. */
   readonly ask: (request: MonitorRequest) => TaskEither<EngineError, void>
+  /** The same, with descriptors that are the monitor's, too, from then on. */
+  readonly hand: (
+    request: Extract<MonitorRequest, { readonly _tag: 'Hold' }>,
+    fds: readonly number[],
+  ) => TaskEither<EngineError, void>
   /** Bytes for standard input; true when more may follow at once. */
   readonly write: (bytes: Uint8Array) => boolean
   /** Called once, when more may follow. */

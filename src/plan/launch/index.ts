@@ -65,6 +65,7 @@ import { ensureDirectory, writeFile } from './paths.ts'
 import { enterTime, ownProc, setTimeOffsets } from './proc.ts'
 import {
   bringUpLoopback,
+  diesWithEngine,
   dieWithEngine,
   firePayload,
   parkPayload,
@@ -752,7 +753,7 @@ const planBegin = (build: LaunchBuild, { guardian, time, network }: BeginSlots):
   enterTimeNamespace(begin, time)
   if (network !== undefined) begin.call('enter network namespace', 'setns', [network, CLONE_NEWNET])
   if (build.hasUserns) becomeRoot(begin, input)
-  if (isGuarded(input)) dieWithEngine(begin)
+  if (diesWithEngine(input.lasting)) dieWithEngine(begin)
   unshare(
     begin,
     namespacesOf(

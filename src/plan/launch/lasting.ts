@@ -45,6 +45,8 @@ export interface Lasting {
    * where it has no group of its own. See guard.cc.
    */
   readonly guardedBy?: string
+  /** Whoever makes it may leave it to its container later, and end: nothing but the guardian, which can be told, ties it to that process. */
+  readonly isReleasable?: boolean
   /** It keeps the keyring of whoever makes it. */
   readonly keepsKeyring: boolean
 }

@@ -75,6 +75,10 @@ export const dieWithEngine = (program: Program): void => {
   program.call('set parent death signal', 'prctl', [PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0])
 }
 
+/** The kernel has it tied to a thread then, and only the process itself could undo that. */
+export const diesWithEngine = (lasting: Lasting | undefined): boolean =>
+  lasting === undefined || (lasting.guardedBy !== undefined && lasting.isReleasable !== true)
+
 /** One that is missing stays what the sandbox has. */
 export interface Streams {
   readonly stdin?: Slot
@@ -301,7 +305,7 @@ const dropRights = (
     'set capabilities',
   )
   raiseAmbient(fire, sets.ambient)
-  if (lasting === undefined || lasting.guardedBy !== undefined) dieWithEngine(fire)
+  if (diesWithEngine(lasting)) dieWithEngine(fire)
   const first = 3 + (lasting?.extraFds ?? 0)
   fire.call('close other descriptors', 'close_range', [first, 0xffffffff, CLOSE_RANGE_CLOEXEC])
   if (filter !== undefined) {

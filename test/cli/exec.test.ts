@@ -1,0 +1,89 @@
+// slipway exec on the real engine, in terminals: what is typed, what leaves, and what goes on.
+import { lacking } from '../support/needs.ts'
+import { assert, suite } from '../support/suite.ts'
+import { openRealCli, type RealCli, realCliNeeds } from './real-cli.ts'
+import { inTerminal } from './real-terminal.ts'
+
+const Exec = suite('cli/exec')
+const why = realCliNeeds() ?? lacking('program:script')
+let cli: RealCli
+Exec.before(async () => {
+  cli = await openRealCli()
+})
+Exec.after(() => cli.close())
+const test = (name: string, body: () => Promise<void>): void =>
+  why === undefined ? Exec(name, body) : Exec.skip(name, why)
+
+const ok = async (words: string): Promise<string> => {
+  const { code, stdout, stderr } = await cli.run(words.split(' '))
+  assert.is(code, 0, `${words}: ${stderr}`)
+  return stdout
+}
+const detached = async (name: string): Promise<void> => {
+  await ok(`run -d --name ${name} ${cli.image} sleep 1000`)
+}
+const remove = (name: string): Promise<string> => ok(`rm -f ${name}`)
+/** Of programs that were executed in it, without their ids. */
+const told = async (name: string): Promise<readonly string[]> => {
+  const text = await ok(`events --since 10m --until 0s --filter container=${name} --format {{.Action}}`)
+  return text.split('\n').flatMap((action) => /^exec_\w+/.exec(action) ?? [])
+}
+
+const LEAVE = '\u0010\u0011'
+
+for (const [name, what, flags, keys] of [
+  ['left', 'the usual keys', '', LEAVE],
+  ['right', 'keys of one’s own', '--detach-keys ctrl-a,x', '\u0001x'],
+] as const)
+  test(`a shell is left by ${what}, goes on, and everything is as before`, async () => {
+    await detached(name)
+    const session = inTerminal(
+      cli,
+      `exec -it ${flags} ${name} sh -c "read x; echo got \\$x; sleep 1234; exit 4"`,
+    )
+    session.type('word\n')
+    await session.shows('got word')
+    session.type(keys)
+    const { code, isRestored } = await session.over
+    assert.is(code, 0)
+    assert.is(isRestored, true)
+    assert.match(await ok(`top ${name} -eo pid,args`), /sleep 1234/)
+    const begun = ['exec_create', 'exec_start', 'exec_detach']
+    assert.equal(await told(name), begun)
+    await remove(name)
+    assert.equal(await told(name), [...begun, 'exec_die'])
+  })
+
+test('keys that only begin the sequence reach the program', async () => {
+  await detached('keys')
+  const session = inTerminal(cli, "exec -it keys sh -c 'stty raw -echo; echo up; head -c 3 | od -An -tx1'")
+  await session.shows('up')
+  session.type('\u0010\u0010x')
+  await session.shows('10 10 78')
+  assert.is((await session.over).code, 0)
+  await remove('keys')
+})
+
+test('without a terminal, or without input, no keys leave it', async () => {
+  await detached('plain')
+  const child = cli.spawn(['exec', '-i', 'plain', 'wc', '-c'], { stdio: ['pipe', 'pipe', 'inherit'] })
+  let text = ''
+  child.stdout?.on('data', (chunk) => {
+    text += String(chunk)
+  })
+  child.stdin?.end(LEAVE)
+  await new Promise((resolve) => child.once('close', resolve))
+  assert.is(text.trim(), '2')
+  await remove('plain')
+})
+
+test('keys that are none are refused before anything is executed', async () => {
+  await detached('bad')
+  const { code, stderr } = await cli.run(['exec', '-it', '--detach-keys', 'ctrl-%', 'bad', 'sh'])
+  assert.is(code, 1)
+  assert.match(stderr, /--detach-keys: "ctrl-%": expected single characters/)
+  assert.equal(await told('bad'), [])
+  await remove('bad')
+})
+
+Exec.run()

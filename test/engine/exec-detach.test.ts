@@ -1,0 +1,259 @@
+// A program with a terminal that its caller leaves to the container, on the real kernel: who goes on, who holds the terminal, what is told.
+import { type ChildProcess, spawn } from 'node:child_process'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import path from 'node:path'
+import { createEngine, type EngineEvent, type ExecProcess } from '../../src/index.ts'
+import { isAtLeast } from '../../src/model/host-facts.ts'
+import { bundleProgram } from '../support/bundle.ts'
+import { comeAndGo, failure, isAlive, librarySuite, until as untilWithin } from '../support/library.ts'
+import { assert } from '../support/suite.ts'
+
+const { test, box, run } = librarySuite('engine/exec detach')
+const until = (what: string, holds: () => boolean | Promise<boolean>): Promise<void> =>
+  untilWithin(what, holds, 90)
+const containers = () => box().engine.containers
+const LIMITS = { memory: '64MiB', pids: 50, cpus: 1 } as const
+
+const withContainer = async (options: object, use: (id: string) => Promise<void>): Promise<void> => {
+  const before = box().census()
+  const { id } = await containers().create({ rootfs: box().rootfs }, ['sleep', '1000'], options)
+  try {
+    await containers().start(id)
+    await use(id)
+  } finally {
+    await box().engine.remove(id, { force: true })
+  }
+  await comeAndGo(box())
+  assert.equal(await box().unchanged(before), [])
+}
+
+/** Processes of the host that were started with this word; it is part of no other command line. */
+const running = (word: string): readonly number[] =>
+  readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, 'latin1').split('\0').includes(word)
+      } catch {
+        return false
+      }
+    })
+    .map(Number)
+    .filter(isAlive)
+
+/** Sleeps that differ by a word of their own: busybox adds its arguments up. */
+let words = 0
+const word = (): string => `0.${process.pid}${words++}`
+
+const execGroups = (): readonly string[] =>
+  box()
+    .census()
+    .cgroups.filter((name) => /\/exec-[^/]*$/.test(name))
+
+/** What is told of programs that were executed in it, in its order. */
+const toldOf = async (id: string): Promise<readonly EngineEvent[]> => {
+  const other = createEngine({ root: box().root, networksAhead: 0 })
+  const found: EngineEvent[] = []
+  try {
+    for await (const event of other.events({ since: 0, follow: false, filters: { container: [id] } }))
+      if (event.Actor.Attributes.execID !== undefined) found.push(event)
+  } finally {
+    await other.close()
+  }
+  return found
+}
+const actionsOf = async (id: string): Promise<readonly string[]> =>
+  (await toldOf(id)).map(({ Action }) => Action.split(':')[0] ?? '')
+const WHOLE = ['exec_create', 'exec_start', 'exec_detach', 'exec_die']
+
+const said = (process: ExecProcess, text: string): Promise<void> => {
+  let all = ''
+  return new Promise((resolve) => {
+    process.stdout?.on('data', (chunk) => {
+      all += String(chunk)
+      if (all.includes(text)) resolve()
+    })
+  })
+}
+
+/** One that was left keeps no event loop alive. */
+const ended = async ({ exit }: ExecProcess): Promise<number> => {
+  let code: number | undefined
+  exit.then((found) => {
+    code = found
+  })
+  await until('it has ended', () => code !== undefined)
+  return code ?? -1
+}
+
+let program = ''
+const caller = async (container: string, script: string): Promise<ChildProcess> => {
+  const child = spawn(process.execPath, [program, box().root, container, script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  let text = ''
+  child.stdout?.on('data', (chunk) => {
+    text += String(chunk)
+  })
+  await until('it is left', () => text !== '')
+  assert.is(text, 'left\n')
+  return child
+}
+const killed = (child: ChildProcess): Promise<void> =>
+  new Promise((resolve) => {
+    child.once('exit', () => resolve())
+    child.kill('SIGKILL')
+  })
+
+const monitorOf = async (id: string): Promise<number> =>
+  (await containers().inspect(id)).state?.monitorPid ?? 0
+const killMonitor = async (id: string): Promise<void> => {
+  const pid = await monitorOf(id)
+  process.kill(pid, 'SIGKILL')
+  await until('its monitor is gone', async () => !(await containers().inspect(id)).hasMonitor)
+}
+
+test('a first one makes what stays of a root', async () => {
+  program = await bundleProgram('test/engine/exec-terminal-process.ts')
+  const { id } = await containers().create({ rootfs: box().rootfs }, ['sleep', '1000'], LIMITS)
+  await containers().start(id)
+  const first = await containers().exec(id, ['sh', '-c', 'echo up; sleep 0.1'], { tty: true })
+  await said(first, 'up')
+  await first.detach()
+  await ended(first)
+  await box().engine.remove(id, { force: true })
+})
+
+for (const [what, options] of [
+  ['its own pid namespace', {}],
+  ["the host's pid namespace", { pid: 'host' }],
+  ['limits', LIMITS],
+] as const)
+  test(`it and what it started go on when its caller is killed, and end with the container: ${what}`, () =>
+    withContainer(options, async (id) => {
+      const mark = word()
+      const child = await caller(
+        id,
+        `setsid sleep 2000 ${mark} & sleep 2000 ${mark} & echo leave; exec sleep 2000 ${mark}`,
+      )
+      assert.equal(execGroups(), [])
+      await killed(child)
+      await comeAndGo(box())
+      assert.is(running(mark).length, 3)
+      await containers().stop(id, { timeout: 1 })
+      await until('they have ended with it', () => running(mark).length === 0)
+      assert.equal(await actionsOf(id), WHOLE)
+      assert.is((await toldOf(id)).at(-1)?.Actor.Attributes.exitCode, '137')
+    }))
+
+test('what it writes goes nowhere and never holds it up, and its end is told with its code', () =>
+  withContainer({}, async (id) => {
+    const child = await caller(id, 'echo leave; sleep 0.2; seq 1 200000; exit 9')
+    await killed(child)
+    await until('its end is told', async () => (await actionsOf(id)).length >= WHOLE.length)
+    assert.equal(await actionsOf(id), WHOLE)
+    const { facts } = (await box().engine.open()).ports.host
+    const codes = isAtLeast(facts.kernel, 6, 15) ? ['9'] : ['9', '-1']
+    assert.ok(codes.includes((await toldOf(id)).at(-1)?.Actor.Attributes.exitCode ?? ''))
+    assert.is((await containers().inspect(id)).isAlive, true)
+  }))
+
+test('a terminal that nobody uses for a while and then somebody does is held as well', () =>
+  withContainer({}, async (id) => {
+    const mark = word()
+    // The terminal is let go by all, and opened again by its name.
+    const script = `t=$(tty); echo leave; sleep 0.2; exec <&- >&- 2>&-; sleep 0.2; seq 1 100000 >$t; exec sleep 2000 ${mark}`
+    const child = await caller(id, script)
+    await until('it has written all', () => running(mark).length === 1)
+    await killed(child)
+    assert.is(running(mark).length, 1)
+  }))
+
+test('a library that leaves one is told of its end, and tells it to nobody', () =>
+  withContainer({}, async (id) => {
+    const left = await containers().exec(id, ['sh', '-c', 'echo up; sleep 0.2; exit 6'], { tty: true })
+    await said(left, 'up')
+    await left.detach()
+    assert.is(await ended(left), 6)
+    await until('its end is told', async () => (await actionsOf(id)).includes('exec_die'))
+    assert.equal(await actionsOf(id), WHOLE)
+  }))
+
+test('one that has ended meanwhile is left as it is', () =>
+  withContainer({}, async (id) => {
+    const over = await containers().exec(id, ['true'], { tty: true })
+    assert.is(await over.exit, 0)
+    await over.detach()
+    assert.equal(await actionsOf(id), ['exec_create', 'exec_start', 'exec_die'])
+  }))
+
+test('without a terminal there is nothing to leave', () =>
+  withContainer({}, async (id) => {
+    const piped = await containers().exec(id, ['sleep', '1000'])
+    const error = await failure(piped.detach())
+    assert.is(error._tag, 'Unsupported')
+    assert.match(error.message, /has no terminal/)
+    assert.is(piped.kill(9), true)
+    assert.is(await piped.exit, 137)
+    assert.equal(await actionsOf(id), ['exec_create', 'exec_start', 'exec_die'])
+  }))
+
+test('a container whose monitor was killed has a new one by then', () =>
+  withContainer({}, async (id) => {
+    const mark = word()
+    const left = await containers().exec(id, ['sh', '-c', `echo up; exec sleep 2000 ${mark}`], { tty: true })
+    await said(left, 'up')
+    await killMonitor(id)
+    await left.detach()
+    assert.is((await containers().inspect(id)).hasMonitor, true)
+    assert.is(running(mark).length, 1)
+    process.kill(running(mark)[0] ?? 0, 'SIGKILL')
+    assert.is(await ended(left), 137)
+    await until('its end is told', async () => (await actionsOf(id)).includes('exec_die'))
+    assert.equal(await actionsOf(id), WHOLE)
+  }))
+
+test('a monitor that is killed takes the terminal along: who reads it has come to its end', () =>
+  withContainer({}, async (id) => {
+    const mark = word()
+    const child = await caller(
+      id,
+      `(echo leave; cat; exec sleep 2000 ${mark}) 2>/dev/null; sleep 2000 ${mark}`,
+    )
+    await killed(child)
+    const before = await actionsOf(id)
+    await killMonitor(id)
+    await until('nobody waits for it', () => running('cat').length === 0)
+    await containers().stop(id, { timeout: 1 })
+    await until('all has ended', () => running(mark).length === 0)
+    assert.equal(await actionsOf(id), before)
+  }))
+
+test('an abandoned one is still its caller’s: where it could not be left, it ends with it', () =>
+  withContainer({}, async (id) => {
+    const mark = word()
+    const own = createEngine({ root: box().root, networksAhead: 0 })
+    const left = await own.containers.exec(id, ['sh', '-c', `echo up; exec sleep 2000 ${mark}`], {
+      tty: true,
+    })
+    await said(left, 'up')
+    await box().engine.containers.stop(id, { timeout: 1 })
+    await left.exit
+    await left.detach()
+    assert.is(running(mark).length, 0)
+    await own.close()
+  }))
+
+test('programs that cannot be executed leave nothing with the guardian', () =>
+  withContainer({}, async (id) => {
+    await (await containers().exec(id, ['true'])).exit
+    const guardian = (await box().engine.open()).guardianPid()
+    const open = (): number => readdirSync(path.join('/proc', String(guardian), 'fd')).length
+    assert.ok(existsSync(`/proc/${guardian}`))
+    await until('it is quiet', () => open() > 0)
+    const before = open()
+    for (let round = 0; round < 20; round++)
+      assert.is((await failure(containers().exec(id, ['nothing'], { tty: true })))._tag, 'CommandNotFound')
+    await until('it holds no more', () => open() <= before)
+  }))
+run()
