@@ -2,11 +2,14 @@
 import * as E from '#fp/Either'
 import { pipe } from '#fp/function'
 import type { TaskEither } from '#fp/TaskEither'
+import * as TE from '#fp/TaskEither'
 import type { LiveEngine } from './adapters/live.ts'
+import type { ContainerSummary } from './engine/containers.ts'
 import type { ExecProcess } from './engine/detached/exec.ts'
 import type { StartedAgain } from './engine/detached/start-wanted.ts'
 import type { StopChoices } from './engine/detached/stop.ts'
 import type { Called } from './engine/detached/verbs.ts'
+import type { Living } from './engine/living.ts'
 import type { AttachedStreams, DetachedContainer } from './engine/ports/detached.ts'
 import {
   type DetachedOptions,
@@ -88,20 +91,19 @@ export interface ContainerVerbs {
   ) => TaskEither<EngineError, Called>
 }
 
-type Verbs = typeof import('./engine/detached/verbs.ts')
+type Verbs = typeof import('./engine/detached/verbs.ts') & typeof import('./engine/attached-verbs.ts')
 
 const LAST_LINES = 10
 
 /** Of a container that failed, for whoever wants to know why. Never fails. */
 const lastLinesOf =
-  ({ ports, living, journal }: LiveEngine) =>
+  (engine: LiveEngine) =>
   async (id: string): Promise<readonly string[]> => {
     try {
       const { containerLog } = await import('./engine/container-log.ts')
       const request = decodeLogOptions({ tail: LAST_LINES }, nsOfMs(Date.now()))
       if (E.isLeft(request)) return []
-      const tools = { ports, living: await living(), journal: await journal() }
-      const log = containerLog(tools, id, request.right)
+      const log = containerLog(await livingOf(engine), id, request.right)
       if (E.isLeft(log)) return []
       const lines: string[] = []
       for await (const batch of log.right)
@@ -112,6 +114,17 @@ const lastLinesOf =
       return []
     }
   }
+
+const livingOf = async ({ ports, living, journal }: LiveEngine): Promise<Living> => ({
+  ports,
+  living: await living(),
+  journal: await journal(),
+})
+
+const refusing =
+  (verb: string, why: string, { refused }: Pick<Verbs, 'refused'>) =>
+  (found: ContainerSummary): TaskEither<EngineError, never> =>
+    TE.left(refused(verb, found, why))
 
 /** `tracked`: a program of the open engine, known to its session. */
 export const containerVerbs = (
@@ -129,7 +142,11 @@ export const containerVerbs = (
     ) => E.Either<EngineError, (ports: LiveEngine['ports']) => TaskEither<EngineError, A>>,
   ): TaskEither<EngineError, A> =>
     tracked(what, (engine) => async () => {
-      const program = use(await import('./engine/detached/verbs.ts'), engine)
+      const verbs = {
+        ...(await import('./engine/detached/verbs.ts')),
+        ...(await import('./engine/attached-verbs.ts')),
+      }
+      const program = use(verbs, engine)
       return E.isLeft(program) ? program : program.right(engine.ports)()
     })
   return {
@@ -143,15 +160,41 @@ export const containerVerbs = (
           E.map(({ wanted, ...what }) => create({ ...what, ...wanted })),
         ),
       ),
-    start: (container) => verb('start', ({ start }) => E.right(start(String(container)))),
+    start: (container) =>
+      verb('start', ({ start, orAttached, startAttachedOne }) =>
+        E.right(orAttached(String(container), start(String(container)), startAttachedOne)),
+      ),
     startWanted: verb('start', ({ startWanted }) => E.right(startWanted)),
     startAttached: (container, { stdin = false } = {}) =>
-      verb('start', ({ startAttached }) =>
-        E.right(startAttached(String(container), { stdin, output: true })),
+      verb('start', (verbs) =>
+        E.right(
+          verbs.orAttached(
+            String(container),
+            verbs.startAttached(String(container), { stdin, output: true }),
+            refusing('attach', verbs.WHY_NO_STREAMS, verbs),
+          ),
+        ),
       ),
-    inspect: (container) => verb('inspect', ({ inspect }) => E.right(inspect(String(container)))),
+    inspect: (container) =>
+      verb('inspect', (verbs) =>
+        E.right(
+          verbs.orAttached(
+            String(container),
+            verbs.inspect(String(container)),
+            refusing('inspect', verbs.WHY_NO_DOCUMENT, verbs),
+          ),
+        ),
+      ),
     attach: (container, options) =>
-      verb('attach', ({ attach }) => E.right(attach(String(container), options))),
+      verb('attach', (verbs) =>
+        E.right(
+          verbs.orAttached(
+            String(container),
+            verbs.attach(String(container), options),
+            refusing('attach', verbs.WHY_NO_STREAMS, verbs),
+          ),
+        ),
+      ),
     exec: (container, argv, options) =>
       verb('exec', ({ exec }, { facts }) =>
         pipe(
@@ -162,12 +205,25 @@ export const containerVerbs = (
         ),
       ),
     stop: (container, options) =>
-      verb('stop', ({ stop }) =>
-        E.map((choices: StopChoices) => stop(String(container), choices))(decodeStopOptions(options)),
+      verb('stop', ({ stop, orAttached, stopAttached }, engine) =>
+        E.map((choices: StopChoices) =>
+          orAttached(String(container), stop(String(container), choices), (found) =>
+            pipe(
+              TE.fromTask(() => livingOf(engine)),
+              TE.flatMap(stopAttached(found, choices)),
+            ),
+          ),
+        )(decodeStopOptions(options)),
       ),
     restart: (container, options) =>
-      verb('restart', ({ restart }) =>
-        E.map((choices: StopChoices) => restart(String(container), choices))(decodeStopOptions(options)),
+      verb('restart', (verbs) =>
+        E.map((choices: StopChoices) =>
+          verbs.orAttached(
+            String(container),
+            verbs.restart(String(container), choices),
+            refusing('restart', verbs.WHY_NO_RESTART, verbs),
+          ),
+        )(decodeStopOptions(options)),
       ),
     replace: (container, changes, options) =>
       verb('replace', ({ replace }, engine) =>

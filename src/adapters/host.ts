@@ -31,7 +31,7 @@ import { makeBindSources } from './bind-sources.ts'
 import { killAtOnce } from './cgroup-kill.ts'
 import type { CgroupParents } from './cgroup-parents.ts'
 import { pidsIn } from './cgroup-pids.ts'
-import { startTimeOf } from './container-processes.ts'
+import { firstOf, startTimeOf } from './container-processes.ts'
 import { hasMonitor } from './detached-store.ts'
 import type { ExecGroupParts } from './exec-groups.ts'
 import { filterStore } from './filter-store.ts'
@@ -83,6 +83,7 @@ export const realHost = (parts: HostParts): HostPort => {
     freeze: freezeLater({ addon, facts, runtime: state.runtime, groupName: parts.groupName }),
     isPaused: (id) => isPaused(state.runtime, id),
     ranOutOfMemory,
+    firstOf,
     firstProcess,
     overlaysOf: (id) => overlaysOf(state, id),
     cleanUp,

@@ -114,7 +114,16 @@ const lockedWhile = (
     ? detached.locked(found.id, async (container) =>
         runs(statusOf(container)) ? E.right(undefined) : hold(container.document.options),
       )
-    : heldAttached(detached, found, () => hold({ ...found.rootOptions, mounts: found.mounts ?? [] }))
+    : heldAttached(detached, found, () => hold({ ...rootOptionsOf(found), mounts: found.mounts ?? [] }))
+
+/** All of them that its root is made by. */
+const rootOptionsOf = ({ options = {} }: ContainerSummary): DecodedOptions => {
+  const { readonly, security: { userns } = {} } = options
+  return {
+    ...(readonly === undefined ? {} : { readonly }),
+    ...(userns === undefined ? {} : { security: { userns } }),
+  }
+}
 
 /** One whose root is a directory of the caller's has none of its own. */
 const heldAttached = (

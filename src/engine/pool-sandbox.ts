@@ -17,6 +17,7 @@ import {
   NOTHING_HELD,
   type Prepared,
   preparedFrom,
+  recordedOptions,
   removeFailed,
   startFds,
 } from './start.ts'
@@ -111,7 +112,7 @@ export const preparedAs = (
   return {
     ...prepared,
     spec: { ...prepared.spec, process },
-    record: { ...record, command: process.args ?? [] },
+    record: { ...record, options: recordedOptions(options), command: process.args ?? [] },
   }
 }
 

@@ -10,7 +10,7 @@ import type { Spec } from '../model/oci-spec.ts'
 import type { ImageSource } from '../model/options.ts'
 import type { DecodedStartOptions, PlannedStartOptions } from '../model/options-decoded.ts'
 import type { PreparedImage } from '../model/prepared-image.ts'
-import { type ContainerRecord, RECORD_VERSION } from '../model/record.ts'
+import { type ContainerRecord, RECORD_VERSION, type RecordedOptions } from '../model/record.ts'
 import { remember } from '../model/remember.ts'
 import { type ResolvedUser, resolveUser } from '../model/user-db.ts'
 import type { Cleanup } from '../plan/cleanup.ts'
@@ -255,7 +255,7 @@ export const preparedFrom = (
   cleanup,
 })
 
-/** All that shapes a start; streams, signals and time limits do not. */
+/** All that shapes a start, and what its record has of it; streams, signals and time limits do not. */
 export const templateKey = (
   ports: Ports,
   { argv, options, keep }: PlannedRequest,
@@ -263,15 +263,7 @@ export const templateKey = (
   user: ResolvedUser,
   { volumes, remembered: mounts }: Pick<HeldMounts, 'volumes' | 'remembered'>,
 ): string => {
-  const {
-    stdin: _in,
-    stdout: _out,
-    stderr: _err,
-    signal: _signal,
-    timeoutMs: _timeout,
-    graceMs: _grace,
-    ...shape
-  } = options
+  const { stdin: _in, stdout: _out, stderr: _err, signal: _signal, timeoutMs: _timeout, ...shape } = options
   const text = JSON.stringify([image, user, argv, keep, shape, mounts, ports.host.hostFiles(options)])
   // Names that were drawn differ and matter to nobody.
   return volumes.reduce((key, name, index) => key.replaceAll(name, `drawn ${index}`), text)
@@ -373,19 +365,21 @@ const recordOf = (
   groups: parents.map((parent) => `${parent.mountpoint}${parent.path}/${id}`),
   keep: request.keep,
   ...request.remembered,
-  ...rootOptionsOf(request.options),
+  options: recordedOptions(request.options),
 })
 
-const rootOptionsOf = ({ readonly, security }: PlannedStartOptions): Pick<ContainerRecord, 'rootOptions'> => {
-  const userns = security?.userns
-  if (readonly !== true && userns === undefined) return {}
-  return {
-    rootOptions: {
-      ...(readonly === true ? { readonly } : {}),
-      ...(userns === undefined ? {} : { security: { userns } }),
-    },
-  }
-}
+/** In the order in which they are given, and no more than was: a record is a part of every start. */
+export const recordedOptions = ({
+  name: _name,
+  labels: _labels,
+  mounts: _mounts,
+  stdin: _in,
+  stdout: _out,
+  stderr: _err,
+  signal: _signal,
+  timeoutMs: _timeout,
+  ...options
+}: PlannedStartOptions): RecordedOptions => options
 
 const cleanupOf = (ports: Ports, record: ContainerRecord, image: PreparedImage): Cleanup => ({
   id: record.id,

@@ -20,12 +20,14 @@ export interface ExecOptions {
   readonly stderr?: OutputOption | 'stdout'
   /** It goes on when this process ends. */
   readonly detach?: boolean
+  /** It is refused where it could not be left running later. Default: it is as it is, see `isDetachable`. */
+  readonly detachable?: boolean
 }
 
 export type DecodedExec = Pick<
   DecodedStartOptions,
   'env' | 'cwd' | 'user' | 'tty' | 'stdin' | 'stdout' | 'stderr'
-> & { readonly privileged?: boolean; readonly detach?: boolean }
+> & { readonly privileged?: boolean; readonly detach?: boolean; readonly detachable?: boolean }
 
 const EXEC: Table = {
   env: CONTAINER.env,
@@ -37,6 +39,7 @@ const EXEC: Table = {
   stderr: START.stderr,
   privileged: value.flag,
   detach: value.flag,
+  detachable: value.flag,
 }
 
 /** From untyped JavaScript. Fails: InvalidOption. */

@@ -1,7 +1,7 @@
 // The runtime record of a container: one line of JSON, written before the container exists and removed after it is gone.
 import type { AmbiguousContainer, ContainerNotFound } from './errors.ts'
 import type { LinuxResources } from './oci-spec.ts'
-import type { DecodedMount, DecodedOptions, NamedMount } from './options-decoded.ts'
+import type { DecodedMount, DecodedOptions, DecodedStartOptions, NamedMount } from './options-decoded.ts'
 
 export const RECORD_VERSION = 1
 
@@ -26,14 +26,18 @@ export interface ContainerRecord {
   readonly keep: boolean
   /** What others may borrow, and what must stay meanwhile: binds, volumes, images. Absent where there is none. */
   readonly mounts?: readonly NamedMount[]
-  /** What else its root was made by, for who copies into it once it has ended. Absent where it is the usual one. */
-  readonly rootOptions?: Pick<DecodedOptions, 'readonly' | 'security'>
+  /** For who executes a program in it, stops it, or copies into it once it has ended. */
+  readonly options?: RecordedOptions
   /** A sandbox that waits in a pool: no container yet. */
   readonly parked?: boolean
   /** Once it has ended. */
   readonly finishedMs?: number
   readonly exitCode?: number
 }
+
+/** What it was started with, but for what the record has besides, and its streams. */
+export type RecordedOptions = Omit<DecodedOptions, 'name' | 'labels' | 'mounts' | 'volumesFrom'> &
+  Pick<DecodedStartOptions, 'graceMs'>
 
 /** What was changed of a container since it began, by whoever did it; the record itself is its engine's. */
 export interface RecordChanges {

@@ -86,4 +86,39 @@ test('keys that are none are refused before anything is executed', async () => {
   await remove('bad')
 })
 
+test('a container of a command in another terminal has programs executed in it, and is stopped', async () => {
+  const first = inTerminal(
+    cli,
+    `run -it --rm --name shown ${cli.image} sh -c "trap \\"exit 5\\" TERM; echo up; while :; do sleep 0.05; done"`,
+  )
+  await first.shows('up')
+  assert.match(await ok('ps --format {{.Names}}'), /^shown$/m)
+  const second = inTerminal(cli, 'exec -it shown sh -c "tty; read x; echo got \\$x; exit 4"')
+  await second.shows('/dev/pts/')
+  second.type('word\n')
+  await second.shows('got word')
+  assert.is((await second.over).code, 4)
+  assert.match(await ok('top shown'), /sleep 0.05|sh -c/)
+  // Nobody would hold its terminal, so that the keys are the program's.
+  const third = inTerminal(cli, 'exec -it shown sh -c "stty raw -echo; echo up; head -c 2 | od -An -tx1"')
+  await third.shows('up')
+  third.type(LEAVE)
+  await third.shows('10 11')
+  assert.is((await third.over).code, 0)
+  for (const [words, says] of [
+    ['exec -it --detach-keys ctrl-a shown sh', /shown is attached: nobody would hold the terminal/],
+    ['attach shown', /attach of container shown: not supported: it is attached/],
+    ['restart shown', /restart of container shown: not supported: it is attached/],
+    ['logs shown', /it runs attached/],
+  ] as const) {
+    const { code, stderr } = await cli.run(words.split(' '))
+    assert.is(code, 1, words)
+    assert.match(stderr, says)
+  }
+  assert.is(await ok('stop shown'), 'shown\n')
+  const { code, isRestored } = await first.over
+  assert.is(code, 5)
+  assert.is(isRestored, true)
+})
+
 Exec.run()

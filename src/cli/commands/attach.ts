@@ -22,7 +22,11 @@ export const attach = command({
     const engine = await context.engine()
     const [name = ''] = positionals
     const found = await engine.containers.inspect(name)()
-    if (E.isLeft(found)) return refuse(context, found.left)
+    // One that is none of these is told why by the verb itself.
+    if (E.isLeft(found)) {
+      const refused = await engine.containers.attach(name)()
+      return refuse(context, E.isLeft(refused) ? refused.left : found.left)
+    }
     const { options, policies } = found.right.document
     const stdin = policies.stdin && !flags['no-stdin']
     return stayWith(context, engine.containers.attach(name, { stdin }), {

@@ -57,7 +57,9 @@ export const exec = command({
       const isLeft = await relayTerminal(process, context, {
         passInput: args.flags.interactive,
         leave: () => void process.kill(HANGUP),
-        detach: { keys: keys.right, run: () => detached(context, process) },
+        ...(process.isDetachable
+          ? { detach: { keys: keys.right, run: () => detached(context, process) } }
+          : {}),
       })
       return isLeft ? 0 : await process.exit
     } finally {
@@ -80,13 +82,14 @@ const detached = async (
 
 const optionsOf = (
   context: Context<typeof flags>,
-  { tty, interactive, detach, user, workdir, privileged }: Args<typeof flags>['flags'],
+  { tty, interactive, detach, user, workdir, privileged, 'detach-keys': keys }: Args<typeof flags>['flags'],
   env: Readonly<Record<string, string>>,
 ) => ({
   env,
   ...(user === undefined ? {} : { user }),
   ...(workdir === undefined ? {} : { cwd: workdir }),
   ...(privileged ? { privileged } : {}),
+  ...(!detach && tty && interactive && (keys ?? '') !== '' ? { detachable: true } : {}),
   ...(detach ? ({ detach, stdin: 'ignore', stdout: 'ignore', stderr: 'ignore' } as const) : {}),
   ...(!detach && tty ? { tty: context.stdout.isTTY() ? terminalSize(context) : true } : {}),
   ...(!detach && !tty

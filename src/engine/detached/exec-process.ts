@@ -8,6 +8,7 @@ import { allowed, runs, statusOf } from '../../model/container-status.ts'
 import type { EngineError } from '../../model/errors.ts'
 import type { DecodedExec } from '../../model/exec-options.ts'
 import { ownerOf } from '../../plan/launch/owner.ts'
+import { findContainer, hasProcesses } from '../containers.ts'
 import { exitCodeOf, heldStreams } from '../payload.ts'
 import type { MonitorConnection } from '../ports/detached.ts'
 import type { ExecGroup } from '../ports/host.ts'
@@ -16,6 +17,7 @@ import type { OpenStdio } from '../ports/stdio.ts'
 import type { Ports } from '../ports.ts'
 import { streamsOf } from '../start.ts'
 import type { ExecProcess, ExecRequest } from './exec.ts'
+import type { Home } from './exec-home.ts'
 import { heard } from './heard.ts'
 import type { JoiningPlan } from './joining.ts'
 import { connected } from './stop.ts'
@@ -38,7 +40,7 @@ export const hasTerminal = ({ tty }: Pick<DecodedExec, 'tty'>): boolean => tty !
 /** Resolves when it has been executed, and leaves nothing where it could not be. */
 export const launchExec = (
   ports: Ports,
-  id: string,
+  home: Home,
   joining: JoiningPlan,
   request: ExecRequest,
 ): TaskEither<EngineError, HeldExec> => {
@@ -57,8 +59,8 @@ export const launchExec = (
     TE.map((process) => {
       streams.started()
       return request.detach === true
-        ? leftExec(ports, streams, process, id)
-        : guardedExec(ports, streams, process, joining, id)
+        ? leftExec(ports, streams, process, home)
+        : guardedExec(ports, streams, process, joining, home)
     }),
   )
 }
@@ -70,9 +72,9 @@ const abandoned = async (ports: Ports, { own, guard }: JoiningPlan): Promise<voi
 }
 
 /** It goes on without us. */
-const leftExec = (ports: Ports, streams: OpenStdio, process: LaunchedProcess, id: string): HeldExec => {
+const leftExec = (ports: Ports, streams: OpenStdio, process: LaunchedProcess, home: Home): HeldExec => {
   process.leave()
-  return heldExec(ports, streams, process, id, async () => {})
+  return heldExec(ports, streams, process, home, async () => {})
 }
 
 /** It does not outlive us, unless it is let go. */
@@ -81,12 +83,12 @@ const guardedExec = (
   streams: OpenStdio,
   process: LaunchedProcess,
   { own, guard }: JoiningPlan,
-  id: string,
+  home: Home,
 ): HeldExec => {
   const unguard = ports.host.guard(process.pidfd, guard, process.guardian)
   let release: Promise<void> | undefined
-  return heldExec(ports, streams, process, id, () => {
-    release ??= (own === undefined ? Promise.resolve() : leaveGroup(ports, own, id)).then(unguard)
+  return heldExec(ports, streams, process, home, () => {
+    release ??= (own === undefined ? Promise.resolve() : leaveGroup(ports, own, home)).then(unguard)
     return release
   })
 }
@@ -96,7 +98,7 @@ const heldExec = (
   ports: Ports,
   streams: OpenStdio,
   process: LaunchedProcess,
-  id: string,
+  { id, hasMonitor }: Home,
   letGo: () => Promise<void>,
 ): HeldExec => {
   const terminal = process.terminal === undefined ? undefined : ports.stdio.terminal(process.terminal)
@@ -138,14 +140,18 @@ const heldExec = (
     execID,
     isLeft: () => answered.then(() => isLeft),
     hasEnded,
+    isDetachable: hasMonitor && process.terminal !== undefined,
     leave: async () => {
+      if (!hasMonitor) return
       const connection = await ports.monitors.connect(id)()
       if (E.isRight(connection) && connection.right !== undefined)
         await handTo(connection.right, [process.pidfd()])()
     },
     detach: async () => {
       const master = process.terminal
-      if (master === undefined) return E.left(withoutTerminal)
+      if (master === undefined)
+        return E.left(cannotLeave('the program has no terminal: its streams end with whoever started it'))
+      if (!hasMonitor) return E.left(cannotLeave('its container is attached'))
       const left = hasEnded()
         ? E.right(undefined)
         : await heard(ports, id, (container) =>
@@ -164,19 +170,24 @@ const heldExec = (
   }
 }
 
-const withoutTerminal: EngineError = {
+export const cannotLeave = (why: string): EngineError => ({
   _tag: 'Unsupported',
-  feature: 'detach',
-  why: 'the program has no terminal: its streams are those of whoever started it, and end with them',
-}
+  feature: 'to leave a program of exec running',
+  why: why.endsWith('attached') ? `${why}: nobody would hold the terminal` : why,
+})
 
 /** With v2 it was in the way of the container's own, where that has ended meanwhile. */
-const leaveGroup = async (ports: Ports, own: ExecGroup, id: string): Promise<void> => {
+const leaveGroup = async (ports: Ports, own: ExecGroup, { id, hasMonitor }: Home): Promise<void> => {
   await ports.host.endExecGroup(own)
   if (basename(own.parent.path) !== id) return
+  const above = { ...own, directory: dirname(own.directory) }
+  if (!hasMonitor) {
+    const found = findContainer(ports, id)
+    if (E.isLeft(found) || !hasProcesses(found.right)) await ports.host.endExecGroup(above)
+    return
+  }
   const found = ports.detached.read(id)
   if (E.isRight(found) && found.right?.isAlive === true) return
-  const above = { ...own, directory: dirname(own.directory) }
   await ports.detached.locked(id, async (container) => {
     if (!runs(statusOf(container))) await ports.host.endExecGroup(above)
     return E.right(undefined)

@@ -5,19 +5,16 @@ import * as E from '#fp/Either'
 import { pipe } from '#fp/function'
 import type { TaskEither } from '#fp/TaskEither'
 import * as TE from '#fp/TaskEither'
-import { allowed } from '../../model/container-status.ts'
 import type { EngineError } from '../../model/errors.ts'
-import { containerEvent, eventContainer } from '../../model/events-of-containers.ts'
+import { containerEvent } from '../../model/events-of-containers.ts'
 import type { DecodedExec } from '../../model/exec-options.ts'
 import { type ResolvedUser, resolveUser } from '../../model/user-db.ts'
 import { noteAll } from '../note.ts'
-import type { DetachedContainer } from '../ports/detached.ts'
 import type { OutputStream } from '../ports/stdio.ts'
 import type { Ports } from '../ports.ts'
-import { type HeldExec, hasTerminal, launchExec } from './exec-process.ts'
-import { findContainer } from './find.ts'
+import { findHome, type Home, type HomeKey, runningHome } from './exec-home.ts'
+import { cannotLeave, type HeldExec, hasTerminal, launchExec } from './exec-process.ts'
 import { type Guarded, type JoiningPlan, planJoining } from './joining.ts'
-import { imageOf } from './whole-plan.ts'
 
 const ENOENT = 2
 const ESRCH = 3
@@ -40,18 +37,27 @@ export interface ExecProcess {
   readonly resize: (columns: number, rows: number) => void
   /**
    * Leaves it to its container, with its terminal: it goes on when this process ends, and its streams end here. Fails: Unsupported where
-   * it has no terminal, WrongStatus, SyscallFailed; it is the caller's still then.
+   * it is not detachable, WrongStatus, SyscallFailed; it is the caller's still then.
    */
   readonly detach: TaskEither<EngineError, void>
+  /** It has a terminal, and its container somebody to hold that. */
+  readonly isDetachable: boolean
 }
 
-/** Resolves when it has been executed. Fails: ContainerNotFound, WrongStatus, CommandNotFound, CommandNotExecutable, UnknownUser … */
+/**
+ * Resolves when it has been executed. Fails: ContainerNotFound, AmbiguousContainer, WrongStatus, Unsupported, CommandNotFound,
+ * CommandNotExecutable, UnknownUser …
+ */
 export const execIn =
   (wanted: string, request: ExecRequest) =>
   (ports: Ports): TaskEither<EngineError, ExecProcess> =>
     pipe(
-      TE.fromEither(findContainer(ports, wanted)),
-      TE.flatMap(({ document: { id } }) => execWhileItRuns(ports, id, request)),
+      TE.fromEither(findHome(ports, wanted)),
+      TE.filterOrElse(
+        ({ isAttached }) => !(isAttached && request.detachable === true),
+        (): EngineError => cannotLeave(`container ${wanted} is attached`),
+      ),
+      TE.flatMap((home) => execWhileItRuns(ports, home, request)),
     )
 
 /** A process that ends gives up its namespaces before anybody calls it dead. */
@@ -60,22 +66,20 @@ const LOOK_MS = 10
 
 /** Whatever failed in one that has ended meanwhile failed by that; it may run again by now. */
 const execWhileItRuns =
-  (ports: Ports, id: string, request: ExecRequest): TaskEither<EngineError, ExecProcess> =>
+  (ports: Ports, key: HomeKey, request: ExecRequest): TaskEither<EngineError, ExecProcess> =>
   async () => {
     for (let looks = 0; ; looks++) {
-      const container = await running(ports, id)()
-      if (E.isLeft(container)) return container
+      const home = await runningHome(ports, key)()
+      if (E.isLeft(home)) return home
       const done = await pipe(
-        planExec(ports, container.right, request),
+        planExec(ports, home.right, request),
         TE.bindTo('plan'),
-        TE.bind('process', ({ plan }) => launchExec(ports, id, plan, request)),
-        TE.flatMap(({ plan, process }) =>
-          TE.fromTask(() => told(ports, container.right, plan, process, request)),
-        ),
+        TE.bind('process', ({ plan }) => launchExec(ports, home.right, plan, request)),
+        TE.flatMap(({ plan, process }) => TE.fromTask(() => told(ports, home.right, plan, process, request))),
       )()
       if (E.isRight(done)) return done
       if (!isOfItsEnd(done.left) || looks === MOST_LOOKS) {
-        const now = await running(ports, id)()
+        const now = await runningHome(ports, key)()
         return E.isLeft(now) ? now : done
       }
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
@@ -87,26 +91,20 @@ const isOfItsEnd = (error: EngineError): boolean =>
   (error.errno === ENOENT || error.errno === ESRCH) &&
   error.path?.startsWith('/proc/') === true
 
-const running = (ports: Ports, id: string): TaskEither<EngineError, DetachedContainer> =>
-  pipe(
-    ports.detached.settled(id),
-    TE.flatMapEither((container) => allowed('exec', container)),
-  )
-
 /**
  * Its life in the journal, with Docker's words: the command line is part of the action. That it was begun is told at once, and its end by
  * its container's monitor where it was left to that, else by us.
  */
 const told = async (
   ports: Ports,
-  { document }: DetachedContainer,
+  home: Home,
   plan: JoiningPlan,
   process: HeldExec,
   { detach }: ExecRequest,
 ): Promise<ExecProcess> => {
   const { execID } = process
   const event = (action: string, more: Readonly<Record<string, string>> = {}) =>
-    containerEvent(action, eventContainer(document), { ...more, execID })
+    containerEvent(action, home.event, { ...more, execID })
   const words = plan.spec.process?.args?.join(' ') ?? ''
   await noteAll(ports, [event(`exec_create: ${words}`), event(`exec_start: ${words}`)])
   if (detach === true) await process.leave()
@@ -116,34 +114,32 @@ const told = async (
     return exitCode
   })
   if (detach === true && process.hasEnded()) await exit
-  const { pid, stdin, stdout, stderr, kill, resize, detach: leaveIt } = process
-  return { pid, stdin, stdout, stderr, exit, kill, resize, detach: leaveIt }
+  const { pid, stdin, stdout, stderr, kill, resize, isDetachable } = process
+  return { pid, stdin, stdout, stderr, exit, kill, resize, isDetachable, detach: process.detach }
 }
 
-const planExec = (
-  ports: Ports,
-  { document, state }: DetachedContainer,
-  request: ExecRequest,
-): TaskEither<EngineError, JoiningPlan> => {
-  const pid = state?.pid ?? 0
-  return pipe(
+const planExec = (ports: Ports, home: Home, request: ExecRequest): TaskEither<EngineError, JoiningPlan> =>
+  pipe(
     TE.Do,
-    TE.bind('image', () => ports.host.prepareImage(imageOf(document))),
-    TE.bind('user', () => userInside(ports, pid, request.user)),
-    TE.bind('guarded', () => guardedOf(ports, request)),
+    TE.bind('image', () => ports.host.prepareImage(home.image)),
+    TE.bind('user', () => userInside(ports, home.pid, request.user)),
+    TE.bind('guarded', () => guardedOf(ports, home, request)),
     TE.flatMap(({ image, user, guarded }) =>
-      planJoining(ports, document, image, `/proc/${pid}`, request, user, guarded),
+      planJoining(ports, home, image, `/proc/${home.pid}`, request, user, guarded),
     ),
   )
-}
 
 /** One that is to stay is the container's, like any process of it. */
-const guardedOf = (ports: Ports, request: ExecRequest): TaskEither<EngineError, Guarded | undefined> =>
+const guardedOf = (
+  ports: Ports,
+  { hasMonitor }: Home,
+  request: ExecRequest,
+): TaskEither<EngineError, Guarded | undefined> =>
   request.detach === true
     ? TE.right(undefined)
     : pipe(
         ports.host.execGroups,
-        TE.map((next) => ({ next, isReleasable: hasTerminal(request) })),
+        TE.map((next) => ({ next, isReleasable: hasMonitor && hasTerminal(request) })),
       )
 
 /** By the files of the container as they are now; undefined where nobody was asked for. */

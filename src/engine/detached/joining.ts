@@ -4,6 +4,8 @@ import type { TaskEither } from '#fp/TaskEither'
 import * as TE from '#fp/TaskEither'
 import type { ContainerDocument } from '../../model/container-document.ts'
 import type { EngineError } from '../../model/errors.ts'
+import { ownGroups } from '../../model/group-paths.ts'
+import type { HostFacts } from '../../model/host-facts.ts'
 import type { Spec } from '../../model/oci-spec.ts'
 import type { DecodedOptions } from '../../model/options-decoded.ts'
 import type { PreparedImage } from '../../model/prepared-image.ts'
@@ -22,6 +24,12 @@ export interface JoiningProcess {
   readonly user?: string | undefined
   readonly tty?: DecodedOptions['tty'] | undefined
   readonly privileged?: boolean | undefined
+}
+
+/** What a container tells of itself. */
+export interface JoinedContainer extends Pick<ContainerDocument, 'id' | 'options'> {
+  /** Absolute, where they are on record; else they are those of its options. */
+  readonly groups?: readonly string[] | undefined
 }
 
 /** It ends with whoever makes it, and so does everybody in its group. */
@@ -45,7 +53,7 @@ export interface JoiningPlan {
 /** `processDirectory`: of its first process, below /proc. Fails: as a start does. */
 export const planJoining = (
   ports: Ports,
-  document: ContainerDocument,
+  document: JoinedContainer,
   image: PreparedImage,
   processDirectory: string,
   wanted: JoiningProcess,
@@ -64,7 +72,7 @@ export const planJoining = (
       spec: joined,
       rootfs: { kind: 'directory', path: '/' },
       files: [],
-      cgroups: joinedGroups(input.cgroups, document.id, own),
+      cgroups: joinedGroups(ports, document, input.cgroups, own),
       init: false,
       lasting: {
         ...JOINING,
@@ -83,7 +91,7 @@ export const planJoining = (
     TE.map(({ plan, spec, parents }) => ({
       plan,
       spec: joined ?? spec,
-      groups: joinedGroups(parents, document.id, own).length,
+      groups: joinedGroups(ports, document, parents, own).length,
       own,
       guard,
     })),
@@ -92,15 +100,27 @@ export const planJoining = (
 
 /** With v2 a process is in one group alone: its own is below the container's. */
 const joinedGroups = (
+  { host: { facts } }: Ports,
+  { id, groups }: JoinedContainer,
   parents: readonly CgroupParent[],
-  id: string,
   own: ExecGroup | undefined,
 ): readonly CgroupParent[] => {
-  const entered = parents
+  const entered = (groups === undefined ? parents : parentsOf(facts, groups))
     .filter(({ version }) => version !== 2 || own?.parent.version !== 2)
     .map((parent): CgroupParent => ({ ...parent, group: id, isEntered: true }))
   return own === undefined ? entered : [...entered, own.parent]
 }
+
+/** As its record has them: with those it was given for limits of later, too. */
+const parentsOf = (facts: HostFacts, groups: readonly string[]): readonly CgroupParent[] =>
+  ownGroups(facts, groups).map(({ version, controllers, directory }) => {
+    const mountpoint =
+      facts.cgroup.controllers.find((each) => directory.startsWith(`${each.mountpoint}/`))?.mountpoint ??
+      facts.cgroup.unified ??
+      ''
+    const path = directory.slice(mountpoint.length, directory.lastIndexOf('/'))
+    return { version, controllers, mountpoint, path }
+  })
 
 /** See guard.cc: all of it is killed with this process, and left alone where it ends by itself, or is left to its container. */
 const guardMessage = (own: ExecGroup | undefined): string =>

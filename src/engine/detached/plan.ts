@@ -45,7 +45,7 @@ export const LASTING: Lasting = {
 /** Fails: UnknownUser, InvalidOption, HostUnfit … */
 export const planDetached = (
   ports: Ports,
-  { id, ...wanted }: DetachedRequest,
+  { id, ...wanted }: Omit<DetachedRequest, 'policies'>,
   planOf?: (input: LaunchInput) => LaunchPlan,
 ): TaskEither<EngineError, DetachedPlan> =>
   planned(ports, wanted, (request, user) =>
@@ -68,7 +68,7 @@ export const specOfDetached = (
 
 const planned = (
   ports: Ports,
-  { image, argv, options, user }: Omit<DetachedRequest, 'id'>,
+  { image, argv, options, user }: Omit<DetachedRequest, 'id' | 'policies'>,
   decide: (request: RequestWithVolumes, user: ResolvedUser) => E.Either<EngineError, Template>,
 ): TaskEither<EngineError, DetachedPlan> =>
   pipe(

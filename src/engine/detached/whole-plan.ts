@@ -10,7 +10,7 @@ import { planJoining } from './joining.ts'
 import { type DetachedPlan, planDetached } from './plan.ts'
 
 /** By its id: a container stays with the image it was made of. */
-export const imageOf = ({ image }: ContainerDocument): string | { readonly rootfs: string } =>
+export const imageOf = ({ image }: Pick<ContainerDocument, 'image'>): string | { readonly rootfs: string } =>
   image.id.startsWith('/') ? { rootfs: image.id } : image.id
 
 export const wholePlan = (

@@ -75,6 +75,8 @@ export interface HostPort {
   readonly isPaused: (id: string) => boolean
   /** True when the kernel has killed somebody in these groups for lack of memory. */
   readonly ranOutOfMemory: (groups: readonly string[]) => boolean
+  /** Pid of a container's first process: the one whose parent is none of it. Undefined where it has ended. */
+  readonly firstOf: (container: Pick<ContainerRecord, 'groups' | 'process'>) => number | undefined
   /** Pid of the first process in the groups, as the kernel lists them. */
   readonly firstProcess: (groups: readonly string[]) => number | undefined
   /** How many writable layers a container's directory holds. */
