@@ -70,17 +70,19 @@ class EventJournal implements JournalPort {
     return new Reader(this.#parts.folder, fromNow)
   }
 
-  readonly toldOf = (id: string, sinceNs: bigint): ToldActions => {
-    const told = new Set<string>()
+  readonly toldOf = (id: string, sinceNs: bigint): ToldActions => this.toldOfAll([id], sinceNs)(id)
+
+  readonly toldOfAll = (ids: readonly string[], sinceNs: bigint): ((id: string) => ToldActions) => {
+    const told = new Map(ids.map((id) => [id, new Set<string>()]))
     try {
       for (const number of numbersIn(this.#parts.folder)) {
         const file = path.join(this.#parts.folder, segmentName(number))
-        for (const { Action } of eventsOf(file, id, sinceNs)) told.add(Action)
+        for (const { Actor, Action } of eventsOf(file, told, sinceNs)) told.get(Actor.ID)?.add(Action)
       }
     } catch {
       // What cannot be read tells nothing.
     }
-    return told
+    return (id) => told.get(id) ?? new Set()
   }
 
   readonly close = (): void => {
@@ -216,15 +218,22 @@ class Reader implements JournalReader {
   }
 }
 
-/** Of one actor, since a time. Most lines are another's, and are not taken apart. */
-const eventsOf = (file: string, id: string, sinceNs: bigint): readonly EngineEvent[] =>
+/** In a line as it is written: a text has no quote that stands alone. */
+const ACTOR = /"ID":"([^"\\]*)"/
+
+/** Of some actors, since a time. Most lines are another's, and are not taken apart. */
+const eventsOf = (
+  file: string,
+  ids: { readonly has: (id: string) => boolean },
+  sinceNs: bigint,
+): readonly EngineEvent[] =>
   readFrom(file, 0, sizeOf(file))
     .toString()
     .split('\n')
-    .filter((line) => line.includes(id))
+    .filter((line) => ids.has(ACTOR.exec(line)?.[1] ?? ''))
     .map(parseEvent)
     .filter((event) => event !== undefined)
-    .filter(({ Actor, timeNano }) => Actor.ID === id && timeNano >= sinceNs)
+    .filter(({ Actor, timeNano }) => ids.has(Actor.ID) && timeNano >= sinceNs)
 
 const sizeOf = (file: string): number => {
   const fd = openIfThere(file)

@@ -60,6 +60,8 @@ export interface HostParts {
   readonly prepareImage: HostPort['prepareImage']
   /** A container that needs no engine has a first process. */
   readonly detachedRuns: (id: string) => boolean
+  /** Tells the journal how containers ended whose engines are dead; the result tells that they are gone. */
+  readonly tellDead: (records: readonly ContainerRecord[]) => Promise<() => void>
 }
 
 export const realHost = (parts: HostParts): HostPort => {
@@ -431,7 +433,10 @@ const sweep = async (parts: HostParts, cleanUp: HostPort['cleanUp']): Promise<vo
   const { sweepExecGroups } = await import('./exec-groups.ts')
   await sweepExecGroups(execPartsOf(parts), engines, killGroup)
   await Promise.all(left.map((record) => killProcess(record, parts.facts.bootId)))
+  // As long as there are records: whoever finds this process dead tells what it has not.
+  const tellGone = await parts.tellDead(left)
   await Promise.all(left.map((record) => endRecord(parts.state, record, cleanUp)))
+  tellGone()
   const { sweepVolumes } = await import('./volumes.ts')
   await sweepVolumes(parts, engines)
   await emptyTrash(parts)

@@ -1,5 +1,5 @@
 // Assembles the ports on this machine: the one place where an engine's parts meet.
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import * as E from '#fp/Either'
 import { pipe } from '#fp/function'
@@ -206,6 +206,11 @@ const assemble = (
     groupName: cgroupNameOf(root),
     prepareImage: (image) => prepareImage(root, facts, images, image),
     detachedRuns: (id) => isAliveDetached(detached, id),
+    tellDead: async (records) => {
+      if (records.length === 0 || !existsSync(path.join(root, 'events'))) return () => {}
+      const { tellDead } = await import('../engine/attached-missing.ts')
+      return tellDead(await journal(), records, host.state.changes())
+    },
   })
   const detached = detachedStore({
     addon,

@@ -6,6 +6,7 @@ import {
   type MountedVolume,
   mountedVolumes,
 } from '../model/events-of-containers.ts'
+import type { RecordChanges } from '../model/record.ts'
 import type { Container, Ended } from './container.ts'
 import { nameOf } from './names.ts'
 import { noteAll } from './note.ts'
@@ -35,21 +36,23 @@ export class AttachedEvents {
   async #tell({ exit, removed }: Container, { record }: Prepared): Promise<void> {
     const volumes = mountedVolumes(record.mounts)
     await nextTurn()
-    const begun = this.#now(record)
+    const begun = asCalledNow(record, this.#ports.host.state.changes())
     await noteAll(this.#ports, [containerEvent('create', begun), ...eventsAt('started', begun, volumes)])
     const ended = await exit
-    const last = this.#now(record)
+    const last = asCalledNow(record, this.#ports.host.state.changes())
     await noteAll(this.#ports, endOf(ended, last, volumes))
     await removed
     if (!record.keep) await noteAll(this.#ports, eventsAt('removed', last, []))
   }
+}
 
-  /** It may have been renamed by whomever. */
-  #now(record: Prepared['record']): EventContainer {
-    const renamed = { ...record, ...this.#ports.host.state.changes().get(record.id) }
-    const { id, image, labels } = record
-    return { id, image, labels, name: nameOf(renamed) }
-  }
+/** It may have been renamed by whomever. */
+export const asCalledNow = (
+  record: Prepared['record'],
+  changes: ReadonlyMap<string, RecordChanges>,
+): EventContainer => {
+  const { id, image, labels } = record
+  return { id, image, labels, name: nameOf({ ...record, ...changes.get(id) }) }
 }
 
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))

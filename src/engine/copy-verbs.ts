@@ -18,9 +18,12 @@ import {
 } from '../model/copies.ts'
 import { isObject } from '../model/decode.ts'
 import type { EngineError } from '../model/errors.ts'
+import { containerEvent } from '../model/events-of-containers.ts'
 import { decodeContainer } from '../model/living.ts'
 import type { CopyTools } from './container-root.ts'
+import { findContainer } from './containers.ts'
 import { type CopiedOut, copy, copyFrom, copyInto, statPath } from './copies.ts'
+import { noteAll } from './note.ts'
 
 /** On containers of this root, whether they run or not and whichever process they run in; each by name, id or unique beginning of an id. */
 export interface CopyVerbs {
@@ -76,14 +79,14 @@ export const copyVerbs = (
     stat: (container, path) => verb(container, path, E.right(undefined), statPath),
     copyFrom: (container, path, wanted) =>
       verb(container, path, decodeCopyFrom(wanted), (name, at, options) =>
-        copyFrom(name, at, options, closing),
+        told(name, 'archive-path', copyFrom(name, at, options, closing)),
       ),
     copyInto: (container, directory, tar, wanted) =>
       verb(
         container,
         directory,
         E.flatMap(() => decodeCopyInto(wanted))(decodeTar(tar)),
-        (name, at, options) => copyInto(name, at, tar, options),
+        (name, at, options) => told(name, 'extract-to-dir', copyInto(name, at, tar, options)),
       ),
     copy: (from, to, wanted) =>
       task('copy', (tools) =>
@@ -93,11 +96,27 @@ export const copyVerbs = (
           E.tap(({ ends }) => decodeContainer(ends.container)),
           E.bind('options', () => decodeCopy(wanted)),
           TE.fromEither,
-          TE.flatMap(({ ends, options }) => copy(ends, options)(tools)),
+          TE.flatMap(({ ends, options }) =>
+            told(ends.container, ends.isInto ? 'extract-to-dir' : 'archive-path', copy(ends, options))(tools),
+          ),
         ),
       ),
   }
 }
+
+/** Docker's words for it, which are told once it is done; of a tar that comes out, once it begins. */
+const told =
+  <A>(wanted: string, action: string, program: (tools: CopyTools) => TaskEither<EngineError, A>) =>
+  (tools: CopyTools): TaskEither<EngineError, A> =>
+    pipe(
+      TE.fromEither(findContainer(tools.ports, wanted)),
+      TE.flatMap((found) =>
+        pipe(
+          program(tools),
+          TE.tapTask(() => () => noteAll(tools.ports, [containerEvent(action, found)])),
+        ),
+      ),
+    )
 
 const decodeTar = (tar: unknown): E.Either<EngineError, void> =>
   isObject(tar) && Symbol.asyncIterator in tar

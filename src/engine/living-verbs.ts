@@ -23,7 +23,7 @@ import { nsOfMs } from '../model/moment.ts'
 import type { StatsOptions } from '../model/stats.ts'
 import type { TopResult } from '../model/top.ts'
 import { containerLog } from './container-log.ts'
-import { type ContainerSummary, isDetached } from './containers.ts'
+import { type ContainerSummary, findContainer, isDetached } from './containers.ts'
 import {
   killContainer,
   type Living,
@@ -144,7 +144,7 @@ export const livingVerbs = (
           ),
         ),
       ),
-    top: (container, words) => verb('top', container, decodeWords(words), topOf),
+    top: (container, words) => verb('top', container, decodeWords(words), toldTop),
     kill: (container, wanted) =>
       act('kill', container, decodeSignal(wanted), killContainer, (_, signal) => ({
         signal: String(signal),
@@ -159,6 +159,19 @@ export const livingVerbs = (
     update: (container, wanted) => act('update', container, decodeUpdateOptions(wanted), updateContainer),
   }
 }
+
+const toldTop =
+  (wanted: string, words: readonly string[]) =>
+  (living: Living): TaskEither<EngineError, TopResult> =>
+    pipe(
+      TE.fromEither(findContainer(living.ports, wanted)),
+      TE.flatMap((found) =>
+        pipe(
+          topOf(found.id, words)(living),
+          TE.tapIO(() => () => living.journal.note(containerEvent('top', found))),
+        ),
+      ),
+    )
 
 /** A monitor tells what it has sent its container: before the end that may follow. */
 const isToldElsewhere = (what: string, found: ContainerSummary): boolean =>

@@ -1,10 +1,10 @@
-// An engine in a process of its own that runs one container attached, and tells the journal. Arguments: data directory, root file system,
+// An engine in a process of its own that runs one container attached, and tells the journal unless it `isQuiet`. Arguments: data directory, root file system,
 // script, options as JSON. Prints what the container prints, `id` and its id once it runs, and `exit` and its exit code.
 import { createEngine } from '../../src/index.ts'
 
 const [, , root = '', rootfs = '', script = '', options = '{}'] = process.argv
-const engine = createEngine({ root, networksAhead: 0, events: true })
-const { isPooled = false, ...wanted } = JSON.parse(options)
+const { isPooled = false, isQuiet = false, ...wanted } = JSON.parse(options)
+const engine = createEngine({ root, networksAhead: 0, events: !isQuiet })
 const streams = { stdout: 'inherit', stderr: 'inherit' } as const
 const pool = isPooled ? await engine.pool({ image: { rootfs }, ...wanted }, { min: 1, max: 1 }) : undefined
 const container =

@@ -2,7 +2,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
+import { tellDead } from '../../src/engine/attached-missing.ts'
 import { createEngine, type EngineEvent } from '../../src/index.ts'
+import type { NewEvent } from '../../src/model/events.ts'
+import type { ContainerRecord } from '../../src/model/record.ts'
 import { bundleProgram } from '../support/bundle.ts'
 import { comeAndGo, failure, isAlive, librarySuite, until as untilWithin } from '../support/library.ts'
 import { assert } from '../support/suite.ts'
@@ -242,10 +245,12 @@ test('a program with a terminal cannot be left, and is told so before it begins 
     shell.kill(9)
     await shell.exit
     shell.stdout?.destroy()
-    const begun = (await actionsOf(id)).length
+    const execs = async (): Promise<number> =>
+      (await actionsOf(id)).filter((action) => action.startsWith('exec_')).length
+    const begun = await execs()
     const refused = await failure(containers().exec(id, ['sh'], { tty: true, detachable: true }))
     assert.is(refused._tag, 'Unsupported')
-    assert.is((await actionsOf(id)).length, begun)
+    assert.is(await execs(), begun)
   }))
 
 test('one that is paused, has ended, or is of an older slipway takes none', () =>
@@ -323,6 +328,87 @@ test('a stop ends where the engine of its container is killed meanwhile', () =>
     await comeAndGo(box())
     await stopping
   }))
+
+test('the end of one whose engine was killed is told once by the next command, without a code or a time', async () => {
+  const ones = [
+    await attached(UP, { name: 'first', labels: { tier: 'front' } }),
+    await attached(UP, { mounts: [{ type: 'volume', source: 'kept', target: '/data' }] }),
+  ]
+  await containers().rename('first', 'second')
+  for (const one of ones) await killed(one)
+  await Promise.all([comeAndGo(box()), comeAndGo(box()), comeAndGo(box())])
+  await comeAndGo(box())
+  const [first, other] = await Promise.all(ones.map(({ id }) => eventsOf(id)))
+  assert.equal(
+    first?.map(({ Action }) => Action),
+    ['create', 'start', 'rename', 'die', 'destroy'],
+  )
+  const death = first?.find(({ Action }) => Action === 'die')
+  assert.equal(death?.Actor.Attributes, {
+    tier: 'front',
+    exitCode: '-1',
+    image: box().rootfs,
+    name: 'second',
+  })
+  assert.equal(
+    other?.map(({ Action }) => Action),
+    ['create', 'start', 'die', 'destroy'],
+  )
+  const volume: string[] = []
+  for await (const { Action } of box().engine.events({
+    since: 0,
+    follow: false,
+    filters: { volume: ['kept'] },
+  }))
+    volume.push(Action)
+  assert.equal(volume, ['create', 'mount', 'unmount'])
+  await box().engine.removeVolume('kept')
+})
+
+test('of one whose engine tells nothing, nothing is made up', () =>
+  withAttached(UP, { isQuiet: true }, async (one) => {
+    await killed(one)
+    await comeAndGo(box())
+    assert.equal(await actionsOf(one.id), [])
+  }))
+
+test('what its engine has told before it was killed is not told again', async () => {
+  const noted: string[] = []
+  const record = (id: string, keep: boolean): ContainerRecord => ({
+    version: 1,
+    id,
+    name: id,
+    engine: 'e',
+    bootId: '',
+    image: 'app',
+    imageId: 'app',
+    command: [],
+    labels: {},
+    createdMs: 1,
+    groups: [],
+    keep,
+  })
+  const told: Readonly<Record<string, readonly string[]>> = {
+    nothing: [],
+    begun: ['create', 'start'],
+    ended: ['create', 'start', 'die'],
+    over: ['create', 'start', 'die', 'destroy'],
+    torn: ['create'],
+    kept: ['create', 'start'],
+  }
+  const journal = {
+    note: ({ Action, Actor }: NewEvent) => void noted.push(`${Actor.ID} ${Action}`),
+    toldOfAll: () => (id: string) => new Set(told[id]),
+  }
+  const gone = tellDead(
+    journal,
+    Object.keys(told).map((id) => record(id, id === 'kept')),
+    new Map(),
+  )
+  assert.equal(noted, ['begun die', 'kept die'])
+  gone()
+  assert.equal(noted.slice(2), ['begun destroy', 'ended destroy', 'torn destroy'])
+})
 
 test('what needs its streams or its command is refused with the reason', () =>
   withAttached(UP, { name: 'held' }, async ({ id }) => {

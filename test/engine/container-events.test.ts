@@ -13,6 +13,7 @@ import {
 import path from 'node:path'
 import { createEngine, type DetachedOptions, type EngineEvent } from '../../src/index.ts'
 import { eventText } from '../../src/model/events.ts'
+import { isAtLeast } from '../../src/model/host-facts.ts'
 import { failure, isAlive, librarySuite, until } from '../support/library.ts'
 import { assert } from '../support/suite.ts'
 
@@ -236,6 +237,39 @@ test('exec, attach, resize and detach are told by who does it', async () => {
   assert.is(events[4]?.Actor.Attributes.height, '40')
   assert.is(events[4]?.Actor.Attributes.width, '100')
   await remove(id)
+})
+
+test('an exec is begun before anything of it is there, also one that cannot be executed', async () => {
+  const { id } = await create('sleep 300')
+  await containers().start(id)
+  assert.is((await failure(containers().exec(id, ['nothing', 'at all'])))._tag, 'CommandNotFound')
+  assert.is((await failure(containers().exec(id, ['true'], { user: 'nobody-here' })))._tag, 'UnknownUser')
+  assert.equal((await actionsOf(id)).slice(2), ['exec_create: nothing at all', 'exec_start: nothing at all'])
+  await remove(id)
+})
+
+test('the end of a detached exec is told once by the monitor, whoever asked for it', async () => {
+  const { id } = await create('sleep 300')
+  await containers().start(id)
+  const quiet = { detach: true, stdin: 'ignore', stdout: 'ignore', stderr: 'ignore' } as const
+  const own = createEngine({ root: box().root, networksAhead: 0 })
+  await own.containers.exec(id, ['sh', '-c', 'sleep 0.2; exit 3'], quiet)
+  await own.close()
+  const left = await containers().exec(id, ['sh', '-c', 'sleep 0.3; exit 4'], quiet)
+  await untilTold('both have ended', id, (all) => all.filter((each) => each === 'exec_die').length === 2)
+  assert.is(await left.exit, 4)
+  // As long as the container runs, and after it has ended, too.
+  await containers().exec(id, ['sleep', '300'], quiet)
+  await remove(id)
+  const ends = (await eventsOf(id)).filter(({ Action }) => Action === 'exec_die')
+  assert.is(ends.length, 3)
+  assert.is(new Set(ends.map(({ Actor }) => Actor.Attributes.execID)).size, 3)
+  const { facts } = (await box().engine.open()).ports.host
+  if (isAtLeast(facts.kernel, 6, 15))
+    assert.equal(
+      ends.map(({ Actor }) => Actor.Attributes.exitCode),
+      ['3', '4', '137'],
+    )
 })
 
 test('volumes are told as they are made, mounted, unmounted and removed', async () => {

@@ -131,6 +131,43 @@ Events('what is made of a container is told of it, and of the image', async () =
   })
 })
 
+Events('copies and looks at processes are told, whichever container it is', async () => {
+  const { engine } = box
+  const { containers } = engine
+  await engine.start({ rootfs: box.rootfs }, ['sleep', '300'], { name: 'held' })
+  await containers.create({ rootfs: box.rootfs }, ['true'], { name: 'made' })
+  const folder = path.join(path.dirname(box.root), 'copied')
+  // The mark counts milliseconds.
+  await sleep(2)
+  const mark = now()
+  await containers.stat('held', '/bin')
+  await containers.copy({ container: 'held', path: '/bin/sh' }, folder)
+  await containers.copy(folder, { container: 'held', path: '/sh' })
+  await containers.copyInto('made', '/', tar())
+  const { close } = await containers.copyFrom('made', '/etc/motd')
+  await close()
+  await containers.top('held')
+  for (const failing of [
+    () => containers.copy({ container: 'held', path: '/none' }, folder),
+    () => containers.copyFrom('made', '/none'),
+    () => containers.copyInto('held', '/none', tar()),
+    () => containers.top('made'),
+    () => containers.copyFrom('nobody', '/'),
+  ])
+    await failing().then(
+      () => assert.unreachable(),
+      () => {},
+    )
+  assert.equal(actions(await since(mark)), [
+    'container archive-path held',
+    'container extract-to-dir held',
+    'container extract-to-dir made',
+    'container archive-path made',
+    'container top held',
+  ])
+  for (const name of ['held', 'made']) await engine.remove(name, { force: true })
+})
+
 Events('following ends with the engine', async () => {
   const other = createEngine({ root: box.root, networksAhead: 0 })
   const names: (string | undefined)[] = []

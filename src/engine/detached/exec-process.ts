@@ -41,6 +41,7 @@ export const hasTerminal = ({ tty }: Pick<DecodedExec, 'tty'>): boolean => tty !
 export const launchExec = (
   ports: Ports,
   home: Home,
+  execID: string,
   joining: JoiningPlan,
   request: ExecRequest,
 ): TaskEither<EngineError, HeldExec> => {
@@ -59,8 +60,8 @@ export const launchExec = (
     TE.map((process) => {
       streams.started()
       return request.detach === true
-        ? leftExec(ports, streams, process, home)
-        : guardedExec(ports, streams, process, joining, home)
+        ? leftExec(ports, streams, process, home, execID)
+        : guardedExec(ports, streams, process, joining, home, execID)
     }),
   )
 }
@@ -72,9 +73,15 @@ const abandoned = async (ports: Ports, { own, guard }: JoiningPlan): Promise<voi
 }
 
 /** It goes on without us. */
-const leftExec = (ports: Ports, streams: OpenStdio, process: LaunchedProcess, home: Home): HeldExec => {
+const leftExec = (
+  ports: Ports,
+  streams: OpenStdio,
+  process: LaunchedProcess,
+  home: Home,
+  execID: string,
+): HeldExec => {
   process.leave()
-  return heldExec(ports, streams, process, home, async () => {})
+  return heldExec(ports, streams, process, home, execID, async () => {})
 }
 
 /** It does not outlive us, unless it is let go. */
@@ -84,10 +91,11 @@ const guardedExec = (
   process: LaunchedProcess,
   { own, guard }: JoiningPlan,
   home: Home,
+  execID: string,
 ): HeldExec => {
   const unguard = ports.host.guard(process.pidfd, guard, process.guardian)
   let release: Promise<void> | undefined
-  return heldExec(ports, streams, process, home, () => {
+  return heldExec(ports, streams, process, home, execID, () => {
     release ??= (own === undefined ? Promise.resolve() : leaveGroup(ports, own, home)).then(unguard)
     return release
   })
@@ -99,11 +107,11 @@ const heldExec = (
   streams: OpenStdio,
   process: LaunchedProcess,
   { id, hasMonitor }: Home,
+  execID: string,
   letGo: () => Promise<void>,
 ): HeldExec => {
   const terminal = process.terminal === undefined ? undefined : ports.stdio.terminal(process.terminal)
   const held = heldStreams(streams, terminal)
-  const execID = ports.host.randomId()
   const hasEnded = (): boolean => process.pidfd() < 0
   let isOver = false
   let isLeft = false

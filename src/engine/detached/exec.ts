@@ -68,14 +68,15 @@ const LOOK_MS = 10
 const execWhileItRuns =
   (ports: Ports, key: HomeKey, request: ExecRequest): TaskEither<EngineError, ExecProcess> =>
   async () => {
+    const begun = once(ports, ports.host.randomId())
     for (let looks = 0; ; looks++) {
       const home = await runningHome(ports, key)()
       if (E.isLeft(home)) return home
       const done = await pipe(
         planExec(ports, home.right, request),
-        TE.bindTo('plan'),
-        TE.bind('process', ({ plan }) => launchExec(ports, home.right, plan, request)),
-        TE.flatMap(({ plan, process }) => TE.fromTask(() => told(ports, home.right, plan, process, request))),
+        TE.tapTask((plan) => () => begun.tell(home.right, plan)),
+        TE.flatMap((plan) => launchExec(ports, home.right, begun.execID, plan, request)),
+        TE.flatMap((process) => TE.fromTask(() => told(ports, home.right, process, request))),
       )()
       if (E.isRight(done)) return done
       if (!isOfItsEnd(done.left) || looks === MOST_LOOKS) {
@@ -92,25 +93,41 @@ const isOfItsEnd = (error: EngineError): boolean =>
   error.path?.startsWith('/proc/') === true
 
 /**
- * Its life in the journal, with Docker's words: the command line is part of the action. That it was begun is told at once, and its end by
- * its container's monitor where it was left to that, else by us.
+ * Its life in the journal, with Docker's words: the command line is part of the action. That it is begun is told before it can do anything,
+ * so also of one that cannot be executed, as Docker does; its end by its container's monitor where it was left to that, else by us.
  */
+const once = (
+  ports: Ports,
+  execID: string,
+): { readonly execID: string; readonly tell: (home: Home, plan: JoiningPlan) => Promise<void> } => {
+  let isTold = false
+  return {
+    execID,
+    tell: async ({ event }, { spec }) => {
+      if (isTold) return
+      isTold = true
+      const words = spec.process?.args?.join(' ') ?? ''
+      const actions = [`exec_create: ${words}`, `exec_start: ${words}`]
+      await noteAll(
+        ports,
+        actions.map((action) => containerEvent(action, event, { execID })),
+      )
+    },
+  }
+}
+
 const told = async (
   ports: Ports,
-  home: Home,
-  plan: JoiningPlan,
+  { event }: Home,
   process: HeldExec,
   { detach }: ExecRequest,
 ): Promise<ExecProcess> => {
   const { execID } = process
-  const event = (action: string, more: Readonly<Record<string, string>> = {}) =>
-    containerEvent(action, home.event, { ...more, execID })
-  const words = plan.spec.process?.args?.join(' ') ?? ''
-  await noteAll(ports, [event(`exec_create: ${words}`), event(`exec_start: ${words}`)])
   if (detach === true) await process.leave()
   // Told before the caller goes on, who may end at once.
   const exit = process.exit.then(async (exitCode) => {
-    if (!(await process.isLeft())) await noteAll(ports, [event('exec_die', { exitCode: String(exitCode) })])
+    if (!(await process.isLeft()))
+      await noteAll(ports, [containerEvent('exec_die', event, { exitCode: String(exitCode), execID })])
     return exitCode
   })
   if (detach === true && process.hasEnded()) await exit

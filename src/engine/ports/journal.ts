@@ -19,6 +19,8 @@ export interface JournalPort {
   readonly note: (event: NewEvent) => void
   /** What has been told of an actor since a time, in nanoseconds since 1970. Nothing where the journal cannot be read. */
   readonly toldOf: (id: string, sinceNs: bigint) => ToldActions
+  /** The same of many, by one reading. */
+  readonly toldOfAll: (ids: readonly string[], sinceNs: bigint) => (id: string) => ToldActions
   /** From the beginning of what is kept, or from now on. */
   readonly read: (fromNow: boolean) => JournalReader
   readonly close: () => void
