@@ -2,7 +2,7 @@
 # First process of the machine's tests: those of files.txt, then systemd takes its place for those of systemd.txt. What they print
 # and their exit codes are left in /run/result.
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/tmp CI=true
-export SLIPWAY_STORM=0.03
+export SLIPWAY_STORM=0.03 SLIPWAY_LIFE_HISTORIES=60
 cd "$SLIPWAY_REPO" || echo 'no project' >/run/result/output
 
 case ,$SLIPWAY_PHASES, in *,files,*)
