@@ -42,6 +42,8 @@ export const buildTools = () => {
     payload: compile('true', FREESTANDING),
     idle: compile('idle', FREESTANDING),
     lines: compile('lines', STATIC),
+    flood: compile('flood', STATIC),
+    logWatch: compile('log-watch', STATIC),
   }
 }
 

@@ -131,7 +131,7 @@ export const LIMIT_FLAGS = ['--memory', '64m', '--pids-limit', '64', '--cpus', '
  * Limits podman may set without CAP_SYS_RESOURCE: it asks for higher ones by default, and has lowered its own process
  * limit to pid_max by the time its container asks.
  */
-const ownUlimits = () => {
+export const ownUlimits = () => {
   const limits = readFileSync('/proc/self/limits', 'utf8')
   const hard = (title) => Number(new RegExp(`^${title}\\s+\\S+\\s+(\\d+)`, 'm').exec(limits)?.[1] ?? 1024)
   const processes = Math.min(hard('Max processes'), Number(readFileSync('/proc/sys/kernel/pid_max', 'utf8')))

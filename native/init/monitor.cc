@@ -321,10 +321,9 @@ void serve(Source source, uint32_t index, uint32_t events) noexcept {
 bool serve_next(int64_t until) noexcept {
   epoll_event events[16];
   const int64_t now = now_ms();
-  const int64_t wait = is_output_waiting() || until <= now ? 0 : until - now;
-  const int timeout = until == kNever && wait != 0 ? -1
-                      : wait > INT32_MAX           ? INT32_MAX
-                                                   : static_cast<int>(wait);
+  const int64_t next = earliest(until, next_output());
+  const int64_t wait = next <= now ? 0 : next - now;
+  const int timeout = next == kNever ? -1 : wait > INT32_MAX ? INT32_MAX : static_cast<int>(wait);
   const long ready = sys::raw_syscall(nr::epoll_pwait, epoll, sys::ptr(events), 16, timeout, 0, 8);
   for (long i = 0; i < ready; i++) {
     const uint64_t key = events[i].data.u64;

@@ -86,10 +86,7 @@ class Text {
     while (*text != 0) put(*text++);
     return *this;
   }
-  Text& add(const void* bytes, size_t size) noexcept {
-    for (size_t i = 0; i < size; i++) put(static_cast<const char*>(bytes)[i]);
-    return *this;
-  }
+  Text& add(const void* bytes, size_t size) noexcept;
   Text& number(int64_t value) noexcept;
   // `width` digits, zeros in front.
   Text& digits(uint64_t value, unsigned width) noexcept;
@@ -103,6 +100,8 @@ class Text {
   void put(char byte) noexcept {
     if (at_ < end_) *at_++ = byte;
   }
+  [[nodiscard]] size_t room() const noexcept { return static_cast<size_t>(end_ - at_); }
+  size_t add_plain(const uint8_t* bytes, size_t size) noexcept;
 
   char *begin_, *at_, *end_;
 };

@@ -9,7 +9,8 @@ namespace nr = sys::nr;
 
 constexpr char kMagic[8] = {'S', 'L', 'L', 'O', 'G', '1', '\n', 0};
 constexpr size_t kPart = 16 << 10;  // of a longer line, as Docker has it
-constexpr size_t kLargest = 64 << 10;
+// The FIFO is locked while its bytes go to the file, and a file takes many at once far faster.
+constexpr size_t kLargest = 256 << 10;
 constexpr uint8_t kLost = 1;  // Head::flags
 
 struct Head {
@@ -76,6 +77,8 @@ void repair_compact(int64_t end) noexcept {
     }
     __builtin_memcpy(&head, buffer + (at - begin), sizeof head);
     const int64_t next = at + static_cast<int64_t>(sizeof head) + head.size;
+    // Zeros are what a file has whose bytes never came to the disk.
+    if (head.stream != 1 && head.stream != 2) return cut(at);
     if (head.size == 0 || head.size > kLargest || next > end) return repair_record(at, head, end);
     at = next;
   }
@@ -159,17 +162,29 @@ void put_date(Text* text, int64_t days) noexcept {
   text->digits(static_cast<uint64_t>(day), 2);
 }
 
-void put_line(Text* text, unsigned stream, const uint8_t* bytes, size_t size) noexcept {
-  const int64_t now = wall_ns();
-  const int64_t seconds = now / 1000000000, of_day = seconds % 86400;
-  text->add("{\"log\":\"").json(bytes, size);
-  text->add(stream == 1 ? "\",\"stream\":\"stdout\",\"time\":\""
-                        : "\",\"stream\":\"stderr\",\"time\":\"");
-  put_date(text, seconds / 86400);
-  text->add("T").digits(static_cast<uint64_t>(of_day / 3600), 2).add(":");
-  text->digits(static_cast<uint64_t>(of_day / 60 % 60), 2).add(":");
-  text->digits(static_cast<uint64_t>(of_day % 60), 2).add(".");
-  text->digits(static_cast<uint64_t>(now % 1000000000), 9).add("Z\"}\n");
+// What follows the bytes of a line: the same for all that are taken at once.
+class LineEnd {
+ public:
+  explicit LineEnd(unsigned stream) noexcept {
+    const int64_t now = wall_ns();
+    const int64_t seconds = now / 1000000000, of_day = seconds % 86400;
+    text_.add(stream == 1 ? "\",\"stream\":\"stdout\",\"time\":\""
+                          : "\",\"stream\":\"stderr\",\"time\":\"");
+    put_date(&text_, seconds / 86400);
+    text_.add("T").digits(static_cast<uint64_t>(of_day / 3600), 2).add(":");
+    text_.digits(static_cast<uint64_t>(of_day / 60 % 60), 2).add(":");
+    text_.digits(static_cast<uint64_t>(of_day % 60), 2).add(".");
+    text_.digits(static_cast<uint64_t>(now % 1000000000), 9).add("Z\"}\n");
+  }
+  [[nodiscard]] const Text& text() const noexcept { return text_; }
+
+ private:
+  char bytes_[80];
+  Text text_{bytes_, sizeof bytes_};
+};
+
+void put_line(Text* text, const LineEnd& end, const uint8_t* bytes, size_t size) noexcept {
+  text->add("{\"log\":\"").json(bytes, size).add(end.text().bytes(), end.text().size());
 }
 
 bool write_text(const Text& text) noexcept {
@@ -190,7 +205,7 @@ bool tell_lost(unsigned stream) noexcept {
     Text text(words, sizeof words);
     text.add("slipway: ").number(static_cast<int64_t>(count)).add(" bytes of output were lost\n");
     Text line(encoded, sizeof encoded);
-    put_line(&line, stream, reinterpret_cast<const uint8_t*>(text.bytes()), text.size());
+    put_line(&line, LineEnd(stream), reinterpret_cast<const uint8_t*>(text.bytes()), text.size());
     if (!write_text(line)) return false;
   } else if (!write_record(stream, kLost, &count, sizeof count)) {
     return false;
@@ -276,6 +291,7 @@ bool log_bytes(unsigned stream, const uint8_t* bytes, size_t size) noexcept {
 
 size_t log_lines(unsigned stream, const uint8_t* bytes, size_t size, bool all) noexcept {
   size_t done = 0;
+  const LineEnd end(stream);
   Text lines(encoded, sizeof encoded);
   size_t waiting = 0;  // bytes whose lines are in the buffer
   const auto flush = [&] {
@@ -295,7 +311,7 @@ size_t log_lines(unsigned stream, const uint8_t* bytes, size_t size, bool all) n
     const bool rotates = written + static_cast<int64_t>(lines.size() + at_most) >
                          static_cast<int64_t>(given.table->log.max_bytes);
     if (is_full || rotates) flush();
-    put_line(&lines, stream, bytes + done, part);
+    put_line(&lines, end, bytes + done, part);
     waiting += part;
     done += part;
   }

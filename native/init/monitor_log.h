@@ -17,7 +17,8 @@ size_t log_limit() noexcept;
 // From a FIFO, in the compact form. How many went; 0: no room, nothing was taken; -EINVAL: this
 // file system cannot; -EAGAIN: the FIFO is empty.
 long log_splice(unsigned stream, int fifo, size_t size) noexcept;
-// What `log_splice` or `log_bytes` wrote last, into `buffer`. False where it cannot be read.
+// What `log_splice` or `log_bytes` wrote last, into `buffer`, if it has room. False where it cannot
+// be read.
 bool read_logged(size_t size) noexcept;
 
 // False: no room, nothing was written.

@@ -17,6 +17,11 @@ constexpr long kLargePipe = 1 << 20;
 constexpr int64_t kSlowMs = 50;
 // Pieces of one output before it is others' turn, and at its end: somebody may write for ever.
 constexpr int kTurn = 16, kLastTurns = 1024;
+// To be woken by every line of one that writes without a pause costs it more than its write, and
+// this process all its time. So it is looked at once in so long, unless as much comes as a FIFO has
+// room for (bench/log-flood.mjs).
+constexpr int64_t kNapMs = 1;
+constexpr size_t kPiece = kBufferSize;    // that goes through this process
 constexpr size_t kUnfinished = 16 << 10;  // of a line in the json-file form
 constexpr int kNothing = 0;               // this process's standard input is /dev/null
 
@@ -27,6 +32,8 @@ struct Output {
   bool is_slow = false;    // the last write had to wait
   bool is_raised = false;  // in its capacity
   bool waits = false;
+  size_t most = 0;           // that was there at once, of late
+  int64_t look_at = kNever;  // nobody is woken by it meanwhile
 };
 
 Output outputs[2];
@@ -83,25 +90,28 @@ void drop_all(uint32_t index) noexcept {
   output.unfinished = 0;
 }
 
+// Once. EPERM above the user's share of such memory: it stays as it is. pipe(7).
+void raise(Output& output) noexcept {
+  if (output.is_raised) return;
+  call(nr::fcntl, output.fd, kSetPipeSize, kLargePipe);
+  output.capacity = call(nr::fcntl, output.fd, kGetPipeSize);
+  output.is_raised = true;
+}
+
 // More room first; what is there is lost only where the disk is what holds the container up.
 bool relieve(uint32_t index, size_t size) noexcept {
   Output& output = outputs[index];
   if (output.capacity == 0) output.capacity = call(nr::fcntl, output.fd, kGetPipeSize);
   const bool is_full = static_cast<long>(size) >= output.capacity / 4 * 3;
   if (!is_full || given.has(kNoLog)) return false;
-  if (!output.is_raised) {
-    // EPERM above the user's share of such memory: it stays as it is. pipe(7).
-    call(nr::fcntl, output.fd, kSetPipeSize, kLargePipe);
-    output.capacity = call(nr::fcntl, output.fd, kGetPipeSize);
-    output.is_raised = true;
-    return false;
-  }
+  if (!output.is_raised) return raise(output), false;
   if (!output.is_slow || given.has(kBlockingLog)) return false;
   drop_all(index);
   return true;
 }
 
 void copy_piece(uint32_t index, size_t size) noexcept {
+  if (given.has(kNoLog) && !is_read(stream_of(index))) return throw_away(outputs[index].fd, size);
   const long got = call(nr::read, outputs[index].fd, sys::ptr(buffer), static_cast<long>(size));
   if (got <= 0) return;
   const auto count = static_cast<size_t>(got);
@@ -112,15 +122,16 @@ void copy_piece(uint32_t index, size_t size) noexcept {
 
 // False when nothing more is to be had.
 bool pump_compact(uint32_t index, size_t size) noexcept {
-  const size_t limit = log_limit();
-  const size_t wanted = size < limit ? size : limit;
+  const bool is_copied = given.has(kNoLog) || cannot_splice || is_read(stream_of(index));
+  const size_t room = is_copied && kPiece < log_limit() ? kPiece : log_limit();
+  const size_t wanted = size < room ? size : room;
   if (given.has(kNoLog) || cannot_splice) return copy_piece(index, wanted), true;
   const long moved = log_splice(stream_of(index), outputs[index].fd, wanted);
   if (moved == -kEagain) return false;
   if (moved == -kEinval) {
     cannot_splice = true;
   } else if (moved == 0) {
-    copy_piece(index, wanted);
+    copy_piece(index, wanted < kPiece ? wanted : kPiece);
   } else if (is_read(stream_of(index)) && read_logged(static_cast<size_t>(moved))) {
     tell_output(stream_of(index), buffer, static_cast<size_t>(moved));
   }
@@ -162,6 +173,7 @@ bool pump_piece(uint32_t index, bool is_last) noexcept {
   Output& output = outputs[index];
   const size_t size = bytes_in(output.fd);
   if (size == 0) return false;
+  if (size > output.most) output.most = size;
   if (relieve(index, size)) return true;
   const int64_t begun = now_ms(), sleeps = times_slept();
   const bool more = given.has(kJsonLog) && !given.has(kNoLog) ? pump_json(index, size, is_last)
@@ -202,6 +214,34 @@ bool read_terminal() noexcept {
   return true;
 }
 
+void await_output(uint32_t index) noexcept {
+  outputs[index].look_at = kNever;
+  watch(outputs[index].fd, Source::kStdout, index, EPOLLIN | EPOLLET);
+}
+
+// False where its FIFO could be full by then.
+bool take_nap(uint32_t index) noexcept {
+  Output& output = outputs[index];
+  raise(output);
+  if (output.capacity < kLargePipe) return false;
+  if (output.look_at == kNever) watch(output.fd, Source::kStdout, index, 0);
+  output.look_at = now_ms() + kNapMs;
+  return true;
+}
+
+// What has come during a nap, and not what comes meanwhile.
+void look_again(uint32_t index) noexcept {
+  Output& output = outputs[index];
+  const size_t size = bytes_in(output.fd);
+  if (size == output.unfinished) return await_output(index);
+  for (size_t piece = 0; piece <= size / kPiece; piece++)
+    if (!pump_piece(index, false)) break;
+  if (size < kLargePipe / 2)
+    (void)take_nap(index);
+  else
+    output.look_at = 0;
+}
+
 int open_input(int* lent) noexcept {
   if (!given.has(kHasStdin)) {
     *lent = open_at(AT_FDCWD, "/dev/null", O_RDONLY);
@@ -229,7 +269,7 @@ int open_streams() noexcept {
     const int fd = open_at(given.run, kNames[index + 1], O_RDWR | O_NONBLOCK);
     if (fd < 0) return -fd;
     outputs[index].fd = fd;
-    watch(fd, Source::kStdout, index, EPOLLIN | EPOLLET);
+    await_output(index);
   }
   return 0;
 }
@@ -269,9 +309,10 @@ void take_terminal(int fd) noexcept {
 void pump_output(uint32_t index) noexcept {
   Output& output = outputs[index];
   output.waits = false;
+  output.most = 0;
   for (int turn = 0; turn < kTurn; turn++)
     if (!pump_piece(index, false)) return;
-  output.waits = true;
+  output.waits = output.most >= kPiece || !take_nap(index);
 }
 
 void pump_terminal() noexcept {
@@ -279,11 +320,22 @@ void pump_terminal() noexcept {
     if (!read_terminal()) return;
 }
 
-bool is_output_waiting() noexcept { return outputs[0].waits || outputs[1].waits; }
+int64_t next_output() noexcept {
+  int64_t next = kNever;
+  for (const Output& output : outputs) {
+    const int64_t at = output.waits ? 0 : output.look_at;
+    if (at < next) next = at;
+  }
+  return next;
+}
 
 void pump_waiting() noexcept {
-  for (uint32_t index = 0; index < 2; index++)
-    if (outputs[index].waits) pump_output(index);
+  for (uint32_t index = 0; index < 2; index++) {
+    if (outputs[index].waits)
+      pump_output(index);
+    else if (outputs[index].look_at <= now_ms())
+      look_again(index);
+  }
 }
 
 void drain_streams() noexcept {
@@ -294,6 +346,7 @@ void drain_streams() noexcept {
       outputs[index].is_slow = false;
     if (outputs[index].unfinished > 0) (void)pump_piece(index, true);
     outputs[index].waits = false;
+    if (outputs[index].look_at != kNever) await_output(index);
   }
   if (terminal >= 0) {
     for (int turn = 0; turn < kLastTurns && read_terminal(); turn++) {

@@ -17,8 +17,9 @@ void take_terminal(int fd) noexcept;
 // Something came, or room.
 void pump_output(uint32_t index) noexcept;
 void pump_terminal() noexcept;
-// True while an output was left before it was empty: others are to have their turn.
-bool is_output_waiting() noexcept;
+// When an output is to be looked at again, as now_ms tells it: 0 for one that was left before it
+// was empty, since others are to have their turn.
+int64_t next_output() noexcept;
 void pump_waiting() noexcept;
 
 // Nobody writes any more: the rest is taken, and the streams of this run end.

@@ -5,7 +5,7 @@ import { decodeJson } from '../model/log-json.ts'
 import type { OpenSegment } from './ports/logs.ts'
 
 /** More than a compact record; a line of json-file may take several readings. */
-const READ_BYTES = 1 << 18
+const READ_BYTES = 1 << 19
 
 const NOTHING = Buffer.alloc(0)
 

@@ -4,7 +4,7 @@ import type { DecodeRecords, Found, LogRecord } from './log.ts'
 export const COMPACT_MAGIC = Buffer.from('SLLOG1\n\0', 'latin1')
 export const COMPACT_HEAD_BYTES = 16
 /** Of one record's body. */
-export const MAX_RECORD_BYTES = 65_536
+export const MAX_RECORD_BYTES = 262_144
 
 const DROPPED = 1
 const COUNT_BYTES = 8

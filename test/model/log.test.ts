@@ -59,7 +59,7 @@ for (const [what, change, why] of [
   ['a stream that does not exist', (head: Buffer) => head.fill(3, 4, 5), 'a record of stream 3'],
   ['an unknown flag', (head: Buffer) => head.fill(2, 5, 6), 'a record with unknown flags'],
   ['bits that are reserved', (head: Buffer) => head.fill(1, 6, 7), 'a record with unknown flags'],
-  ['a size beyond 64 KiB', (head: Buffer) => head.writeUInt32LE(65_537), 'a record of 65537 bytes'],
+  ['a size beyond 256 KiB', (head: Buffer) => head.writeUInt32LE(262_145), 'a record of 262145 bytes'],
   ['a count of another size', (head: Buffer) => head.fill(1, 5, 6), 'a count of lost bytes in 6 bytes'],
 ] as const)
   Log(`${what} ends a compact segment, and its place is told`, () => {

@@ -203,13 +203,16 @@ Adopt('a segment that lost its end with the power is cut where it is no log any 
   const { first, before } = await orphaned('echo one; read x </work/gate', { said: 'one' })
   const segment = path.join(first.log, '00000001')
   const size = statSync(segment).size
-  appendFileSync(segment, Buffer.alloc(200_000))
-  const second = successor(first, before)
-  await second.client.state('running')
-  assert.is(statSync(segment).size, size)
-  await killed(second)
+  let last = first
+  for (const zeros of [9, 4096, 400_000]) {
+    appendFileSync(segment, Buffer.alloc(zeros))
+    last = successor(last, before)
+    await last.client.state('running')
+    assert.is(statSync(segment).size, size)
+    await killed(last)
+  }
   truncateSync(segment, 0)
-  const third = successor(second, before)
+  const third = successor(last, before)
   await third.client.state('running')
   await endContainer(third.client)
   assert.is(bytesOf(third.log, 'stdout').length, 0)

@@ -1,5 +1,5 @@
 // What a container writes is in its log as it was written, in both forms, whatever comes between.
-import { readdirSync, statSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import type { StreamName } from '../../src/model/monitor-frames.ts'
 import { assert, suite } from '../support/suite.ts'
@@ -163,5 +163,48 @@ for (const form of [COMPACT, JSON_FILE])
     const text = writtenIn(form.kind, monitor.log)
     assert.is(text, 'run\nrun\nrun\n')
   })
+
+/** Of a descriptor that is closed by now: nothing. */
+const targetOf = (pid: number, fd: string): string => {
+  try {
+    return readlinkSync(`/proc/${pid}/fd/${fd}`)
+  } catch {
+    return ''
+  }
+}
+/** What is in its epoll set: proc_pid_fdinfo(5). */
+const awaitedBy = (pid: number): readonly string[] => {
+  const isEpoll = (fd: string): boolean => targetOf(pid, fd) === 'anon_inode:[eventpoll]'
+  const epoll = readdirSync(`/proc/${pid}/fd`).find(isEpoll)
+  const infos = readFileSync(`/proc/${pid}/fdinfo/${epoll}`, 'utf8')
+  return [...infos.matchAll(/^tfd:\s+(\d+)/gm)].map(([, fd = '']) => path.basename(targetOf(pid, fd)))
+}
+
+for (const form of [COMPACT, JSON_FILE])
+  Log(
+    `${form.kind}: a flood wakes nobody, and what comes after it does again, also in the next run`,
+    async () => {
+      const flood = 'while :; do echo one line after another; done & read x; kill $!; wait $!'
+      const monitor = driver.start(`${flood}; echo after; read x; exit 1`, {
+        log: form,
+        stdin: 'open',
+        attach: { stdin: true, stdout: false, watch: true },
+        restart: { kind: 'on-failure', maximumRetries: 1, firstMs: 1, longestMs: 1, settledMs: 1000 },
+      })
+      const isAwaited = (): boolean => awaitedBy(monitor.pid()).includes('stdout')
+      const line = { _tag: 'Input', bytes: Buffer.from('\n') } as const
+      for (const run of [1, 2]) {
+        await monitor.client.state('running')
+        await driver.eventually(`the flood of run ${run} is left alone`, () => !isAwaited())
+        monitor.client.send(line)
+        await driver.eventually('its end', isAwaited)
+        await driver.eventually('what comes after it', () =>
+          textOf(form.kind, monitor.log, 'stdout').endsWith('after\n'),
+        )
+        monitor.client.send(line)
+        await monitor.client.exit()
+      }
+    },
+  )
 
 Log.run()
