@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { bundleTests, scriptOf, sweepBundles } from './runner/bundle.mjs'
-import { chooseFiles, isSerial } from './runner/files.mjs'
+import { chooseFiles, isNative, isSerial } from './runner/files.mjs'
 import { parseOptions, USAGE } from './runner/options.mjs'
 import { printFile, printSummary } from './runner/report.mjs'
-import { childEnvironment } from './runner/sanitize.mjs'
+import { childEnvironment, makeFindings } from './runner/sanitize.mjs'
 import { killRunning, runFile } from './runner/test-process.mjs'
 import { judge } from './runner/verdict.mjs'
 
@@ -24,7 +24,8 @@ const runAll = async (files, jobs, context) => {
   const verdicts = []
   const work = async () => {
     for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
-      const verdict = judge(file, await runFile(scriptOf(context.bundles, file), context))
+      const run = await runFile(scriptOf(context.bundles, file), { ...context, env: context.envOf(file) })
+      const verdict = judge(file, run)
       printFile(verdict)
       verdicts.push(verdict)
     }
@@ -46,6 +47,13 @@ const runRedAgain = async (verdicts, context) => {
   }
   return verdicts.map((verdict) => again.get(verdict.file) ?? verdict)
 }
+/** By file: the addon's own tests have it sanitized, too. */
+const environments = (sanitize) => {
+  const plain = childEnvironment(sanitize ? 'addon' : undefined)
+  const other = sanitize ? childEnvironment('helper') : plain
+  return (file) => (isNative(file) ? plain : other)
+}
+
 /** More than a few did not fail by chance. */
 const MOST_AGAIN = 5
 
@@ -69,8 +77,15 @@ const main = async () => {
     await bundleTests(files, bundles)
   }
   if (options.bundleTo !== undefined) return 0
+  if (options.sanitize) makeFindings()
   const scratch = mkdtempSync(path.join(tmpdir(), 'slipway-test-'))
-  const context = { bundles, scratch, timeoutMs: options.timeoutMs, env: childEnvironment(options.sanitize) }
+  const context = {
+    bundles,
+    scratch,
+    timeoutMs: options.timeoutMs,
+    sanitize: options.sanitize,
+    envOf: environments(options.sanitize),
+  }
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
     process.on(signal, () => {
       killRunning()

@@ -39,6 +39,17 @@ int64_t now_ms() noexcept;   // CLOCK_MONOTONIC
 int64_t wall_ns() noexcept;  // since 1970
 inline int64_t wall_ms() noexcept { return wall_ns() / 1000000; }
 
+// A child that executes something else never leaves the frames of its stack: AddressSanitizer still
+// knows of them when the same addresses are mapped again.
+#ifdef __SANITIZE_ADDRESS__
+extern "C" void __asan_unpoison_memory_region(const volatile void* begin, size_t size);
+inline void forget_frames(const void* begin, size_t size) noexcept {
+  __asan_unpoison_memory_region(begin, size);
+}
+#else
+inline void forget_frames(const void*, size_t) noexcept {}
+#endif
+
 // Memory of its own for as long as it lives.
 class Pages {
  public:
@@ -48,6 +59,7 @@ class Pages {
     begin_ = sys::failed(made) ? nullptr : reinterpret_cast<uint8_t*>(made);
   }
   ~Pages() {
+    forget_frames(begin_, size_);
     if (begin_ != nullptr) call(sys::nr::munmap, sys::ptr(begin_), static_cast<long>(size_));
   }
   Pages(const Pages&) = delete;

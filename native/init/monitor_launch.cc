@@ -55,12 +55,15 @@ void close_slot(uint32_t slot) noexcept {
 
 // What the launch's own programs have opened and not closed.
 void close_opened(Section section, uint32_t borrowed) noexcept {
-  if (section.size == 0) return;
+  // One that is not sound was not carried out, and may say anything here.
   const auto* header = reinterpret_cast<const launch::Header*>(given.at(section));
+  if (section.size < sizeof *header ||
+      header->op_count > (section.size - sizeof *header) / sizeof(launch::Op))
+    return;
   const auto* ops = reinterpret_cast<const launch::Op*>(header + 1);
   for (uint32_t i = 0; i < header->op_count; i++) {
     const uint32_t slot = ops[i].result_slot;
-    if (launch::opens(ops[i]) && slot != launch::kNoSlot && slot >= borrowed) close_slot(slot);
+    if (launch::opens(ops[i]) && slot < launch::kMaxSlots && slot >= borrowed) close_slot(slot);
   }
 }
 

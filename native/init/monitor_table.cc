@@ -28,6 +28,20 @@ bool are_inside(std::initializer_list<Section> sections, uint32_t size) noexcept
   return true;
 }
 
+// Empty, or with a NUL behind it.
+bool is_text(const uint8_t* bytes, Section section, uint32_t size) noexcept {
+  return section.size == 0 || (is_inside(section, size) && section.size < size - section.offset &&
+                               bytes[section.offset + section.size] == 0);
+}
+
+// Numbers of 16 bits, each below `count`.
+bool are_below(uint32_t count, const uint8_t* bytes, Section section) noexcept {
+  const auto* numbers = reinterpret_cast<const uint16_t*>(bytes + section.offset);
+  for (uint32_t i = 0; i < section.size / 2; i++)
+    if (numbers[i] >= count) return false;
+  return true;
+}
+
 bool is_sound_launch(const uint8_t* bytes, const MonitorLaunch& launch, uint32_t size) noexcept {
   if (launch.slot_count > launch::kMaxSlots || launch.stage_count > kMaxStages ||
       (launch.cgroup_slot != launch::kNoSlot && launch.cgroup_slot >= launch.slot_count) ||
@@ -41,16 +55,18 @@ bool is_sound_launch(const uint8_t* bytes, const MonitorLaunch& launch, uint32_t
   const auto* stages = reinterpret_cast<const StageEntry*>(bytes + launch.stages.offset);
   for (uint32_t i = 0; i < launch.stage_count; i++)
     if (!are_inside({stages[i].fds, stages[i].bytes}, size) ||
-        stages[i].fds.size / 2 > launch::kMaxStageFds)
+        stages[i].fds.size / 2 > launch::kMaxStageFds ||
+        !are_below(launch.slot_count, bytes, stages[i].fds))
       return false;
   const auto* borrowed = reinterpret_cast<const uint16_t*>(bytes + launch.borrowed.offset);
   for (uint32_t i = 0; i < launch.borrowed.size / 2; i++)
     if (borrowed[i] != kNotBorrowed && borrowed[i] >= kGroupSlots + kMaxGroups) return false;
-  return true;
+  return are_below(launch.slot_count, bytes, launch.join_fds) &&
+         are_below(launch.slot_count, bytes, launch.close);
 }
 
 bool are_sound_events(const uint8_t* bytes, const JournalTable& journal, uint32_t size) noexcept {
-  if (!are_inside({journal.folder, journal.events}, size) ||
+  if (!is_text(bytes, journal.folder, size) || !is_inside(journal.events, size) ||
       journal.events.size / sizeof(EventEntry) != journal.event_count)
     return false;
   const auto* events = reinterpret_cast<const EventEntry*>(bytes + journal.events.offset);
@@ -67,10 +83,11 @@ bool is_sound_table(const uint8_t* bytes, uint32_t size) noexcept {
   const bool probes = table.health.interval_ms > 0;
   return table.magic == kMonitorMagic && table.version == kMonitorVersion && table.size == size &&
          table.state_head.size <= kMaxStateHead && table.exit_head.size <= kMaxExitHead &&
-         are_inside({table.state_head, table.exit_head, table.oom_file, table.kill_file,
-                     table.cleanup, table.removal, table.health.launch, table.groups},
-                    size) &&
-         is_sound_launch(bytes, table.launch, size) &&
+         are_inside(
+             {table.state_head, table.exit_head, table.cleanup, table.removal, table.health.launch},
+             size) &&
+         is_text(bytes, table.oom_file, size) && is_text(bytes, table.kill_file, size) &&
+         is_text(bytes, table.groups, size) && is_sound_launch(bytes, table.launch, size) &&
          are_sound_events(bytes, table.journal, size) &&
          (!probes ||
           (table.health.launch.size == sizeof(MonitorLaunch) &&

@@ -1,4 +1,4 @@
-// `npm run fuzz -- [--seconds 20]`: bytes that nobody meant, for so long each: the decoder of plans and the tar reader by libFuzzer, and
+// `npm run fuzz -- [--seconds 20]`: bytes that nobody meant, for so long each: the decoder of plans, the tar reader, and a monitor's table and protocol by libFuzzer, and
 // the decoders of documents, the planner and the compiler of filters by their property tests with more runs. Needs clang with its runtime.
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
@@ -28,8 +28,8 @@ const FLAGS = [
   'native',
 ]
 
-/** `test/fuzz/<name>.cc` with what it tests, on the seeds that a script writes. */
-const fuzz = (folder, name, seedScript, sources = []) => {
+/** `test/fuzz/<name>.cc` with what it tests, on the seeds that a script writes, which is told `what`. */
+const fuzz = (folder, name, seedScript, sources = [], what = '') => {
   const at = (file) => path.join(folder, file)
   const corpus = at(`${name}-corpus`)
   mkdirSync(corpus)
@@ -42,7 +42,7 @@ const fuzz = (folder, name, seedScript, sources = []) => {
     alias: { '#fp': 'fp-ts/es6' },
   })
   return (
-    run(process.execPath, [at(`${name}-seeds.mjs`), corpus]) &&
+    run(process.execPath, [at(`${name}-seeds.mjs`), corpus, what]) &&
     run('clang++', [...FLAGS, '-o', at(name), `test/fuzz/${name}.cc`, ...sources]) &&
     run(at(name), [
       corpus,
@@ -57,9 +57,14 @@ const fuzz = (folder, name, seedScript, sources = []) => {
   )
 }
 const TAR = ['tar_reader', 'tar_entry', 'tar_header', 'pax'].map((name) => `native/layer/${name}.cc`)
+const initOf = (...names) => names.map((name) => `native/init/${name}.cc`)
+const TABLE = initOf('monitor_base', 'monitor_table')
+const FRAMES = initOf('monitor_base', 'monitor_clients')
 const parts = [
   (folder) => fuzz(folder, 'plan', 'plan-seeds.ts'),
   (folder) => fuzz(folder, 'tar', 'tar-seeds.ts', TAR),
+  (folder) => fuzz(folder, 'monitor-table', 'monitor-seeds.ts', TABLE, 'table'),
+  (folder) => fuzz(folder, 'monitor-frames', 'monitor-seeds.ts', FRAMES, 'frames'),
   () => fuzzDocuments(),
 ]
 

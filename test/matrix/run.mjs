@@ -78,7 +78,7 @@ const runOne = async ({ runtime, thread }, { folder, scratch }) => {
   try {
     const command = [program, ...runtime.args]
     const env = {
-      ...childEnvironment(false),
+      ...childEnvironment(),
       SLIPWAY_MATRIX_RUNTIME: runtime.id,
       SLIPWAY_MATRIX_COMMAND: JSON.stringify(command),
       SLIPWAY_MATRIX_WITHOUT_RIGHTS: JSON.stringify(withoutRights(runtime, program, runtime.args)),

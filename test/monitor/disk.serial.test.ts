@@ -153,7 +153,8 @@ Disk('a flood is bounded on the disk', async () => {
   for (let round = 0; round < 20; round++) {
     const { sizes, rss } = driver.footprint(monitor)
     assert.ok(sizes.length <= 3 && sizes.every((size) => size <= 500_000), String(sizes))
-    assert.ok(rss <= 1000, `${rss} kB`)
+    // The sanitizers' own memory is not bounded.
+    if (process.env.SLIPWAY_TEST_SANITIZED === undefined) assert.ok(rss <= 1000, `${rss} kB`)
   }
   await endContainer(monitor.client)
 })

@@ -9,7 +9,7 @@ export const USAGE = `usage: node test/run.mjs [options] [words]
   --jobs=N           files at a time
   --timeout=SECONDS  limit for one file
   --again            files that fail are run once more, alone, and named if they pass then
-  --sanitize         the native tests, with the addon built for address,undefined
+  --sanitize         the tests of the addon and the helper, with both built for address,undefined
   --bundle-to=DIR    write the bundled test files there and run nothing
   --prebuilt=DIR     run what --bundle-to wrote`
 

@@ -5,6 +5,7 @@ import { rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { assert, suite } from '../support/suite.ts'
+import { judge } from './verdict.mjs'
 
 const FIXTURES = 'test/runner/fixtures'
 const fixture = (name: string): string => `--file=${FIXTURES}/${name}.ts`
@@ -89,6 +90,30 @@ Deceptions('a child that was left behind is killed', () => {
     (error: NodeJS.ErrnoException) => error.code === 'ESRCH',
   )
 })
+Deceptions(
+  "a file whose tests all pass is red where a sanitizer has found something in the helper's processes",
+  () => {
+    const fact = { suite: 's', name: 't', id: 1 }
+    const records = ['suite', 'test', 'run', 'start', 'pass', 'end'].map((kind) => ({ ...fact, kind }))
+    const run = {
+      records,
+      code: 0,
+      signal: null,
+      timedOut: false,
+      ms: 1,
+      text: '',
+      leftBehind: [],
+      leftFiles: [],
+    }
+    assert.equal(judge('file', { ...run, findings: [] }).problems, [])
+    const report = '==7==ERROR: AddressSanitizer\nSUMMARY: AddressSanitizer: stack-buffer-overflow x.cc:7'
+    const { green, problems, text } = judge('file', { ...run, findings: [report] })
+    assert.is(green, false)
+    assert.equal(problems, ["a sanitizer's finding: SUMMARY: AddressSanitizer: stack-buffer-overflow x.cc:7"])
+    assert.ok(text.includes(report))
+  },
+)
+
 Deceptions.run()
 
 const Limits = suite('runner/limits')

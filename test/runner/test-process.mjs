@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { findLeftovers, killPids } from './leftovers.mjs'
+import { takeFindings } from './sanitize.mjs'
 
 /** How long what a test has started may take to disappear after it. */
 const LINGER_MS = 1500
@@ -21,9 +22,9 @@ const NODE = [process.execPath, '--enable-source-maps']
 
 /**
  * `command`: the program that runs scripts, and its own arguments.
- * @returns code, signal, timedOut, ms, text, records, leftBehind (processes), leftFiles (names in its TMPDIR)
+ * @returns code, signal, timedOut, ms, text, records, leftBehind (processes), leftFiles (names in its TMPDIR), findings (reports of the helper's sanitizers)
  */
-export const runFile = async (script, { scratch, env, timeoutMs, command = NODE }) => {
+export const runFile = async (script, { scratch, env, timeoutMs, sanitize = false, command = NODE }) => {
   const started = Date.now()
   const id = `${process.pid}-${++count}`
   const folder = path.join(scratch, String(count))
@@ -48,6 +49,7 @@ export const runFile = async (script, { scratch, env, timeoutMs, command = NODE 
     records: readRecords(recordFile),
     leftBehind,
     leftFiles: takeAway(folder),
+    findings: sanitize ? takeFindings() : [],
   }
 }
 

@@ -15,6 +15,7 @@ export const judge = (file, run) => {
       .filter(({ kind }) => kind === 'hook')
       .map((hook) => `${hook.name} hook failed: ${hook.error}`),
     ...leftProblems(run),
+    ...run.findings.map((report) => `a sanitizer's finding: ${summaryOf(report)}`),
   ]
   if (tests.length + skips.length === 0) problems.push('ran no test')
   const unfinished = tests.length - passes.length
@@ -27,8 +28,14 @@ export const judge = (file, run) => {
     failed: green ? 0 : Math.max(1, unfinished),
     skips,
     ms: run.ms,
-    text: run.text,
+    text: [run.text, ...run.findings].join('\n'),
   }
+}
+
+/** Its last line that says it all, or the first. */
+const summaryOf = (report) => {
+  const lines = report.split('\n')
+  return lines.find((line) => /^SUMMARY|runtime error/.test(line)) ?? lines[0]
 }
 
 const suiteNames = (records) => [
