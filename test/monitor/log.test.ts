@@ -1,5 +1,6 @@
 // What a container writes is in its log as it was written, in both forms, whatever comes between.
 import { readdirSync, readFileSync, readlinkSync, statSync, writeFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import path from 'node:path'
 import type { StreamName } from '../../src/model/monitor-frames.ts'
 import { assert, suite } from '../support/suite.ts'
@@ -180,7 +181,8 @@ const awaitedBy = (pid: number): readonly string[] => {
   return [...infos.matchAll(/^tfd:\s+(\d+)/gm)].map(([, fd = '']) => path.basename(targetOf(pid, fd)))
 }
 
-for (const form of [COMPACT, JSON_FILE])
+// On one processor it is never there when the program writes.
+for (const form of availableParallelism() > 1 ? [COMPACT, JSON_FILE] : [])
   Log(
     `${form.kind}: a flood wakes nobody, and what comes after it does again, also in the next run`,
     async () => {
@@ -206,5 +208,6 @@ for (const form of [COMPACT, JSON_FILE])
       }
     },
   )
+if (availableParallelism() < 2) Log.skip('a flood wakes nobody', 'needs two processors')
 
 Log.run()
