@@ -331,10 +331,11 @@ export const createEngine = (options: EngineOptions = {}): Engine => {
     if (opened !== undefined && E.isRight(opened)) return opened
     opened = openEngine(options, process.env as { SLIPWAY_ROOT?: string })
     if (E.isRight(opened)) {
-      const { ports, close, settled } = opened.right
+      const { ports, close, finishRemovals, settled } = opened.right
       if (options.events === true) attached = new AttachedEvents(ports)
       // What dead engines left goes away beside this engine's own work, not before it.
-      swept = Promise.all([ports.host.sweep().catch(() => {}), settled()]).then(() => {})
+      const away = ports.host.sweep().catch(() => {})
+      swept = Promise.all([away.then(finishRemovals), settled()]).then(() => {})
       atExit(close)
     }
     return opened

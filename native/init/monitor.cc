@@ -70,7 +70,7 @@ void show_running(int64_t begun_ms) noexcept {
   state.begun_ms = begun_ms;
   point_to_process(child.pid);
   begin_health();
-  note_state(state);
+  (void)note_state(state);
   if (!is_adopted) note(Moment::kStarted);
   tell_state(current_state());
 }
@@ -117,12 +117,12 @@ int64_t restart_pause() noexcept {
 
 void decide(const End& end) noexcept {
   const bool again = may_restart(end);
-  publish_exit(end, again || !given.has(kAutoRemove));
+  publish_exit(end, again || !given.has(kAutoRemove), !again);
   state.pid = 0;
   state.start_time = 0;
   if (!again) {
     state.status = Status::kStopped;
-    publish_state();
+    (void)publish_state();
     is_over = true;
     return;
   }
@@ -131,7 +131,7 @@ void decide(const End& end) noexcept {
   restart_at = now_ms() + pause;
   state.status = Status::kRestarting;
   state.next_ms = wall_ms() + pause;
-  publish_state();
+  (void)publish_state();
 }
 
 void finish(End end) noexcept {
@@ -162,7 +162,7 @@ void fail_start(const Failure& failure) noexcept {
   // On file first: whoever is told may look.
   State noted = state;
   noted.status = state.begun_ms == 0 ? Status::kStopped : Status::kRestarting;
-  note_state(noted);
+  (void)note_state(noted);
   tell_failure(failure);
   end.was_stopped = is_stopped;
   if (state.begun_ms == 0) is_stopped = true;
@@ -170,13 +170,13 @@ void fail_start(const Failure& failure) noexcept {
 }
 
 // From here on whoever finds this process dead knows whom to look for: the child may be the program
-// before it is said to be.
-void note_born(const Child& born) noexcept {
+// before it is said to be. 0 or an errno: nobody would find it.
+int note_born(const Child& born) noexcept {
   State noted = state;
   noted.pid = born.pid;
   noted.start_time = start_time_of(born.pid);
   noted.begun_ms = wall_ms();
-  note_state(noted);
+  return note_state(noted);
 }
 
 void start() noexcept {
@@ -185,9 +185,13 @@ void start() noexcept {
   reports = Reports{};
   state.status = Status::kStarting;
   began = now_ms();
-  publish_state();
   int streams[3] = {-1, -1, -1};
   Failure failure;
+  // What has no state would be taken for one that does not run.
+  if (const int error = publish_state(); error != 0) {
+    failure = {kMonitorPhase, 0, launch::kOpProtocol, error};
+    return fail_start(failure);
+  }
   // The first client may have asked for its end before it was begun.
   const int lent = is_stopped ? kEcanceled : lend_streams(streams);
   if (lent != 0) {
@@ -278,7 +282,7 @@ void stop(int32_t signal, int32_t timeout_ms) noexcept {
 void stay_ended() noexcept {
   restart_at = kNever;
   state.status = Status::kStopped;
-  publish_state();
+  (void)publish_state();
   is_over = true;
 }
 
@@ -481,7 +485,7 @@ long monitor(int ctl, const uint8_t* table, uint32_t size, const int64_t* slots,
   close_it(&listening);
   linger();
   take_up_table();
-  clear_run_directory();
+  clear_run_directory(given.has(kAutoRemove));
   if (given.has(kAutoRemove)) {
     run_apart(given.table->removal);
     note(Moment::kRemoved);

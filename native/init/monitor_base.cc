@@ -1,5 +1,7 @@
 #include "init/monitor_base.h"
 
+#include <sys/uio.h>
+
 namespace slipway::init {
 namespace {
 
@@ -43,6 +45,13 @@ uint32_t segment_number(const char* name) noexcept {
   }
   return name[8] == 0 ? value : 0;
 }
+
+struct Blanks {
+  char text[1024];
+  constexpr Blanks() noexcept : text() {
+    for (char& each : text) each = ' ';
+  }
+};
 
 bool write_all(int fd, const Text& text) noexcept {
   return call(nr::write, fd, sys::ptr(text.bytes()), static_cast<long>(text.size())) ==
@@ -191,6 +200,33 @@ int replace_file(int directory, const char* name, const char* temporary, const T
   if (result == 0 && flushed) result = call(nr::fsync, directory);
   if (result != 0) call(nr::unlinkat, directory, sys::ptr(temporary), 0);
   return static_cast<int>(-result);
+}
+
+int overwrite(int directory, const char* name, const Text& text, bool flushed) noexcept {
+  static constexpr Blanks kBlanks;
+  int fd = open_at(directory, name, O_WRONLY);
+  if (fd < 0) return -fd;
+  const auto size = static_cast<long>(text.size());
+  const long before = call(nr::lseek, fd, 0, 2 /* SEEK_END */);
+  const long more = before > size ? before - size : 0;
+  const bool is_padded = more <= static_cast<long>(sizeof kBlanks.text);
+  // In one write: whoever reads meanwhile finds a whole line. JSON ends in any number of blanks.
+  const iovec parts[2] = {{const_cast<char*>(text.bytes()), text.size()},
+                          {const_cast<char*>(kBlanks.text), static_cast<size_t>(more)}};
+  const long wanted = is_padded ? size + more : size;
+  const long written = call(nr::pwritev, fd, sys::ptr(parts), is_padded && more > 0 ? 2 : 1, 0, 0);
+  long result = sys::failed(written) ? written : written == wanted ? 0 : -28 /* ENOSPC */;
+  if (result == 0 && !is_padded) result = call(nr::ftruncate, fd, size);
+  if (result == 0 && flushed) result = call(nr::fsync, fd);
+  close_it(&fd);
+  return static_cast<int>(-result);
+}
+
+int write_over(int directory, const char* name, const char* temporary, const Text& text,
+               bool flushed) noexcept {
+  const int error = replace_file(directory, name, temporary, text, flushed);
+  if (error == 0 || overwrite(directory, name, text, flushed) == 0) return 0;
+  return error;
 }
 
 }  // namespace slipway::init

@@ -139,6 +139,11 @@ size_t whole_characters(const uint8_t* bytes, size_t size) noexcept;
 // Replaces a file as a whole; `flushed`: and not before it is on the disk. 0 or a positive errno.
 int replace_file(int directory, const char* name, const char* temporary, const Text& text,
                  bool flushed) noexcept;
+// Writes over what is there, which takes no room that the file has not. 0 or a positive errno.
+int overwrite(int directory, const char* name, const Text& text, bool flushed) noexcept;
+// Replaces the file or, where there is no room for two, writes over it. 0 or a positive errno.
+int write_over(int directory, const char* name, const char* temporary, const Text& text,
+               bool flushed) noexcept;
 
 // Who is told that a descriptor is ready.
 enum class Source : uint32_t {

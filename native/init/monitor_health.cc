@@ -83,7 +83,7 @@ void judge(int32_t code) noexcept {
   }
   wait_for_next();
   if (state.health == before && state.failing == failing) return;
-  publish_state();
+  (void)publish_state();
   if (state.health != before)
     note(state.health == Health::kHealthy ? Moment::kHealthy : Moment::kUnhealthy);
   if (state.health == Health::kUnhealthy && before != Health::kUnhealthy)

@@ -85,7 +85,7 @@ int make_progress() noexcept {
 class Launching {
  public:
   Launching(const MonitorLaunch& launch, Child* child, Failure* failure,
-            void (*on_born)(const Child&) noexcept) noexcept
+            int (*on_born)(const Child&) noexcept) noexcept
       : launch_(launch), child_(child), failure_(failure), on_born_(on_born) {}
 
   bool run(const int (&streams)[3]) noexcept {
@@ -118,7 +118,8 @@ class Launching {
     const bool began =
         send_stages(kEarly) && (launch_.join.size == 0 ? clone_child() : clone_joining());
     close_it(&child_end_);
-    if (began && on_born_ != nullptr) on_born_(*child_);
+    const int unnoted = began && on_born_ != nullptr ? on_born_(*child_) : 0;
+    if (unnoted != 0) return fail(kMonitorPhase, launch::kOpProtocol, unnoted);
     return began && run_plan(launch_.after, kAfter) && run_plan(launch_.layers, kLayers) &&
            send_stages(kWhenAfter) && away_from_home() && send_stages(kLast);
   }
@@ -245,14 +246,14 @@ class Launching {
   const MonitorLaunch& launch_;
   Child* child_;
   Failure* failure_;
-  void (*on_born_)(const Child&) noexcept;
+  int (*on_born_)(const Child&) noexcept;
   int child_end_ = -1;
 };
 
 }  // namespace
 
 bool launch_child(const MonitorLaunch& launch, const int (&streams)[3], Child* child,
-                  Failure* failure, void (*on_born)(const Child&) noexcept) noexcept {
+                  Failure* failure, int (*on_born)(const Child&) noexcept) noexcept {
   return Launching(launch, child, failure, on_born).run(streams);
 }
 

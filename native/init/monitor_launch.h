@@ -5,6 +5,9 @@
 
 namespace slipway::init {
 
+// Phase of a failure to write down what is about to run: src/native/addon.ts, PHASE.
+inline constexpr uint32_t kMonitorPhase = 8;
+
 // As the engine tells of it: launch::Phase, and where in it. `error` 0 of a failed start: it died,
 // and `op` is the word of launch/progress.h that it wrote last.
 struct Failure {
@@ -21,9 +24,9 @@ struct Child {
 
 // The streams are borrowed. False where it failed: then nothing is left but `child`, killed, which
 // is to be waited for where there is one. `on_born`, if any, is called when the child is there and
-// cannot have become the payload yet.
+// cannot have become the payload yet; what it gives is 0, or the errno that ends the start.
 bool launch_child(const MonitorLaunch& launch, const int (&streams)[3], Child* child,
-                  Failure* failure, void (*on_born)(const Child&) noexcept = nullptr) noexcept;
+                  Failure* failure, int (*on_born)(const Child&) noexcept = nullptr) noexcept;
 
 // How far a start had come, which is over now: a word of launch/progress.h, 0 for none.
 uint32_t take_progress() noexcept;

@@ -74,17 +74,29 @@ static_assert(sizeof(PidfdInfo) == 64);
 constexpr uint64_t kInfoExit = 8;                            // PIDFD_INFO_EXIT
 constexpr long kGetInfo = 0xc0000000L | 64L << 16 | 0xff0b;  // PIDFD_GET_INFO, of 64 bytes
 
+constexpr const char* kState = "state";
 constexpr const char* kExit = "exit.json";
 
-// Where there is no room for another file, an earlier record has some. It is one block.
-void overwrite_exit(const Text& text) noexcept {
-  int fd = open_at(given.container, kExit, O_WRONLY);
-  if (fd < 0) return;
-  const auto size = static_cast<long>(text.size());
-  if (call(nr::pwrite64, fd, sys::ptr(text.bytes()), size, 0) == size)
-    call(nr::ftruncate, fd, size);
-  call(nr::fsync, fd);
-  close_it(&fd);
+// Where the container's directory takes nothing, in the run directory, which may be on another
+// disk; and where that is full, too, in the room the state has, once nobody needs it any more.
+void keep_exit(const Text& text, bool is_last) noexcept {
+  if (write_over(given.container, kExit, "exit.json.new", text, true) == 0) {
+    call(nr::unlinkat, given.run, sys::ptr(kExit), 0);
+    return;
+  }
+  if (write_over(given.run, kExit, "exit.json.new", text, false) == 0 || !is_last) return;
+  if (overwrite(given.run, kState, text, false) == 0)
+    call(nr::renameat2, given.run, sys::ptr(kState), given.run, sys::ptr(kExit), 0);
+}
+
+bool has_exit() noexcept {
+  for (const int directory : {given.container, given.run}) {
+    int fd = open_at(directory, kExit, O_RDONLY);
+    if (fd < 0) continue;
+    close_it(&fd);
+    return true;
+  }
+  return false;
 }
 
 }  // namespace
@@ -93,7 +105,7 @@ State state;
 
 const Text& current_state() noexcept { return state_text; }
 
-void note_state(const State& noted) noexcept {
+int note_state(const State& noted) noexcept {
   Text text(state_bytes, sizeof state_bytes);
   put_head(&text, given.table->state_head);
   text.add(",\"status\":\"").add(kStatuses[static_cast<uint32_t>(noted.status)]);
@@ -109,15 +121,16 @@ void note_state(const State& noted) noexcept {
   }
   text.add("}\n");
   state_text = text;
-  (void)replace_file(given.run, "state", "state.new", text, false);
+  return write_over(given.run, kState, "state.new", text, false);
 }
 
-void publish_state() noexcept {
-  note_state(state);
+int publish_state() noexcept {
+  const int error = note_state(state);
   tell_state(state_text);
+  return error;
 }
 
-void publish_exit(const End& end, bool is_kept) noexcept {
+void publish_exit(const End& end, bool is_kept, bool is_last) noexcept {
   Text text(exit_bytes, sizeof exit_bytes);
   put_head(&text, given.table->exit_head);
   text.add(",\"exitCode\":").number(end.code);
@@ -129,8 +142,9 @@ void publish_exit(const End& end, bool is_kept) noexcept {
   text.add(",\"stopped\":").add(end.was_stopped ? "true" : "false");
   if (end.has_failed) put_failure(&text, end.failure);
   text.add("}\n");
-  if (is_kept && replace_file(given.container, kExit, "exit.json.new", text, true) != 0)
-    overwrite_exit(text);
+  // A start that fails is no run: the end of the one before is still the last.
+  const bool is_run = !end.has_failed || state.begun_ms != 0;
+  if (is_kept && (is_run || !has_exit())) keep_exit(text, is_last);
   if (!end.has_failed) note_end(end);
   tell_exit(text);
 }
@@ -139,9 +153,16 @@ uint64_t start_time_of(int32_t pid) noexcept { return stat_field(pid, 22); }
 
 void point_to_process(int32_t pid) noexcept {
   constexpr const char* kNew = "process.new";
+  const ProcPath path(pid, "");
   call(nr::unlinkat, given.run, sys::ptr(kNew), 0);
-  call(nr::symlinkat, sys::ptr(ProcPath(pid, "").text), given.run, sys::ptr(kNew));
-  call(nr::renameat2, given.run, sys::ptr(kNew), given.run, sys::ptr(kProcess), 0);
+  const long made = call(nr::symlinkat, sys::ptr(path.text), given.run, sys::ptr(kNew));
+  if (!sys::failed(made)) {
+    call(nr::renameat2, given.run, sys::ptr(kNew), given.run, sys::ptr(kProcess), 0);
+    return;
+  }
+  // On a full disk the old one makes room. It must not stay: its number may be another process's.
+  call(nr::unlinkat, given.run, sys::ptr(kProcess), 0);
+  call(nr::symlinkat, sys::ptr(path.text), given.run, sys::ptr(kProcess));
 }
 
 bool has_oom_kills(const char* path) noexcept {
@@ -169,10 +190,11 @@ int32_t status_of_other(int32_t pid, int pidfd) noexcept {
   return sys::failed(result) || (info.mask & kInfoExit) == 0 ? -1 : info.exit_code;
 }
 
-void clear_run_directory() noexcept {
+void clear_run_directory(bool keeps_state) noexcept {
   for (const char* name :
-       {"state", "socket", "stdin", "stdout", "stderr", kProcess, "health", "table", "told"})
+       {"socket", "stdin", "stdout", "stderr", kProcess, "health", "table", "told"})
     call(nr::unlinkat, given.run, sys::ptr(name), 0);
+  if (!keeps_state) call(nr::unlinkat, given.run, sys::ptr(kState), 0);
 }
 
 }  // namespace slipway::init

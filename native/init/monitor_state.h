@@ -35,12 +35,13 @@ struct End {
   Failure failure;
 };
 
-// Writes the file and tells who watches.
-void publish_state() noexcept;
-// Writes the file.
-void note_state(const State& noted) noexcept;
+// Writes the file and tells who watches. 0 or an errno.
+int publish_state() noexcept;
+// Writes the file. 0 or an errno: then whoever looks for the container finds what was there before.
+int note_state(const State& noted) noexcept;
 // On the disk, unless the container is removed anyway; then to the journal and to who watches.
-void publish_exit(const End& end, bool is_kept) noexcept;
+// `is_last`: nobody needs the state any more.
+void publish_exit(const End& end, bool is_kept, bool is_last) noexcept;
 
 // Field 22 of /proc/<pid>/stat, 0 where it cannot be read.
 uint64_t start_time_of(int32_t pid) noexcept;
@@ -51,7 +52,8 @@ bool has_oom_kills(const char* path) noexcept;
 // How a process ended that is another's child: as of wait4(2), -1 where that is not to be known.
 int32_t status_of_other(int32_t pid, int pidfd) noexcept;
 
-// All that is in the run directory but the lock.
-void clear_run_directory() noexcept;
+// All that is in the run directory but the lock. `keeps_state`: it says that there was a run while
+// something is still to be done about it.
+void clear_run_directory(bool keeps_state) noexcept;
 
 }  // namespace slipway::init

@@ -32,6 +32,23 @@ export const located =
     throw error
   }
 
+/** The same for a body that answers at once. */
+export const locatedNow = <A>(path: string, body: () => A): A => {
+  try {
+    return body()
+  } catch (error) {
+    return located(path)(error)
+  }
+}
+
+/** The file that an error of Node's is about: of a link that could not be made not what it was to lead to. */
+export const pathOf = ({ syscall, path, dest }: SystemError): string | undefined =>
+  syscall === 'symlink' ? dest : path
+
+export interface SystemError extends NodeJS.ErrnoException {
+  readonly dest?: string
+}
+
 /** Throws a system error as the failure of this step at this path, and what is none as it is. For `.catch`. */
 export const failedAt =
   (step: string, path: string) =>
@@ -52,7 +69,7 @@ export const engineErrorOf = (what: string, error: unknown): EngineError => {
   if (error instanceof SlipwayError) return error.error
   if (!(error instanceof Error)) return { _tag: 'StateDamaged', path: what, why: String(error) }
   if (error.name === 'AbortError') return { _tag: 'Cancelled', what, why: 'aborted' }
-  const system = error as NodeJS.ErrnoException
+  const system = error as SystemError
   // zlib's errors have a number, too, but it is no errno.
   if (typeof system.errno !== 'number' || system.syscall === undefined)
     return { _tag: 'StateDamaged', path: what, why: error.message }
@@ -60,6 +77,6 @@ export const engineErrorOf = (what: string, error: unknown): EngineError => {
     _tag: 'SyscallFailed',
     step: system.syscall,
     errno: Math.abs(system.errno),
-    ...(system.path === undefined ? {} : { path: system.path }),
+    ...(pathOf(system) === undefined ? {} : { path: pathOf(system) as string }),
   }
 }

@@ -14,13 +14,13 @@ import {
 } from 'node:fs'
 import path from 'node:path'
 import * as E from '#fp/Either'
-import type { DetachedContainer, DetachedStore } from '../engine/ports/detached.ts'
+import type { DamagedContainer, DetachedContainer, DetachedStore } from '../engine/ports/detached.ts'
 import {
   type ContainerDocument,
   decodeContainerDocument,
   encodeContainerDocument,
 } from '../model/container-document.ts'
-import { isSettled } from '../model/container-status.ts'
+import { isSettled, isSpent, unseenEnd } from '../model/container-status.ts'
 import type { EngineError } from '../model/errors.ts'
 import {
   decodeExitRecord,
@@ -31,12 +31,13 @@ import {
 import { unlessMissing } from '../model/unless.ts'
 import type { Addon } from '../native/addon.ts'
 import type { LayerAddon } from '../native/layer-addon.ts'
+import { MONITOR_FILES } from '../plan/monitor.ts'
 import { MONITOR_PROCESS, MONITOR_TOLD } from '../plan/monitor-table.ts'
-import { attemptNow } from './attempt.ts'
+import { attemptNow, locatedNow } from './attempt.ts'
 import { startTimeOf } from './container-processes.ts'
-import { replaceFileNow } from './replace-file.ts'
+import { replaceFileNow, writeNewNow } from './replace-file.ts'
 import { isReplacing } from './replacements.ts'
-import { DETACHED_DOCUMENT as DOCUMENT, randomHex, type StateDir } from './state-dir.ts'
+import { DETACHED_DOCUMENT as DOCUMENT, modifiedMs, randomHex, type StateDir } from './state-dir.ts'
 import { BUSY, whileBusy } from './while-busy.ts'
 
 const LOCK_SH = 1
@@ -61,6 +62,10 @@ export interface StoreParts {
   readonly tellMissing: (container: DetachedContainer) => Promise<void>
   /** Whoever is left in them is killed. Never fails. */
   readonly removeGroups: (id: string, groups: readonly string[]) => Promise<void>
+  /** What a monitor does last for one that removes itself. Fails: SyscallFailed. */
+  readonly removeSpent: (document: ContainerDocument) => Promise<E.Either<EngineError, void>>
+  /** The first process, and resolves when it is gone. Never fails. */
+  readonly kill: (state: MonitorState) => Promise<void>
 }
 
 export const monitorDirectory = (runtime: string, id: string): string => `${runtime}/monitors/${id}`
@@ -72,7 +77,7 @@ export const detachedStore = (parts: StoreParts): DetachedStore => {
     const file = `${directory(id)}/${DOCUMENT}`
     const text = textOf(file)
     if (E.isLeft(text)) return text
-    if (text.right === undefined || text.right === '') return E.right(undefined)
+    if (text.right === undefined || (text.right === '' && !state.hasDocument(id))) return E.right(undefined)
     const found = E.map((document: ContainerDocument) => withFacts(parts, directory(id), document))(
       decodeContainerDocument(text.right, file),
     )
@@ -95,11 +100,28 @@ export const detachedStore = (parts: StoreParts): DetachedStore => {
       closeSync(fd)
     }
   }
-  const clear = async ({ document: { id }, state: written }: DetachedContainer): Promise<void> => {
+  const clear = async (id: string, written: MonitorState | undefined): Promise<void> => {
     await monitorGone(parts, id)
     await parts.thaw(id)
     if (written?.groups !== undefined) await parts.removeGroups(id, written.groups)
   }
+  /** `names`: not given up before it is out of sight, since a container without its name would share it. */
+  const moveAway = async (id: string, names: readonly string[]): Promise<E.Either<EngineError, boolean>> => {
+    const trash = path.join(state.trash, `${id}.${randomHex(4)}`)
+    const moved = attemptNow('move to trash', () => isMoved(directory(id), trash))
+    if (E.isLeft(moved)) return moved
+    for (const name of names) parts.freeName(name, id)
+    await addon.removeTree(monitorDirectory(state.runtime, id)).catch(() => {})
+    if (moved.right) await addon.removeTree(trash).catch(() => {})
+    return moved
+  }
+  const damagedOne = (id: string, error: EngineError): DamagedContainer => ({
+    id,
+    name: state.namesOf(id)[0] ?? '',
+    error,
+    changedMs: modifiedMs(directory(id)),
+    ...runOf(parts, id),
+  })
   const settledNow = async (id: string): Promise<E.Either<EngineError, DetachedContainer>> => {
     const container = await settled(() => read(id))
     return E.isLeft(container) || container.right !== undefined
@@ -109,18 +131,20 @@ export const detachedStore = (parts: StoreParts): DetachedStore => {
   return {
     read,
     settled: (id) => () => settledNow(id),
-    clear,
+    clear: ({ document, state: written }) => clear(document.id, written),
     thaw: parts.thaw,
     processDirectory: (id) => path.join(monitorDirectory(state.runtime, id), MONITOR_PROCESS),
     list: (wanted) => {
       // The symlink of a name follows what the documents say: while somebody is replaced all of them are read.
       const meant = isReplacing(state.root) ? undefined : wanted
-      const found = state.meant(ids(state.containers), meant).map(read)
-      const there = found.flatMap((each) => (E.isRight(each) && each.right !== undefined ? [each.right] : []))
+      const found = state.meant(ids(state.containers), meant).map((id) => ({ id, read: read(id) }))
+      const there = found.flatMap(({ read: each }) =>
+        E.isRight(each) && each.right !== undefined ? [each.right] : [],
+      )
       const superseded = new Set(there.map(({ document }) => document.supersedes))
       return {
         containers: there.filter(({ document }) => !superseded.has(document.id)),
-        damaged: found.flatMap((each) => (E.isLeft(each) ? [each.left] : [])),
+        damaged: found.flatMap(({ id, read: each }) => (E.isLeft(each) ? [damagedOne(id, each.left)] : [])),
       }
     },
     create: (document) =>
@@ -129,7 +153,7 @@ export const detachedStore = (parts: StoreParts): DetachedStore => {
         const file = path.join(directory(document.id), DOCUMENT)
         try {
           // Whole or not there, whenever this process dies. What a power cut leaves empty was not made yet: nothing waits for the disk.
-          writeFileSync(`${file}.new`, encodeContainerDocument(document), { flag: 'wx', mode: 0o600 })
+          writeNewNow(`${file}.new`, encodeContainerDocument(document), false)
           renameSync(`${file}.new`, file)
         } catch (error) {
           rmSync(directory(document.id), { recursive: true, force: true })
@@ -146,17 +170,27 @@ export const detachedStore = (parts: StoreParts): DetachedStore => {
         if (wanted) closeSync(openSync(file, 'a', 0o600))
         else rmSync(file, { force: true })
       }),
-    remove: async (document) => {
-      await monitorGone(parts, document.id)
-      const left = read(document.id)
-      if (E.isRight(left) && left.right !== undefined) await clear(left.right)
-      const trash = path.join(state.trash, `${document.id}.${randomHex(4)}`)
-      const moved = attemptNow('move to trash', () => renameSync(directory(document.id), trash))
-      // Not before: a name without its container is taken over, but a container without its name would share it.
-      parts.freeName(document.name, document.id)
-      await addon.removeTree(monitorDirectory(state.runtime, document.id)).catch(() => {})
-      if (E.isRight(moved)) await addon.removeTree(trash).catch(() => {})
-      return E.isRight(moved)
+    remove: async ({ id, name }) => {
+      await monitorGone(parts, id)
+      const left = read(id)
+      if (E.isRight(left) && left.right !== undefined) await clear(id, left.right.state)
+      return moveAway(id, [name])
+    },
+    removeDamaged: async ({ id, state: written, isAlive }) => {
+      if (isAlive && written !== undefined) await parts.kill(written)
+      await clear(id, written)
+      return moveAway(id, state.namesOf(id))
+    },
+    spent: () => {
+      const folder = path.join(state.runtime, 'monitors')
+      // Of a monitor that ended by itself there is no state. In the first minutes of a boot there is none of anybody.
+      const suspects = existsSync(folder)
+        ? ids(folder).filter((id) => existsSync(path.join(folder, id, MONITOR_FILES.state)))
+        : ids(state.containers).filter((id) => existsSync(path.join(directory(id), WANTED)))
+      return suspects.filter((id) => {
+        const found = hasMonitor(addon, state.runtime, id) ? undefined : read(id)
+        return found !== undefined && E.isRight(found) && found.right !== undefined && isSpent(found.right)
+      })
     },
     held,
     locked: (id, body) =>
@@ -164,12 +198,23 @@ export const detachedStore = (parts: StoreParts): DetachedStore => {
         const container = await settledNow(id)
         if (E.isLeft(container)) return container
         await tellOnce(parts, container.right)
+        if (isSpent(container.right)) {
+          const removed = await parts.removeSpent(container.right.document)
+          return E.isLeft(removed) ? removed : notFound(id)
+        }
         const done = await body(container.right)
         // One that removes itself asks nobody: whatever failed of what is gone failed by that.
         return E.isLeft(done) && !existsSync(directory(id)) ? notFound(id) : done
       }),
   }
 }
+
+/** False where somebody else was faster. */
+const isMoved = (from: string, to: string): boolean =>
+  unlessMissing(() => {
+    renameSync(from, to)
+    return true
+  }) ?? false
 
 /** It tells its last news to whoever listens; then it is in nobody's way. */
 const monitorGone = async ({ addon, state }: StoreParts, id: string): Promise<void> => {
@@ -207,7 +252,7 @@ const notFound = (id: string): E.Either<EngineError, never> =>
   E.left({ _tag: 'ContainerNotFound', container: id.slice(0, 12) })
 
 const textOf = (file: string): E.Either<EngineError, string | undefined> =>
-  attemptNow('read container', () => unlessMissing(() => readFileSync(file, 'utf8')))
+  attemptNow('read container', () => locatedNow(file, () => unlessMissing(() => readFileSync(file, 'utf8'))))
 
 const openDirectory = (folder: string): E.Either<EngineError, number | undefined> =>
   attemptNow('open container', () =>
@@ -224,25 +269,45 @@ const take = ({ flock }: StoreParts['addon'], fd: number): Promise<number> =>
   })
 
 /** Files a monitor or a crash left unreadable say nothing: the kernel tells what runs. */
-const withFacts = (
-  { addon, state: { runtime }, bootId, isFrozen }: StoreParts,
-  folder: string,
-  document: ContainerDocument,
-): DetachedContainer => {
-  const run = monitorDirectory(runtime, document.id)
-  const exit = decoded<ExitRecord>(`${folder}/${EXIT}`, decodeExitRecord)
-  const written = decoded<MonitorState>(`${run}/state`, decodeMonitorState)
-  const state = written?.bootId === bootId ? written : undefined
-  const isAlive = state !== undefined && state.pid > 0 && isTheOne(state)
-  return {
+const runOf = (
+  { state: { runtime }, bootId }: StoreParts,
+  id: string,
+): Pick<DetachedContainer, 'state' | 'isStateDamaged' | 'isAlive'> => {
+  const file = path.join(monitorDirectory(runtime, id), MONITOR_FILES.state)
+  const look = () => decoded<MonitorState>(file, decodeMonitorState)
+  // It may have come between two looks.
+  const written = look() ?? look()
+  if (written === undefined) return { isAlive: false, ...(existsSync(file) && { isStateDamaged: true }) }
+  if (written.bootId !== bootId) return { isAlive: false }
+  return { state: written, isAlive: written.pid > 0 && isTheOne(written) }
+}
+
+const withFacts = (parts: StoreParts, folder: string, document: ContainerDocument): DetachedContainer => {
+  const {
+    addon,
+    state: { runtime },
+    isFrozen,
+  } = parts
+  const exit = lastEnd(folder, monitorDirectory(runtime, document.id))
+  const run = runOf(parts, document.id)
+  const facts = {
     document,
     isWanted: existsSync(`${folder}/${WANTED}`),
     ...(exit === undefined ? {} : { exit }),
-    ...(state === undefined ? {} : { state }),
+    ...run,
     hasMonitor: hasMonitor(addon, runtime, document.id),
-    isAlive,
-    isFrozen: isAlive && isFrozen(document.id),
+    isFrozen: run.isAlive && isFrozen(document.id),
   }
+  const unseen = unseenEnd(facts)
+  return unseen === undefined ? facts : { ...facts, exit: unseen }
+}
+
+/** In the run directory where the container's own took nothing. */
+const lastEnd = (folder: string, run: string): ExitRecord | undefined => {
+  const [kept, other] = [folder, run].map((each) =>
+    decoded<ExitRecord>(path.join(each, EXIT), decodeExitRecord),
+  )
+  return other !== undefined && (kept === undefined || kept.endedMs < other.endedMs) ? other : kept
 }
 
 const decoded = <A>(file: string, decode: (text: string) => E.Either<unknown, A>): A | undefined => {

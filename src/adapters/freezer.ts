@@ -11,6 +11,7 @@ import {
   mkdirSync,
   openSync,
   readFileSync,
+  renameSync,
   rmdirSync,
   statSync,
   unlinkSync,
@@ -25,9 +26,10 @@ import type { EngineError } from '../model/errors.ts'
 import type { HostFacts } from '../model/host-facts.ts'
 import { unlessMissing } from '../model/unless.ts'
 import type { Addon } from '../native/addon.ts'
-import { attempt, thrown } from './attempt.ts'
+import { attempt, locatedNow, thrown } from './attempt.ts'
 import { pidsBelow } from './cgroup-pids.ts'
-import { frozenFolder, frozenIds, isFrozen, isPaused } from './frozen.ts'
+import { FROZEN_BYTES, frozenFolder, frozenIds, frozenSpare, isFrozen, isPaused } from './frozen.ts'
+import { makeFolders } from './make-folders.ts'
 
 const LOCK_EX = 2
 /** Together five seconds: a task in an uninterruptible call is frozen only afterwards. */
@@ -47,6 +49,8 @@ interface Frozen {
   readonly guest?: { readonly group: string; readonly home: string }
   /** It stays so until somebody says otherwise, whoever has the lock. */
   readonly paused?: boolean
+  /** The file is the spare one, and becomes that again. */
+  readonly spare?: boolean
 }
 
 export interface FreezerParts {
@@ -117,6 +121,7 @@ export const pauseContainer = (
 /** False where nobody paused it. Fails: SyscallFailed. */
 export const unpauseContainer = (parts: FreezerParts, id: string): TaskEither<EngineError, boolean> =>
   attempt('unpause the container', async () => {
+    if (!existsSync(path.join(frozenFolder(parts.runtime), id))) return false
     const lock = await lockFreezing(parts, id)
     await undoing(lock)
     return lock.isPaused
@@ -139,7 +144,7 @@ export const thawAbandoned = ({
     if (fd === undefined) continue
     try {
       if (addon.flock(fd, LOCK_EX) !== 0 || !isSame(fd, file)) continue
-      if (!isPaused(runtime, name) || isOver(name)) thaw(file)
+      if (!isPaused(runtime, name) || isOver(name)) thaw(runtime, file)
     } catch (error) {
       // Somebody in its group is still ending: the next engine finds it.
       if ((error as NodeJS.ErrnoException).errno !== EBUSY) throw error
@@ -159,26 +164,47 @@ interface Lock {
 
 /** One at a time: the second one would be let go with the first. */
 const lockFreezing = async ({ addon, runtime }: FreezerParts, id: string): Promise<Lock> => {
-  mkdirSync(frozenFolder(runtime), { recursive: true, mode: 0o700 })
+  makeFolders(frozenFolder(runtime), 0o700)
   const file = path.join(frozenFolder(runtime), id)
   for (;;) {
-    const fd = openSync(file, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600)
+    const { fd, spare } = openWithRoom(runtime, file)
     // The holder before may have removed the file since it was opened.
     if (addon.flock(fd, LOCK_EX) === 0 && isSame(fd, file)) {
       const paused = isPaused(runtime, id)
-      if (!paused) thaw(file, true)
+      if (!paused) thaw(runtime, file, true)
       return {
         isPaused: paused,
-        write: (frozen) => {
-          ftruncateSync(fd, 0)
-          writeSync(fd, JSON.stringify(frozen), 0)
-        },
-        undo: () => thaw(file),
+        // Not shortened before: on a full disk the room would be somebody else's.
+        write: (frozen) =>
+          locatedNow(file, () =>
+            ftruncateSync(fd, writeSync(fd, JSON.stringify({ ...frozen, ...(spare && { spare }) }), 0)),
+          ),
+        undo: () => thaw(runtime, file),
         free: () => closeSync(fd),
       }
     }
     closeSync(fd)
     await sleep(LOCK_PAUSE_MS)
+  }
+}
+
+const FULL: readonly unknown[] = ['ENOSPC', 'EDQUOT']
+
+/** All that will be written into it has its room when this returns. Throws Node's system errors. */
+const openWithRoom = (runtime: string, file: string): { readonly fd: number; readonly spare: boolean } => {
+  const isNew = !existsSync(file)
+  let fd: number | undefined
+  try {
+    fd = openSync(file, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600)
+    const opened = fd
+    if (isNew) locatedNow(file, () => writeSync(opened, ' '.repeat(FROZEN_BYTES), 0))
+    return { fd, spare: false }
+  } catch (error) {
+    if (fd !== undefined) closeSync(fd)
+    if (!FULL.includes((error as NodeJS.ErrnoException).code) || !existsSync(frozenSpare(runtime)))
+      throw error
+    renameSync(frozenSpare(runtime), file)
+    return { fd: openSync(file, constants.O_RDWR | constants.O_NOFOLLOW), spare: true }
   }
 }
 
@@ -276,7 +302,7 @@ const untilFrozen = async (file: string): Promise<void> => {
 }
 
 /** Undoes whatever of it was done, in any state it was left in. */
-const thaw = (record: string, keep = false): void => {
+const thaw = (runtime: string, record: string, keep = false): void => {
   const frozen = parse(readFileSync(record, 'utf8'))
   if (frozen !== undefined && existsSync(frozen.file)) {
     const { file, guest } = frozen
@@ -286,7 +312,9 @@ const thaw = (record: string, keep = false): void => {
     else letGo(file)
     if (guest !== undefined) rmdirSync(guest.group)
   }
-  if (!keep) unlinkSync(record)
+  if (keep) return
+  if (frozen?.spare === true) renameSync(record, frozenSpare(runtime))
+  else unlinkSync(record)
 }
 
 const goHome = (file: string, { group, home }: NonNullable<Frozen['guest']>): void => {

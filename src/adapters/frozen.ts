@@ -2,8 +2,27 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { pidsBelow } from './cgroup-pids.ts'
+import { makeFolders } from './make-folders.ts'
+import { writeNewNow } from './replace-file.ts'
 
 export const frozenFolder = (runtime: string): string => path.join(runtime, 'frozen')
+
+/** Takes the place of a file below `frozen` on a full disk, where nothing could be held still any more. */
+export const frozenSpare = (runtime: string): string => path.join(runtime, 'spare')
+/** As large as such a file is at most, and one block at least. */
+export const FROZEN_BYTES = 1024
+
+/** Made while there is room, with each start of a container that may be paused. Never fails. */
+export const keepFrozenSpare = (runtime: string): void => {
+  const file = frozenSpare(runtime)
+  if (existsSync(file)) return
+  try {
+    makeFolders(frozenFolder(runtime), 0o700)
+    writeNewNow(file, ' '.repeat(FROZEN_BYTES), false)
+  } catch {
+    // Where there is no room by now a pause says so.
+  }
+}
 
 export const frozenIds = (runtime: string): readonly string[] => {
   try {

@@ -27,6 +27,7 @@ import { type Cleanup, MAX_HELD, planCleanup } from '../plan/cleanup.ts'
 import { planMakeDirectory, planReadInRoot } from '../plan/host-files.ts'
 import { type PlannedProgram, planOpenTrees, type UsageFile } from '../plan/launch/index.ts'
 import { idPlaces } from '../plan/launch/own-text.ts'
+import { pathOf, type SystemError } from './attempt.ts'
 import { makeBindSources } from './bind-sources.ts'
 import { killAtOnce } from './cgroup-kill.ts'
 import type { CgroupParents } from './cgroup-parents.ts'
@@ -126,7 +127,8 @@ const attempt = <A>(make: () => A): E.Either<EngineError, A> => {
 
 const asError = (error: unknown): EngineError => {
   if (typeof error === 'object' && error !== null && '_tag' in error) return error as EngineError
-  const { errno = -5, syscall = 'system call', path: where } = error as NodeJS.ErrnoException
+  const { errno = -5, syscall = 'system call' } = error as SystemError
+  const where = pathOf(error as SystemError)
   return {
     _tag: 'SyscallFailed',
     step: syscall,
@@ -395,8 +397,12 @@ const cleaner = ({ addon, facts, state }: HostParts): HostPort['cleanUp'] => {
 }
 
 /** With a pid namespace of its own, which one without a group always has, all others end with the first. */
-const killProcess = async ({ process: first, bootId }: ContainerRecord, now: string): Promise<void> => {
-  if (first === undefined || bootId !== now) return
+const killFirst = async ({ process: first, bootId }: ContainerRecord, now: string): Promise<void> => {
+  if (first !== undefined && bootId === now) await killProcess(first)
+}
+
+/** Of this boot. Resolves when it is gone, or waits for a dead file system. */
+export const killProcess = async (first: NonNullable<ContainerRecord['process']>): Promise<void> => {
   for (let round = 0; startTimeOf(first.pid) === first.startTime && round < KILL_ROUNDS; round++) {
     try {
       process.kill(first.pid, SIGKILL)
@@ -432,7 +438,7 @@ const sweep = async (parts: HostParts, cleanUp: HostPort['cleanUp']): Promise<vo
   await Promise.all(left.flatMap(({ groups }) => groups.map(killGroup)))
   const { sweepExecGroups } = await import('./exec-groups.ts')
   await sweepExecGroups(execPartsOf(parts), engines, killGroup)
-  await Promise.all(left.map((record) => killProcess(record, parts.facts.bootId)))
+  await Promise.all(left.map((record) => killFirst(record, parts.facts.bootId)))
   // As long as there are records: whoever finds this process dead tells what it has not.
   const tellGone = await parts.tellDead(left)
   await Promise.all(left.map((record) => endRecord(parts.state, record, cleanUp)))
@@ -544,6 +550,7 @@ const statePort = (state: StateDir): StatePort => ({
   recordPath: (id) => state.recordPath(id),
   records: (wanted) => state.readRecords(wanted),
   isAlive: (engine) => state.isAlive(engine),
+  demandLock: () => attempt(() => state.demandLock()),
   write: (record) => state.writeRecord(record),
   addProcess: (record, pid) => {
     const startTime = startTimeOf(pid)
@@ -574,6 +581,8 @@ const NOBODY = 'nobody'
  * it, or call it so. A name is taken over when no such container is called so and nobody is there who could still see to that.
  */
 const takeName = (state: StateDir, name: string, id: string, maker: string): E.Either<EngineError, void> => {
+  const locked = maker === NOBODY ? E.right(undefined) : attempt(() => state.demandLock())
+  if (E.isLeft(locked)) return locked
   const file = path.join(state.names, name)
   for (let attempts = 0; attempts < 2; attempts++) {
     try {

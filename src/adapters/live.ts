@@ -29,7 +29,7 @@ import { detachedStore } from './detached-store.ts'
 import { closeForEngine } from './engine-descriptors.ts'
 import { frozenIds, isPaused } from './frozen.ts'
 import { Guardian } from './guardian.ts'
-import { realHost } from './host.ts'
+import { killProcess, realHost } from './host.ts'
 import { probeProcess, thisHost } from './host-facts.ts'
 import { hostFacts } from './host-facts-cache.ts'
 import { ownCgroups } from './host-facts-delegated.ts'
@@ -134,6 +134,8 @@ export interface LiveEngine {
   readonly copies: () => Promise<CopyPort>
   /** Where verbs tell what they did; loaded with its first use. */
   readonly journal: () => Promise<JournalPort>
+  /** Removes containers that were to remove themselves, and lost their monitors before. Never fails. */
+  readonly finishRemovals: () => Promise<void>
   /** Resolves when replacements whose command died are finished or undone; begun with the first call. Never fails. */
   readonly settled: () => Promise<void>
   /** 0 while no guardian runs. */
@@ -236,6 +238,9 @@ const assemble = (
       await Promise.all(groups.map(removeExecGroupsIn))
       await host.cleanUp({ id, groups, overlays: 0, record: '', keep: true })
     },
+    removeSpent: async (document) =>
+      (await import('../engine/detached/remove.ts')).removeEnded(ports, document, true),
+    kill: ({ pid, startTime }) => killProcess({ pid, startTime: String(startTime) }),
   })
   const ports: Ports = {
     host,
@@ -278,6 +283,7 @@ const assemble = (
     living,
     copies,
     journal,
+    finishRemovals: () => finishRemovals(ports).catch(() => {}),
     settled: () => {
       settling ??= settle(ports).catch(() => {})
       return settling
@@ -384,7 +390,11 @@ const openImages = async (
     inUse: (imageId) =>
       pipe(
         inUse,
-        TE.map((records) => records.filter((record) => record.imageId === imageId).map(({ id }) => id)),
+        TE.map((records) =>
+          records
+            .filter((record) => record.imageId === undefined || record.imageId === imageId)
+            .map(({ id }) => id),
+        ),
       ),
   })
   return journalled(imageVerbs(ports), journal)
@@ -406,6 +416,10 @@ const settle = async (ports: Ports): Promise<void> => {
   if (ports.replacements.pending().length === 0) return
   const { settleReplacements } = await import('../engine/detached/settle.ts')
   await settleReplacements(ports)
+}
+
+const finishRemovals = async ({ detached }: Ports): Promise<void> => {
+  for (const id of detached.spent()) await detached.locked(id, async () => E.right(undefined))()
 }
 
 /** Loaded with their first use: no attached start needs them. */
@@ -430,17 +444,21 @@ const monitorsLater = (parts: MonitorParts): Monitors => {
 
 interface ImageUser {
   readonly id: string
-  readonly imageId: string
+  /** Any, where that is not known. */
+  readonly imageId?: string
 }
 
-const usersOf = (state: StateDir, detached: DetachedStore): readonly ImageUser[] => [
-  ...state.readRecords().flatMap(({ id, imageId, mounts }) => using(id, imagesOf(imageId, mounts))),
-  ...detached
-    .list()
-    .containers.flatMap(({ document: { id, image, options } }) =>
+const usersOf = (state: StateDir, detached: DetachedStore): readonly ImageUser[] => {
+  const { containers, damaged } = detached.list()
+  return [
+    ...state.readRecords().flatMap(({ id, imageId, mounts }) => using(id, imagesOf(imageId, mounts))),
+    ...containers.flatMap(({ document: { id, image, options } }) =>
       using(id, imagesOf(image.id, options.mounts)),
     ),
-]
+    // What it was made of nobody can tell: all of them stay until it is removed.
+    ...damaged.map(({ id }) => ({ id })),
+  ]
+}
 
 const using = (id: string, images: readonly string[]): readonly ImageUser[] =>
   [...new Set(images)].map((imageId) => ({ id, imageId }))

@@ -22,7 +22,7 @@ import { groupPath } from '../plan/launch/build.ts'
 import { killFile } from '../plan/launch/cgroup.ts'
 import type { CgroupParent, LaunchPlan } from '../plan/launch/index.ts'
 import { ownerOf } from '../plan/launch/owner.ts'
-import { planMonitor } from '../plan/monitor.ts'
+import { MONITOR_FILES, planMonitor } from '../plan/monitor.ts'
 import {
   encodeMonitorTable,
   type JournalPlan,
@@ -36,6 +36,7 @@ import { planRemoval, type RemovalPlaces } from '../plan/removal.ts'
 import { planConnect, planPass, planStreamPair } from '../plan/sockets.ts'
 import { attempt, attemptNow } from './attempt.ts'
 import { isTheOne, monitorDirectory } from './detached-store.ts'
+import { keepFrozenSpare } from './frozen.ts'
 import { failureOf, lastStep, stepFailure } from './launch-script.ts'
 import { monitorConnection, type Pass } from './monitor-connection.ts'
 import { replaceFileNow } from './replace-file.ts'
@@ -68,7 +69,9 @@ export const monitors = (parts: MonitorParts): Monitors => ({
           begun(parts, document, template, choices, ends.theirs),
           TE.flatMap(() => () => attached),
           TE.flatMap(() =>
-            choices.adopts === undefined ? executed(document, template, connection) : TE.right(undefined),
+            choices.adopts === undefined
+              ? executed(parts, document, template, connection)
+              : TE.right(undefined),
           ),
           TE.bimap(
             (error) => {
@@ -165,6 +168,7 @@ const begun = (
   { adopts }: MonitorLaunch,
   client: number,
 ): TaskEither<EngineError, void> => {
+  keepFrozenSpare(state.runtime)
   const pidfd = adopts === undefined ? undefined : pidfdOf(addon, facts, adopts)
   if (pidfd !== undefined && E.isLeft(pidfd)) {
     addon.closeFds(Int32Array.of(client))
@@ -318,12 +322,14 @@ const pidfdOf = (addon: Addon, facts: HostFacts, adopted: MonitorState): E.Eithe
 /** The payload was executed; or why not, by the step that failed. */
 const executed =
   (
+    { state: { runtime } }: MonitorParts,
     document: ContainerDocument,
     { plan }: DetachedStart,
     connection: MonitorConnection,
   ): TaskEither<EngineError, void> =>
   () =>
     new Promise((resolve) => {
+      const file = path.join(monitorDirectory(runtime, document.id), MONITOR_FILES.state)
       const seen: MonitorMessage[] = []
       const settle = (result: E.Either<EngineError, void>): void => {
         // Whoever listens next hears all of it.
@@ -332,7 +338,7 @@ const executed =
       }
       connection.listen((message) => {
         if (message === undefined) return settle(E.left({ _tag: 'LaunchDied', step: 'start monitor' }))
-        if (message._tag === 'StartFailed') return settle(E.left(startFailure(document, plan, message)))
+        if (message._tag === 'StartFailed') return settle(E.left(startFailure(document, plan, message, file)))
         seen.push(message)
         const state = message._tag === 'State' ? decodeMonitorState(message.text) : undefined
         const runs = state !== undefined && E.isRight(state) && state.right.status === 'running'
@@ -345,10 +351,14 @@ const startFailure = (
   { command: [command = ''] }: ContainerDocument,
   plan: LaunchPlan,
   { phase, stage, op, errno }: Extract<MonitorMessage, { _tag: 'StartFailed' }>,
-): EngineError =>
-  errno === 0
+  file: string,
+): EngineError => {
+  if (phase === PHASE.monitor)
+    return { _tag: 'SyscallFailed', step: 'write monitor state', errno, path: file }
+  return errno === 0
     ? { _tag: 'LaunchDied', ...lastStep(plan, (text) => text, op) }
     : failureOf(plan, (text) => text, command, ['failed', phase, stage, op, errno])
+}
 
 const placesOf = ({ trash, names, runtime }: StateDir, id: string): RemovalPlaces => ({
   trash,

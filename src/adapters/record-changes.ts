@@ -1,9 +1,14 @@
 // What was changed of containers since they began, beside their records: the record of a running container is its engine's alone, which
 // writes it when the container ends.
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import path from 'node:path'
+import type * as E from '#fp/Either'
+import type { EngineError } from '../model/errors.ts'
 import type { RecordChanges } from '../model/record.ts'
+import { attemptNow } from './attempt.ts'
+import { makeFolders } from './make-folders.ts'
 import { removeQuietly } from './remove-group.ts'
+import { writeNewNow } from './replace-file.ts'
 import type { StateDir } from './state-dir.ts'
 
 const folderOf = (state: StateDir): string => path.join(state.runtime, 'changed')
@@ -17,17 +22,19 @@ export const readChanges = (state: StateDir): ReadonlyMap<string, RecordChanges>
   )
 
 /** The last one to write wins: whoever decides by what is there holds a lock of its own. */
-export const writeChanges = (state: StateDir, id: string, changes: RecordChanges | undefined): void => {
-  const file = path.join(folderOf(state), id)
-  if (changes === undefined) {
-    drop(file, changesAt(file))
-    return
-  }
-  mkdirSync(folderOf(state), { recursive: true, mode: 0o700 })
-  const temporary = path.join(state.runtime, `.changed-${id}.${state.engine}`)
-  writeFileSync(temporary, JSON.stringify(changes), { mode: 0o600 })
-  renameSync(temporary, file)
-}
+export const writeChanges = (
+  state: StateDir,
+  id: string,
+  changes: RecordChanges | undefined,
+): E.Either<EngineError, void> =>
+  attemptNow('note changes', () => {
+    const file = path.join(folderOf(state), id)
+    if (changes === undefined) return drop(file, changesAt(file))
+    makeFolders(folderOf(state), 0o700)
+    const temporary = path.join(state.runtime, `.changed-${id}.${state.engine}`)
+    writeNewNow(temporary, JSON.stringify(changes), false)
+    renameSync(temporary, file)
+  })
 
 /** Of containers that are gone; the name and the groups they were given go with them. */
 export const forgetGone = (state: StateDir): void => {

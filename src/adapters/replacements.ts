@@ -5,7 +5,6 @@ import {
   fstatSync,
   fsyncSync,
   ftruncateSync,
-  mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -19,8 +18,9 @@ import type { ReplacementLock, Replacements } from '../engine/ports/replacements
 import { decodeReplacement } from '../model/replacement.ts'
 import { unlessMissing } from '../model/unless.ts'
 import type { Addon } from '../native/addon.ts'
-import { attemptNow } from './attempt.ts'
+import { attemptNow, locatedNow } from './attempt.ts'
 import { startTimeOf } from './container-processes.ts'
+import { makeFolders } from './make-folders.ts'
 
 const LOCK_EX = 2
 /** Together a second: between clone and execve a child has the descriptors of its parent. */
@@ -38,7 +38,7 @@ export const replacements = (addon: Pick<Addon, 'flock'>, root: string): Replace
   const folder = folderOf(root)
   const take: Replacements['take'] = (old) =>
     attemptNow('lock replacement', () => {
-      mkdirSync(folder, { recursive: true, mode: 0o700 })
+      makeFolders(folder, 0o700)
       return locked(addon, path.join(folder, old))
     })
   return {
@@ -85,8 +85,10 @@ const lockOn = (fd: number, file: string): ReplacementLock => ({
     attemptNow('note replacement', () => {
       ftruncateSync(fd)
       const holder = { pid: process.pid, startTime: startTimeOf(process.pid) ?? '' }
-      writeSync(fd, `${JSON.stringify({ ...replacement, holder })}\n`, 0)
-      fsyncSync(fd)
+      locatedNow(file, () => {
+        writeSync(fd, `${JSON.stringify({ ...replacement, holder })}\n`, 0)
+        fsyncSync(fd)
+      })
     }),
   done: () => {
     rmSync(file, { force: true })

@@ -2,6 +2,8 @@
 import {
   closeSync,
   constants,
+  existsSync,
+  lstatSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -10,7 +12,6 @@ import {
   renameSync,
   statSync,
   unlinkSync,
-  writeFileSync,
 } from 'node:fs'
 import { uptime } from 'node:os'
 import path from 'node:path'
@@ -19,6 +20,7 @@ import { type ContainerRecord, parseRecord } from '../model/record.ts'
 import type { Addon } from '../native/addon.ts'
 import { closeForEngine, openForEngine } from './engine-descriptors.ts'
 import { makeFolders } from './make-folders.ts'
+import { writeNewNow } from './replace-file.ts'
 
 const LOCK_SH = 1
 const LOCK_EX = 2
@@ -27,7 +29,11 @@ const MAX_TRIES = 1000
 const OWN_MODE = 0o700
 /** In the directory of a container that outlives its engine: all that is known of it. */
 export const DETACHED_DOCUMENT = 'container.json'
+/** Beside it once the container has been started. */
+const OF_A_RUN = ['upper', 'log']
 const STRAY_MS = 60_000
+/** A disk that is full, or read-only, or broken: what is there may be read all the same. */
+const UNWRITABLE: readonly string[] = ['ENOSPC', 'EDQUOT', 'EROFS', 'EIO']
 
 export interface StateRoots {
   /** Data: images, layers, writable layers. */
@@ -56,7 +62,9 @@ export class StateDir {
   readonly #cleared = new Set<string>()
   /** The folder of the engines: locked shared by each of them, so that whoever gets it exclusively is the last. */
   readonly #company: number
-  #lockFd: number
+  /** -1: where nothing can be written, there is none. */
+  #lockFd = -1
+  #isClosed = false
 
   constructor(roots: StateRoots, addon: Addon) {
     this.root = roots.root
@@ -84,7 +92,17 @@ export class StateDir {
     this.recordsFd = openForEngine(addon, this.records, constants.O_RDONLY | constants.O_DIRECTORY)
     this.#company = openForEngine(addon, this.#engines, constants.O_RDONLY | constants.O_DIRECTORY)
     this.#join()
-    this.#lockFd = this.#lock()
+    try {
+      this.demandLock()
+    } catch (error) {
+      // Whoever looks, ends and removes needs none; who makes something asks again.
+      if (!UNWRITABLE.includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+    }
+  }
+
+  /** Who sees the lock knows that this engine lives. Throws Node's system errors. */
+  demandLock(): void {
+    if (this.#lockFd < 0) this.#lockFd = this.#lock()
   }
 
   recordPath(id: string): string {
@@ -129,8 +147,14 @@ export class StateDir {
     return readdirSync(this.containers).filter((id) => {
       if (known.has(id)) return false
       const madeMs = modifiedMs(path.join(this.containers, id))
-      return madeMs < before && madeMs > bootMs && !this.hasDocument(id)
+      return madeMs < before && (madeMs > bootMs || this.#isUnwritten(id)) && !this.hasDocument(id)
     })
+  }
+
+  /** Its document was being made. */
+  #isUnwritten(id: string): boolean {
+    const file = path.join(this.containers, id, DETACHED_DOCUMENT)
+    return [file, `${file}.new`].some((each) => existsSync(each))
   }
 
   /** What is older has no living maker: alone, whatever was there before us; else what is older than any start lasts. */
@@ -147,19 +171,32 @@ export class StateDir {
     }
   }
 
-  /** Of a container that outlives its engine. */
+  /**
+   * Of a container that outlives its engine, be it readable or not. An empty one was not written yet, also by a power cut; of one that
+   * has run it was lost.
+   */
   hasDocument(id: string): boolean {
-    const file = path.join(this.containers, id, DETACHED_DOCUMENT)
-    return id !== '' && (statSync(file, { throwIfNoEntry: false })?.size ?? 0) > 0
+    if (id === '') return false
+    const folder = path.join(this.containers, id)
+    // Whatever stands there: also a link that leads nowhere.
+    const found = lstatSync(path.join(folder, DETACHED_DOCUMENT), { throwIfNoEntry: false })
+    if (found === undefined || found.size > 0) return found !== undefined
+    return OF_A_RUN.some((name) => existsSync(path.join(folder, name)))
   }
 
-  /** That name is the container's: of one that outlives its engine its document says so, which nobody here takes for damaged. */
+  /** What links lead to it. */
+  namesOf(id: string): readonly string[] {
+    return readdirSync(this.names).filter((name) => linkAt(path.join(this.names, name)).split('.')[0] === id)
+  }
+
+  /** That name is the container's: of one that outlives its engine its document says so; one that cannot be read gives nothing up. */
   isCalled(id: string, name: string): boolean {
     if (this.readRecord(id) !== undefined) return true
     if (!this.hasDocument(id)) return false
     try {
       const file = path.join(this.containers, id, DETACHED_DOCUMENT)
-      return (JSON.parse(readFileSync(file, 'utf8')) as { readonly name?: unknown }).name === name
+      const called = (JSON.parse(readFileSync(file, 'utf8')) as { readonly name?: unknown }).name
+      return typeof called !== 'string' || called === name
     } catch {
       return this.hasDocument(id)
     }
@@ -179,7 +216,7 @@ export class StateDir {
   /** Replaces a record whole. */
   writeRecord(record: ContainerRecord): void {
     const temporary = path.join(this.runtime, `.${record.id}.${this.engine}`)
-    writeFileSync(temporary, JSON.stringify(record), { mode: 0o600 })
+    writeNewNow(temporary, JSON.stringify(record), false)
     renameSync(temporary, this.recordPath(record.id))
   }
 
@@ -228,10 +265,11 @@ export class StateDir {
   }
 
   close(): void {
-    if (this.#lockFd < 0) return
-    unlinkQuietly(path.join(this.#engines, this.engine))
-    for (const fd of [this.containersFd, this.recordsFd, this.#lockFd]) closeForEngine(this.#addon, fd)
-    this.#lockFd = -1
+    if (this.#isClosed) return
+    this.#isClosed = true
+    if (this.#lockFd >= 0) unlinkQuietly(path.join(this.#engines, this.engine))
+    for (const fd of [this.containersFd, this.recordsFd, this.#lockFd].filter((each) => each >= 0))
+      closeForEngine(this.#addon, fd)
   }
 
   /** Only an engine that is leaving can be in the way, for as long as a few calls of rmdir(2) take. */
@@ -262,9 +300,15 @@ export class StateDir {
     const temporary = path.join(this.runtime, `.engine-${this.engine}`)
     const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL
     const fd = openForEngine(this.#addon, temporary, flags, 0o600)
-    this.#addon.flock(fd, LOCK_EX)
-    renameSync(temporary, path.join(this.#engines, this.engine))
-    return fd
+    try {
+      this.#addon.flock(fd, LOCK_EX)
+      renameSync(temporary, path.join(this.#engines, this.engine))
+      return fd
+    } catch (error) {
+      unlinkQuietly(temporary)
+      closeForEngine(this.#addon, fd)
+      throw error
+    }
   }
 
   #takeOver(
@@ -294,7 +338,7 @@ export class StateDir {
 const isPlain = (word: string): boolean => /^[A-Za-z0-9][\w.-]*$/.test(word)
 
 /** Infinity for a file that is gone. */
-const modifiedMs = (file: string): number => {
+export const modifiedMs = (file: string): number => {
   try {
     return statSync(file).mtimeMs
   } catch {

@@ -6,7 +6,7 @@ import type { Volume } from '../engine/ports/volumes.ts'
 import type { EngineError } from '../model/errors.ts'
 import { unlessMissing } from '../model/unless.ts'
 import { decodeVolumeDocument, isVolumeName } from '../model/volume.ts'
-import { attemptNow } from './attempt.ts'
+import { attemptNow, locatedNow } from './attempt.ts'
 
 /** `filling`: a copy that is being made. `fill`: one that is whole, and on its way into `_data`. */
 export const volumePaths = (root: string) => {
@@ -27,7 +27,9 @@ export type VolumePaths = ReturnType<typeof volumePaths>
 
 export const readVolume = (paths: VolumePaths, name: string): E.Either<EngineError, Volume | undefined> => {
   const file = paths.document(name)
-  const text = attemptNow('read volume', () => unlessMissing(() => readFileSync(file, 'utf8')))
+  const text = attemptNow('read volume', () =>
+    locatedNow(file, () => unlessMissing(() => readFileSync(file, 'utf8'))),
+  )
   if (E.isLeft(text)) return text
   if (text.right === undefined) return E.right(undefined)
   return E.map((document: Volume['document']): Volume => ({ document, data: paths.data(name) }))(

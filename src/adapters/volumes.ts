@@ -8,7 +8,6 @@ import {
   openSync,
   readdirSync,
   renameSync,
-  writeFileSync,
 } from 'node:fs'
 import path from 'node:path'
 import * as E from '#fp/Either'
@@ -27,7 +26,7 @@ import { attempt, attemptNow, orThrow, thrown } from './attempt.ts'
 import { writeBytes } from './image-archive-write.ts'
 import { nativeError } from './layer-errors.ts'
 import { makeFolders } from './make-folders.ts'
-import { syncFolderNow } from './replace-file.ts'
+import { syncFolderNow, writeNewNow } from './replace-file.ts'
 import { randomHex, type StateDir } from './state-dir.ts'
 import { nativeTrees } from './trees.ts'
 import {
@@ -149,11 +148,7 @@ const create = async (
     chmodSync(data, DATA_MODE)
     // Data that is put into a volume must not lose the volume by a power cut; one that goes with its container goes with a power cut, too.
     const flush = document.engine === undefined
-    writeFileSync(path.join(made, 'volume.json'), encodeVolumeDocument(document), {
-      flag: 'wx',
-      mode: 0o600,
-      flush,
-    })
+    writeNewNow(path.join(made, 'volume.json'), encodeVolumeDocument(document), flush)
     const isNew = renamed(made, paths.of(document.name))
     if (isNew && flush) syncFolderNow(paths.folder)
     return isNew

@@ -60,7 +60,9 @@ export interface ContainerSummary {
   readonly image: string
   readonly imageId: string
   readonly command: readonly string[]
-  readonly status: 'created' | 'running' | 'paused' | 'restarting' | 'stopped'
+  readonly status: 'created' | 'running' | 'paused' | 'restarting' | 'stopped' | 'damaged'
+  /** Of `damaged`: why. */
+  readonly damage?: EngineError
   /** Milliseconds since 1970. */
   readonly createdMs: number
   readonly startedMs?: number

@@ -15,6 +15,7 @@ const STATUS: Readonly<Record<string, ContainerSummary['status'] | undefined>> =
   removing: undefined,
   paused: 'paused',
   dead: undefined,
+  damaged: 'damaged',
 }
 
 const HEALTH: ReadonlySet<string> = new Set(['starting', 'healthy', 'unhealthy', 'none'])

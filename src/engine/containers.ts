@@ -10,15 +10,18 @@ import type { MonitorHealth } from '../model/monitor-state.ts'
 import { isNamed } from '../model/named-mounts.ts'
 import type { LinuxResources } from '../model/oci-spec.ts'
 import { type ContainerRecord, findRecord, ownVolumes, RECORD_VERSION } from '../model/record.ts'
-import { removeContainer as removeDetached } from './detached/remove.ts'
+import { removeDamaged, removeContainer as removeDetached } from './detached/remove.ts'
 import { nameOf } from './names.ts'
 import { noteAll } from './note.ts'
 import { dropOwn } from './own-volumes.ts'
-import type { DetachedContainer } from './ports/detached.ts'
+import type { DamagedContainer, DetachedContainer } from './ports/detached.ts'
 import type { Ports } from './ports.ts'
 
 export interface ContainerSummary extends ContainerRecord {
-  readonly status: 'created' | 'running' | 'paused' | 'restarting' | 'stopped'
+  /** `damaged`: its document cannot be read, so only that it is there is known. */
+  readonly status: 'created' | 'running' | 'paused' | 'restarting' | 'stopped' | 'damaged'
+  /** Of `damaged`: why. */
+  readonly damage?: EngineError
   readonly pid?: number
   /** Of one that outlives its engine: when its program was executed last. */
   readonly startedMs?: number
@@ -36,10 +39,14 @@ export const hasProcesses = ({ status }: Pick<ContainerSummary, 'status'>): bool
   status === 'running' || status === 'paused'
 
 /** Newest first. With a word those that it may mean: of one whose name nobody chose not by its name. */
-export const listContainers = (ports: Ports, wanted?: string): ContainerSummary[] =>
-  [...listAttached(ports, wanted), ...ports.detached.list(wanted).containers.map(summaryOf)].sort(
-    (a, b) => b.createdMs - a.createdMs,
-  )
+export const listContainers = (ports: Ports, wanted?: string): ContainerSummary[] => {
+  const { containers, damaged } = ports.detached.list(wanted)
+  return [
+    ...listAttached(ports, wanted),
+    ...containers.map(summaryOf),
+    ...damaged.map(summaryOfDamaged),
+  ].sort((a, b) => b.createdMs - a.createdMs)
+}
 
 /** A record whose engine is dead counts as stopped: the next sweep will end it. */
 const listAttached = ({ host }: Ports, wanted: string | undefined): ContainerSummary[] => {
@@ -90,16 +97,44 @@ export const summaryOf = (container: DetachedContainer): ContainerSummary => {
   }
 }
 
-/** By name, id or unique beginning of an id. Fails: ContainerNotFound, AmbiguousContainer. */
-export const findContainer = (ports: Ports, wanted: string): E.Either<EngineError, ContainerSummary> => {
-  const found = findAmong(listContainers(ports, wanted), wanted)
+const summaryOfDamaged = ({ id, name, error, changedMs, state }: DamagedContainer): ContainerSummary => ({
+  version: RECORD_VERSION,
+  id,
+  name,
+  engine: '',
+  bootId: state?.bootId ?? '',
+  image: '',
+  imageId: '',
+  command: [],
+  labels: {},
+  createdMs: changedMs,
+  groups: state?.groups ?? [],
+  keep: true,
+  status: 'damaged',
+  damage: error,
+})
+
+/** By name, id or unique beginning of an id. Fails: ContainerNotFound, AmbiguousContainer, StateDamaged. */
+export const findContainer = (ports: Ports, wanted: string): E.Either<EngineError, ContainerSummary> =>
+  E.flatMap(undamaged)(findAny(ports, wanted))
+
+const undamaged = (found: ContainerSummary): E.Either<EngineError, ContainerSummary> =>
+  found.damage === undefined ? E.right(found) : E.left(found.damage)
+
+const findAny = (ports: Ports, wanted: string): E.Either<EngineError, ContainerSummary> => {
+  const found = anyAmong(listContainers(ports, wanted), wanted)
   return E.isLeft(found) && found.left._tag === 'ContainerNotFound'
-    ? findAmong(listContainers(ports), wanted)
+    ? anyAmong(listContainers(ports), wanted)
     : found
 }
 
 /** The same for whoever has the list already. */
 export const findAmong = (
+  summaries: readonly ContainerSummary[],
+  wanted: string,
+): E.Either<EngineError, ContainerSummary> => E.flatMap(undamaged)(anyAmong(summaries, wanted))
+
+const anyAmong = (
   summaries: readonly ContainerSummary[],
   wanted: string,
 ): E.Either<EngineError, ContainerSummary> => {
@@ -114,13 +149,23 @@ export interface RemoveContainerOptions {
   readonly volumes?: boolean
 }
 
-/** Removes a stopped container, or with `force` a running one. Fails: ContainerNotFound, AmbiguousContainer, WrongStatus. */
+/**
+ * Removes a stopped container, or with `force` a running one, and one whose document cannot be read. Fails: ContainerNotFound,
+ * AmbiguousContainer, WrongStatus, StateDamaged, SyscallFailed.
+ */
 export const removeContainer =
   (wanted: string, { force = false, volumes = false }: RemoveContainerOptions = {}) =>
   (ports: Ports): TaskEither<EngineError, string> => {
-    const container = findContainer(ports, wanted)
+    const container = findAny(ports, wanted)
     if (E.isLeft(container)) return TE.left(container.left)
     const found = container.right
+    if (found.damage !== undefined)
+      return force
+        ? pipe(
+            removeDamaged(found.id)(ports),
+            TE.map(() => found.id),
+          )
+        : TE.left(found.damage)
     if (isDetached(found))
       return pipe(
         removeDetached(found.id, { force, volumes })(ports),

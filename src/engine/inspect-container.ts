@@ -70,7 +70,8 @@ const stateOf = ({
   createdMs,
   finishedMs,
 }: ContainerSummary): ContainerInspectState => ({
-  ...stateWords(status === 'stopped' ? 'exited' : status),
+  // One that is damaged is not found.
+  ...stateWords(status === 'stopped' || status === 'damaged' ? 'exited' : status),
   Pid: pid ?? 0,
   ExitCode: status === 'stopped' ? (exitCode ?? null) : 0,
   StartedAt: timeOf(createdMs),

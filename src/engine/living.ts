@@ -121,8 +121,10 @@ export const renameContainer =
       ),
     )
 
-const noteName = ({ host: { state } }: Ports, { id }: ContainerSummary, name: string) =>
-  TE.fromIO<void, EngineError>(() => state.change(id, { ...state.changes().get(id), name }))
+const noteName =
+  ({ host: { state } }: Ports, { id }: ContainerSummary, name: string): TaskEither<EngineError, void> =>
+  async () =>
+    state.change(id, { ...state.changes().get(id), name })
 
 /** The name it has by then is the one it gives up. */
 const renameDetached = (
@@ -184,13 +186,15 @@ const updateDetached = (
   tools.ports.detached.locked(found.id, async (container) => {
     const { document } = container
     const now = summaryOf(container)
-    const limited = hasProcesses(now) ? limitNow(tools, now, resources) : E.right(undefined)
+    const changed = { ...document, options: { ...document.options, ...options } }
+    // On file first: what was refused for want of room there has changed nothing.
+    const noted = await rewrite(tools.ports, container, changed)()
+    if (E.isLeft(noted) || !hasProcesses(now)) return noted
+    const limited = limitNow(tools, now, resources)
     // One that ends meanwhile takes its groups with it: what is noted holds from its next start on.
-    if (E.isLeft(limited) && runsStill(tools.ports, document.id)) return limited
-    return rewrite(tools.ports, container, {
-      ...document,
-      options: { ...document.options, ...options },
-    })()
+    if (E.isRight(limited) || !runsStill(tools.ports, document.id)) return E.right(undefined)
+    await rewrite(tools.ports, { ...container, document: changed }, document)()
+    return limited
   })
 
 const runsStill = ({ detached }: Ports, id: string): boolean => {
@@ -207,26 +211,27 @@ const limitNow = (
     tools.living.groupsFor(found, limitedControllers(resources)),
   )
 
-/** The limits first: nobody is in a new group before they hold. */
+/** Noted first, where there may be no room for it; then the limits: nobody is in a new group before they hold. */
 const limit = (
   { ports: { host }, living }: Living,
   found: ContainerSummary,
   more: MoreGroups,
   resources: LinuxResources,
 ): E.Either<EngineError, void> => {
+  const before = host.state.changes().get(found.id)
+  const groups = more.added.length === 0 ? {} : { groups: [...found.groups, ...more.added] }
+  const after = { ...before, ...groups, resources: merged(before?.resources, resources) }
   const done = pipe(
-    planUpdate(more.groups, resources),
+    host.state.change(found.id, after),
+    E.flatMap(() => planUpdate(more.groups, resources)),
     E.flatMap(host.setLimits),
     E.mapLeft((error) => explained(error, resources)),
     E.flatMap(() => living.enter(more)),
   )
   if (E.isLeft(done)) {
     more.undo()
-    return done
+    host.state.change(found.id, before)
   }
-  const before = host.state.changes().get(found.id)
-  const groups = more.added.length === 0 ? {} : { groups: [...found.groups, ...more.added] }
-  host.state.change(found.id, { ...before, ...groups, resources: merged(before?.resources, resources) })
   return done
 }
 

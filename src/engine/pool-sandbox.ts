@@ -7,7 +7,7 @@ import type { PlannedStartOptions } from '../model/options-decoded.ts'
 import type { LateWrite } from '../plan/launch/cgroup.ts'
 import type { TreeSource } from '../plan/launch/index.ts'
 import { ownText } from '../plan/launch/own-text.ts'
-import { imageGone } from './image-gone.ts'
+import { imageGone, unlessGone } from './image-gone.ts'
 import type { RememberedMounts } from './own-volumes.ts'
 import { type Make, PLACEHOLDER, type Shape, type ShapeMounts } from './pool-shapes.ts'
 import type { ArmedProcess } from './ports/launcher.ts'
@@ -43,6 +43,8 @@ export const armSandbox = async (
   const { ports, spec } = make
   const { host, launcher } = ports
   const { plan, parents } = shape.template
+  const locked = host.state.demandLock()
+  if (E.isLeft(locked)) return locked
   const taken = await takeForOne(make, shape)
   if (E.isLeft(taken)) return taken
   const { volumes, release } = taken.right
@@ -56,10 +58,10 @@ export const armSandbox = async (
   const one = { id, createdMs, shape, taken: taken.right }
   if (E.isLeft(process)) {
     await removeFailed(ports, preparedAs(one, PLACEHOLDER, shape.options, 0))
-    return process
+    return unlessGone(ports, spec.image ?? '', process, shape.mounts.named)
   }
   const sandbox = { ...one, process: process.right }
-  const gone = await imageGone(ports, spec.image ?? '', shape.image)
+  const gone = await imageGone(ports, spec.image ?? '', shape.image, shape.mounts.named)
   if (gone === undefined) return E.right(sandbox)
   await discardSandbox(ports, sandbox)
   return gone

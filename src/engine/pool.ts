@@ -15,7 +15,7 @@ import { ownText } from '../plan/launch/own-text.ts'
 import { STREAM_NAMES } from '../plan/launch/process.ts'
 import type { Container } from './container.ts'
 import { abortable, limited } from './deadline.ts'
-import { imageGone, unlessGone } from './image-gone.ts'
+import { imageGone, imagesIn, unlessGone } from './image-gone.ts'
 import { dropOwn } from './own-volumes.ts'
 import {
   armSandbox,
@@ -379,9 +379,10 @@ export class Pool {
   /** A sandbox without a root has been on record without an image. */
   async #goneSince({ image, shape }: Shot, record: ContainerRecord): ReturnType<typeof imageGone> {
     const { ports, spec } = this.#make
-    if (spec.image !== undefined || shape.image.rootfs.kind !== 'layers') return undefined
+    const hasOwn = spec.image === undefined && shape.image.rootfs.kind === 'layers'
+    if (!hasOwn && imagesIn(record.mounts ?? []).length === 0) return undefined
     this.#write(record)
-    return imageGone(ports, image ?? '', shape.image)
+    return imageGone(ports, image ?? spec.image ?? '', shape.image, record.mounts)
   }
 
   /**

@@ -138,9 +138,10 @@ export const start =
   (ports: Ports): TaskEither<EngineError, Container> =>
     limited(request.options, (signal) => async () => {
       const prepared = await prepare(request, signal, true)(ports)()
-      if (E.isLeft(prepared)) return unlessGone(ports, request.image, prepared)
+      if (E.isLeft(prepared)) return unlessGone(ports, request.image, prepared, request.options.mounts)
       const started = await launchPrepared(ports, prepared.right, signal)
-      const gone = await imageGone(ports, prepared.right.request.image, prepared.right.image)
+      const { image, record } = prepared.right
+      const gone = await imageGone(ports, prepared.right.request.image, image, record.mounts)
       if (gone === undefined) return started
       if (E.isRight(started)) await started.right[Symbol.asyncDispose]()
       return gone
@@ -406,6 +407,8 @@ const launchHeld = async (
   signal: AbortSignal | undefined,
 ): Promise<E.Either<EngineError, Container>> => {
   const { options } = prepared.request
+  const locked = ports.host.state.demandLock()
+  if (E.isLeft(locked)) return locked
   if (options.mounts !== undefined) {
     const sources = await abortable(signal, ports.host.makeBindSources(options, signal))()
     if (E.isLeft(sources)) return sources

@@ -13,6 +13,8 @@ export interface ContainerFacts {
   readonly exit?: ExitRecord
   /** What its monitor wrote last, on this boot. */
   readonly state?: MonitorState
+  /** There is a state that cannot be read. */
+  readonly isStateDamaged?: boolean
   /** Somebody holds the monitor's lock. */
   readonly hasMonitor: boolean
   /** The first process of the state is there, the very one. */
@@ -23,6 +25,8 @@ export interface ContainerFacts {
 /** A monitor that has not written a state yet is about to start the container, or to end. */
 export const statusOf = (facts: ContainerFacts): ContainerStatus => {
   const { exit, state, hasMonitor, isAlive, isFrozen } = facts
+  // Its monitor knows, and is asked.
+  if (hasMonitor && facts.isStateDamaged === true) return 'running'
   if (isAlive && !isBetween(facts)) return isFrozen ? 'paused' : 'running'
   if (isBetween(facts)) return (state?.restarts ?? 0) > 0 ? 'restarting' : 'running'
   if (hasMonitor && state?.status === 'restarting') return 'restarting'
@@ -34,13 +38,36 @@ export const statusOf = (facts: ContainerFacts): ContainerStatus => {
 export const runs = (status: ContainerStatus): boolean =>
   status === 'running' || status === 'paused' || status === 'restarting'
 
+/**
+ * A run that nobody saw end: its monitor was killed with it, or could write nothing. When it ended is not known either: at the earliest
+ * when it began.
+ */
+export const unseenEnd = ({ exit, state, hasMonitor, isAlive }: ContainerFacts): ExitRecord | undefined => {
+  if (state?.status !== 'running' || hasMonitor || isAlive || exit?.begunMs === state.begunMs)
+    return undefined
+  const { id, begunMs, restarts } = state
+  return { id, exitCode: -1, oomKilled: false, begunMs, endedMs: begunMs, restarts, stopped: false }
+}
+
 /** Its first process has ended, or is not its program yet, and its monitor has not said what follows: soon it will. */
 const isBetween = ({ hasMonitor, isAlive, state }: ContainerFacts): boolean =>
   hasMonitor && (state?.status === 'starting' || (state?.status === 'running' && !isAlive))
 
 /** Who decides by it waits until it is: also a monitor that has said nothing yet, or has said its last, is about to. */
 export const isSettled = (facts: ContainerFacts): boolean =>
-  !isBetween(facts) && !(facts.hasMonitor && facts.state === undefined)
+  !isBetween(facts) && !(facts.hasMonitor && facts.state === undefined && facts.isStateDamaged !== true)
+
+/** It has run, was to be removed after that, and whoever was to do it died. */
+export const isSpent = (
+  facts: ContainerFacts & {
+    readonly document: Pick<ContainerDocument, 'policies'>
+    readonly isWanted: boolean
+  },
+): boolean =>
+  facts.document.policies.autoRemove &&
+  !facts.hasMonitor &&
+  !runs(statusOf(facts)) &&
+  (facts.isWanted || (facts.state?.begunMs ?? 0) > 0)
 
 /** It runs, and nobody holds its streams: its monitor died. */
 export const isOrphan = ({ hasMonitor, isAlive }: ContainerFacts): boolean => isAlive && !hasMonitor

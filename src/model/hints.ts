@@ -16,6 +16,8 @@ export const hint = (error: EngineError): string | undefined => {
       return 'slipway volume ls lists those there are; a run makes one that is missing'
     case 'VolumeInUse':
       return 'remove these containers first; one that was kept still has the volume'
+    case 'StateDamaged':
+      return ofDamaged(error.path)
     case 'PlatformMismatch':
       return 'pull an image that was built for this machine'
     case 'SyscallFailed':
@@ -29,6 +31,11 @@ const NOT_EXECUTABLE: Readonly<Record<string, string>> = {
   EACCES:
     'it must be a file with an x bit for the user of the container (chmod +x), on a mount without noexec',
   ENOEXEC: 'it was built for another machine, or is a script whose first line is not #!',
+}
+
+const ofDamaged = (path: string): string | undefined => {
+  const id = /\/containers\/([0-9a-f]{12})[0-9a-f]{52}\/container\.json$/.exec(path)?.[1]
+  return id && `slipway rm -f ${id} ends and removes it; until then no volume and no image is pruned`
 }
 
 const ofStep = ({ step, errno }: SyscallFailed): string | undefined => {

@@ -52,6 +52,8 @@ export const PHASE = {
   layers: 5,
   network: 6,
   join: 7,
+  /** A monitor's alone: its state could not be written. */
+  monitor: 8,
 } as const
 /** Stage number of a failure between the clone and the helper's first instruction. */
 export const STAGE_BEFORE_EXEC = 0xffffffff

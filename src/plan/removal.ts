@@ -1,6 +1,7 @@
 // What a monitor does last for a container that is removed at its end: the container goes out of sight in one step.
 import type { ContainerDocument } from '../model/container-document.ts'
 import { AT_FDCWD, AT_REMOVEDIR, ENOENT, O_CLOEXEC, oDirectory } from './kernel.ts'
+import { MONITOR_FILES } from './monitor.ts'
 import { type Arch, Program, SlotSpace } from './program.ts'
 
 export interface RemovalPlaces {
@@ -8,7 +9,7 @@ export interface RemovalPlaces {
   readonly trash: string
   /** Of links to who has each: `<id>.<engine>`. */
   readonly names: string
-  /** The container's own of its monitor, which has emptied it but for its lock. */
+  /** The container's own of its monitor, which has emptied it but for its lock and its state. */
   readonly run: string
 }
 
@@ -39,7 +40,12 @@ export const planRemoval = (
   // It may have another name by now, and somebody else that one.
   program.removeLinks('free name', named, `${id}.`)
   const tolerate = [ENOENT]
-  program.call('remove file', 'unlinkat', [AT_FDCWD, program.text(`${run}/lock`), 0], { path: run, tolerate })
+  // Last of all, so that whoever finds them knows what is still to be done.
+  for (const file of [MONITOR_FILES.state, MONITOR_FILES.lock])
+    program.call('remove file', 'unlinkat', [AT_FDCWD, program.text(`${run}/${file}`), 0], {
+      path: run,
+      tolerate,
+    })
   program.call('remove directory', 'unlinkat', [AT_FDCWD, program.text(run), AT_REMOVEDIR], {
     path: run,
     tolerate,

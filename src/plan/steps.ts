@@ -227,6 +227,7 @@ export const STEPS = [
   'wait for start',
   'write engine file',
   'write id map',
+  'write monitor state',
   'write record',
 ] as const
 

@@ -167,7 +167,10 @@ test('limits that are changed hold after a restart by the policy', async () => {
   const { id } = await create('sleep 300', { restart: 'always', name: 'limited' })
   await containers().start(id)
   await containers().update(id, { memory: '64MiB', pids: 40 })
-  const pidOf = async (): Promise<number> => (await containers().inspect(id)).state?.pid ?? 0
+  const pidOf = async (): Promise<number> => {
+    const { state } = await containers().inspect(id)
+    return state?.status === 'running' ? state.pid : 0
+  }
   const before = await pidOf()
   process.kill(before, 'SIGKILL')
   // Its number is known before it is in its groups.

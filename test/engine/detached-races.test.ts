@@ -88,14 +88,14 @@ test('one that removes itself gives up the name it has by then, and nobody elseâ
   assert.is((await failure(create('true', { name: 'before' })))._tag, 'NameInUse')
   await remove(other.id)
 })
-test('one that removes itself, and lost its monitor before it could, runs again', async () => {
+test('one that removes itself, and lost its monitor before it could, is removed by the next command', async () => {
   const id = await begin('[ -e /seen ] && exit 5; touch /seen; echo up; sleep 100', { autoRemove: true })
   await isUp(id)
   const { state } = await containers().inspect(id)
   for (const pid of [state?.monitorPid ?? 0, state?.pid ?? 0]) process.kill(pid, 'SIGKILL')
   await until('both are gone', () => !isAlive(state?.monitorPid ?? 0) && !isAlive(state?.pid ?? 0))
-  await containers().start(id)
-  await until('it is removed', () => !existsSync(path.join(box().root, 'containers', id)))
+  assert.is((await failure(containers().start(id)))._tag, 'ContainerNotFound')
+  assert.is(existsSync(path.join(box().root, 'containers', id)), false)
 })
 test('of two names that are given at once the last one stays, and the other one is free', async () => {
   const { id } = await create('true', { name: 'first' })

@@ -20,8 +20,11 @@ type Look = 'prepareImage' | 'userFiles' | 'none'
 /** Calls `remove` before a start of `gone:1`. */
 interface Way {
   readonly looks: readonly Look[]
-  readonly start: (engine: Engine, remove: () => Promise<void>) => Promise<unknown>
+  /** It has the image by its id from then on: one whose tree stays for the moment stays for good. */
+  readonly onlyWithTree?: true
+  readonly start: (engine: Engine, remove: () => Promise<void>, rootfs: string) => Promise<unknown>
 }
+const MOUNTED = { mounts: [{ type: 'image', source: 'gone:1', target: '/image' }] } as const
 const LOOKS = ['prepareImage', 'userFiles'] as const
 const WAYS: Readonly<Record<string, Way>> = {
   'a start': {
@@ -73,10 +76,39 @@ const WAYS: Readonly<Record<string, Way>> = {
       return await engine.containers.create('gone:1', READ)
     },
   },
+  'a start that mounts it': {
+    looks: LOOKS,
+    onlyWithTree: true,
+    start: async (engine, remove, rootfs) => {
+      await remove()
+      return await engine.run({ rootfs }, READ, MOUNTED)
+    },
+  },
+  'a pool that mounts it': {
+    looks: ['userFiles'],
+    onlyWithTree: true,
+    start: async (engine, remove, rootfs) => {
+      await remove()
+      await using pool = await engine.pool({ image: { rootfs }, ...MOUNTED }, { min: 1, max: 1 })
+      return await pool.run(READ)
+    },
+  },
+  'a container that outlives its command and mounts it': {
+    looks: LOOKS,
+    onlyWithTree: true,
+    start: async (engine, remove, rootfs) => {
+      await remove()
+      return await engine.containers.create({ rootfs }, READ, MOUNTED)
+    },
+  },
 }
 
-const CASES = Object.entries(WAYS).flatMap(([what, { looks, start }]) =>
-  looks.flatMap((look) => [true, false].map((withTree) => ({ what, look, withTree, start }))),
+const CASES = Object.entries(WAYS).flatMap(([what, { looks, onlyWithTree = false, start }]) =>
+  looks.flatMap((look) =>
+    [true, false]
+      .filter((withTree) => withTree || !onlyWithTree)
+      .map((withTree) => ({ what, look, withTree, start })),
+  ),
 )
 
 type Program = (...words: unknown[]) => () => Promise<unknown>
@@ -109,7 +141,7 @@ for (const { what, look, withTree, start } of CASES) {
             return looked
           }
       }
-      const error = await start(box.engine, remove).then(
+      const error = await start(box.engine, remove, box.rootfs).then(
         (value) => new Error(`it started: ${JSON.stringify(value)}`),
         (thrown) => thrown,
       )

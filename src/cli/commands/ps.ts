@@ -1,6 +1,6 @@
 // slipway ps: the containers of this root, in Docker's columns.
 import * as E from '#fp/Either'
-import type { DiskUsage } from '../../fp.ts'
+import { type DiskUsage, message } from '../../fp.ts'
 import { type Args, command, type FlagTable } from '../command.ts'
 import type { ContainerSummary } from '../engine.ts'
 import { formatRecords } from '../format.ts'
@@ -110,8 +110,8 @@ const chosen = (
   return all || namesStates(filter) ? newest : newest.filter(({ status }) => RUNS.has(status))
 }
 
-/** As Docker shows them without --all. */
-const RUNS: ReadonlySet<string> = new Set(['running', 'paused', 'restarting'])
+/** As Docker shows them without --all, and what nobody should have to look for. */
+const RUNS: ReadonlySet<string> = new Set(['running', 'paused', 'restarting', 'damaged'])
 
 /** Who asks for a state means all containers in it, as in Docker. */
 const namesStates = (filters: readonly string[]): boolean =>
@@ -163,6 +163,7 @@ const STATES = {
   paused: 'paused',
   restarting: 'restarting',
   stopped: 'exited',
+  damaged: 'damaged',
 } as const
 
 const quoteCommand = (words: readonly string[], full: boolean): string => {
@@ -171,6 +172,7 @@ const quoteCommand = (words: readonly string[], full: boolean): string => {
 }
 
 const statusText = (container: ContainerSummary, nowMs: number): string => {
+  if (container.damage !== undefined) return `Damaged: ${message(container.damage)}`
   if (container.status === 'created') return 'Created'
   const up = `Up ${humanDuration(nowMs - (container.startedMs ?? container.createdMs))}`
   if (container.status === 'running') return `${up}${healthText(container)}`

@@ -8,6 +8,7 @@ import type { DecodedDetached } from '../../model/detached-options.ts'
 import type { EngineError } from '../../model/errors.ts'
 import { healthCheck } from '../../model/health.ts'
 import type { ImageSource } from '../../model/options.ts'
+import type { NamedMount } from '../../model/options-decoded.ts'
 import type { PreparedImage } from '../../model/prepared-image.ts'
 import { imageGone, unlessGone } from '../image-gone.ts'
 import { containerName } from '../names.ts'
@@ -32,7 +33,7 @@ export const createContainer =
   (request: CreateRequest) =>
   (ports: Ports): TaskEither<EngineError, ContainerDocument> =>
   async () =>
-    unlessGone(ports, request.image, await create(request, ports)())
+    unlessGone(ports, request.image, await create(request, ports)(), request.options.mounts)
 
 const create = (request: CreateRequest, ports: Ports): TaskEither<EngineError, ContainerDocument> =>
   pipe(
@@ -76,7 +77,7 @@ const unlessImageGone = async (
   image: PreparedImage,
   document: ContainerDocument,
 ): Promise<E.Either<EngineError, ContainerDocument>> => {
-  const gone = await imageGone(ports, source, image)
+  const gone = await imageGone(ports, source, image, document.options.mounts as readonly NamedMount[])
   if (gone === undefined) return E.right(document)
   await removeContainer(document.id, { force: true, volumes: true })(ports)()
   return gone

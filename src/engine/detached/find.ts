@@ -15,14 +15,17 @@ export const findContainer = (
     if (E.isLeft(found)) return found
     if (found.right !== undefined) return E.right(found.right)
   }
-  const among = ({ containers }: ReturnType<typeof detached.list>) =>
+  const among = ({ containers, damaged }: ReturnType<typeof detached.list>) =>
     findRecord(
-      containers.map((container) => ({ ...container.document, container })),
+      [
+        ...containers.map((each) => ({ ...each.document, container: E.right(each) })),
+        ...damaged.map((each) => ({ ...each, container: E.left(each.error) })),
+      ],
       wanted,
     )
   const meant = among(detached.list(wanted))
   const found = isNobody(meant) ? among(detached.list()) : meant
-  return '_tag' in found ? E.left(found) : E.right(found.container)
+  return '_tag' in found ? E.left(found) : found.container
 }
 
 const isNobody = (found: object): boolean => '_tag' in found && found._tag === 'ContainerNotFound'

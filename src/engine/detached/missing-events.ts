@@ -23,7 +23,7 @@ export const tellMissing = (journal: JournalPort, container: DetachedContainer):
   if (!told.has('start')) note('started')
   if (runs(statusOf(container)) || told.has('die')) return
   // How long one ran that nobody saw end is not known either.
-  const isItsEnd = exit?.begunMs === state.begunMs
+  const isItsEnd = exit?.begunMs === state.begunMs && exit.endedMs > exit.begunMs
   note(
     'ended',
     isItsEnd

@@ -8,10 +8,13 @@ import type { DetachedContainer } from '../ports/detached.ts'
 import type { Ports } from '../ports.ts'
 import { wholePlan } from './whole-plan.ts'
 
-/** The new document on file, and its monitor's, where one lives. Under the container's lock. Fails: SyscallFailed; as a start is planned. */
+/**
+ * The new document on file, and its monitor's, where one lives; in any failure the old one. Under the container's lock. Fails:
+ * SyscallFailed; as a start is planned.
+ */
 export const rewrite = (
   ports: Ports,
-  { hasMonitor }: DetachedContainer,
+  { document: before, hasMonitor }: DetachedContainer,
   document: ContainerDocument,
 ): TaskEither<EngineError, void> =>
   pipe(
@@ -22,6 +25,7 @@ export const rewrite = (
         ? pipe(
             wholePlan(ports, document),
             TE.flatMap((start) => ports.monitors.renew(document, start)),
+            TE.tapError(() => TE.fromEither(ports.detached.write(before))),
           )
         : TE.right(undefined),
     ),

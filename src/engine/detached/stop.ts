@@ -33,8 +33,7 @@ export const stopContainer =
         const { document } = container
         const wanted = signalOf(choices.signal ?? document.stopSignal)
         if (E.isLeft(wanted)) return wanted
-        const noted = ports.detached.want(id, false)
-        if (E.isLeft(noted)) return noted
+        unwanted(ports, container)
         if (E.isLeft(allowed('stop', container))) return E.right(undefined)
         const asked = await asking(ports, container, {
           _tag: 'Stop',
@@ -81,7 +80,7 @@ export const killContainer =
       const fit = allowed(number.right === SIGKILL ? 'kill' : 'signal', container)
       if (E.isLeft(fit)) return fit
       // As Docker: who kills does not want it back.
-      if (number.right === SIGKILL) ports.detached.want(id, false)
+      if (number.right === SIGKILL) unwanted(ports, container)
       const request: MonitorRequest =
         number.right === SIGKILL ? { _tag: 'Kill' } : { _tag: 'Signal', signal: number.right }
       return E.map((connection: MonitorConnection) => connection.close())(
@@ -90,6 +89,14 @@ export const killContainer =
     })
 
 const SIGKILL = 9
+
+/**
+ * Where nothing can be written it ends all the same, and a policy may start it after the next boot. Of one that removes itself the note
+ * says that it has run: whoever finds it without a monitor removes it by that.
+ */
+export const unwanted = (ports: Ports, { document: { id, policies } }: DetachedContainer): void => {
+  if (!policies.autoRemove) ports.detached.want(id, false)
+}
 
 const signalOf = (signal: string): E.Either<EngineError, number> => {
   const number = signalNumber(signal)

@@ -19,11 +19,24 @@ export interface DetachedContainer extends ContainerFacts {
   readonly isWanted: boolean
 }
 
+/** One whose document cannot be read: what it was made with is not known, but that it is there, and whether it runs. */
+export interface DamagedContainer {
+  readonly id: string
+  /** By the symlink of its name; empty where there is none. */
+  readonly name: string
+  /** Why. */
+  readonly error: EngineError
+  /** Its directory was last changed then; milliseconds since 1970. */
+  readonly changedMs: number
+  readonly state?: MonitorState
+  readonly isAlive: boolean
+}
+
 export interface DetachedStore {
-  /** All whose document can be read, or of those a word may mean; of the others, the errors. */
+  /** All, or those a word may mean. */
   readonly list: (wanted?: string) => {
     readonly containers: readonly DetachedContainer[]
-    readonly damaged: readonly EngineError[]
+    readonly damaged: readonly DamagedContainer[]
   }
   /** Undefined where there is no such directory. Fails: StateDamaged. */
   readonly read: (id: string) => Either<EngineError, DetachedContainer | undefined>
@@ -36,6 +49,8 @@ export interface DetachedStore {
   readonly processDirectory: (id: string) => string
   /** Whether it is to run. */
   readonly want: (id: string, wanted: boolean) => Either<EngineError, void>
+  /** Ids of those that have run, were to remove themselves, and could not: whoever takes the lock of one removes it. */
+  readonly spent: () => readonly string[]
   /** The lock alone, of any container that has a directory. Fails: ContainerNotFound; whatever `body` fails with. */
   readonly held: <A>(id: string, body: () => Promise<Either<EngineError, A>>) => TaskEither<EngineError, A>
   /**
@@ -43,16 +58,18 @@ export interface DetachedStore {
    * whoever is in them. Never fails.
    */
   readonly clear: (container: DetachedContainer) => Promise<void>
+  /** `remove` for one without a document, and all its names. Whoever is left of it is killed. Under its lock. Fails: SyscallFailed. */
+  readonly removeDamaged: (container: DamagedContainer) => Promise<Either<EngineError, boolean>>
   /** A pause ends with the container: for one that has ended, and may be gone. Never fails. */
   readonly thaw: (id: string) => Promise<void>
   /**
-   * Takes the container out of sight, then removes what is left of it. Never fails: a sweep removes the rest. False where somebody else
-   * took it out of sight.
+   * Takes the container out of sight, then removes what is left of it; a sweep removes the rest. False where somebody else took it out
+   * of sight. Fails: SyscallFailed, and then it is as it was.
    */
-  readonly remove: (document: ContainerDocument) => Promise<boolean>
+  readonly remove: (document: ContainerDocument) => Promise<Either<EngineError, boolean>>
   /**
    * Runs `body` while nobody else changes the container, on what it is by then; what a monitor that was killed has not told is told
-   * before. Fails: ContainerNotFound, also where it was removed meanwhile; whatever `body` fails with.
+   * before, and one that was to remove itself is removed. Fails: ContainerNotFound, also where it was removed meanwhile; whatever `body` fails with.
    */
   readonly locked: <A>(
     id: string,

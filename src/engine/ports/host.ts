@@ -120,6 +120,11 @@ export interface StatePort {
   /** All, or those of containers a word may mean: of one whose name nobody chose not by its name. */
   readonly records: (wanted?: string) => readonly ContainerRecord[]
   readonly isAlive: (engine: string) => boolean
+  /**
+   * What this engine starts for itself ends with it, which others know by its lock. One that was opened where no lock could be made
+   * makes it now. Fails: SyscallFailed.
+   */
+  readonly demandLock: () => Either<EngineError, void>
   readonly write: (record: ContainerRecord) => void
   /** Adds the first process to the record of a container that has no group: whoever finds the engine dead finds it by that. */
   readonly addProcess: (record: ContainerRecord, pid: number) => void
@@ -137,5 +142,5 @@ export interface StatePort {
   /** What was changed of containers since they began, by id. */
   readonly changes: () => ReadonlyMap<string, RecordChanges>
   /** Replaces what is known to be changed; without any changes it is forgotten, and groups it was given that nobody is in are removed. */
-  readonly change: (id: string, changes: RecordChanges | undefined) => void
+  readonly change: (id: string, changes: RecordChanges | undefined) => Either<EngineError, void>
 }

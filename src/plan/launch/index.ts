@@ -590,7 +590,9 @@ const writeRecord = ({ prepare, slots }: EngineHalf, input: LaunchInput): void =
     into: fd,
     path: input.id,
   })
-  prepare.call('write record', 'write', [fd, prepare.text(input.record), Buffer.byteLength(input.record)])
+  prepare.call('write record', 'write', [fd, prepare.text(input.record), Buffer.byteLength(input.record)], {
+    path: input.id,
+  })
   prepare.call('close', 'close', [fd])
 }
 

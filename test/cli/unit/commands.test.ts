@@ -200,7 +200,7 @@ test('ps that asks for a state needs no -a', async () => {
 for (const [filter, why] of [
   ['colour=red', 'the keys are id, name, ancestor, label, status, health, volume, exited, before, since'],
   ['name', 'the form is KEY=VALUE'],
-  ['status=gone', 'the states are created, running, exited, restarting, removing, paused, dead'],
+  ['status=gone', 'the states are created, running, exited, restarting, removing, paused, dead, damaged'],
   ['exited=x', 'an exit code is a number'],
   ['since=nobody', 'there is no such container'],
 ] as const)
