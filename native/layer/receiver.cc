@@ -211,9 +211,13 @@ bool Receiver::directory(const Entry& entry) {
 
 bool Receiver::file(const Entry& entry) {
   if (!make_room(false)) return false;
-  temporary_ = draw_name();
-  file_.reset(openat(top(), temporary_.c_str(),
-                     O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+  // Without a name it goes with us, also by SIGKILL. Some file systems have no such files.
+  file_.reset(openat(top(), ".", O_WRONLY | O_TMPFILE | O_CLOEXEC, 0600));
+  if (!file_) {
+    temporary_ = draw_name();
+    file_.reset(openat(top(), temporary_.c_str(),
+                       O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+  }
   if (!file_) {
     temporary_.clear();
     return fail("copy_create");
@@ -255,7 +259,22 @@ bool Receiver::finish_file() {
   if (fchmod(file.get(), current_.mode & 07777) != 0) return fail("copy_chmod");
   const timespec times[2] = {{0, UTIME_OMIT}, current_.mtime};
   if (futimens(file.get(), times) != 0) return fail("copy_time");
-  return take_place();
+  return !temporary_.empty() ? take_place() : name_file(file.get());
+}
+
+// What stands under the name is not replaced by link(2): there it has another name first, whole,
+// for the moment between two calls.
+bool Receiver::name_file(int fd) {
+  const std::string path = "/proc/self/fd/" + std::to_string(fd);
+  const auto link_as = [&](const std::string& name) {
+    return linkat(AT_FDCWD, path.c_str(), top(), name.c_str(), AT_SYMLINK_FOLLOW) == 0;
+  };
+  if (link_as(name_)) return true;
+  if (errno != EEXIST) return fail("copy_link");
+  temporary_ = draw_name();
+  if (link_as(temporary_)) return take_place();
+  temporary_.clear();
+  return fail("copy_link");
 }
 
 bool Receiver::take_place() {

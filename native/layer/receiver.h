@@ -72,6 +72,7 @@ class Receiver final : public EntrySink {
   bool own(const Entry& entry);
   bool finish_file();
   bool take_place();
+  bool name_file(int fd);
   void drop_temporary();
   [[nodiscard]] int top() const { return levels_.back().fd.get(); }
 
