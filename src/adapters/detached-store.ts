@@ -68,7 +68,13 @@ export interface StoreParts {
   readonly kill: (state: MonitorState) => Promise<void>
 }
 
-export const monitorDirectory = (runtime: string, id: string): string => `${runtime}/monitors/${id}`
+export const monitorsIn = (runtime: string): string => `${runtime}/monitors`
+export const monitorDirectory = (runtime: string, id: string): string => `${monitorsIn(runtime)}/${id}`
+
+const PASSING = '.passing'
+/** Is there for one that removes itself and has been started, so that nobody looks at all others to find one whose monitor died. */
+export const passingMark = (runtime: string, id: string): string =>
+  `${monitorDirectory(runtime, id)}${PASSING}`
 
 export const detachedStore = (parts: StoreParts): DetachedStore => {
   const { addon, state } = parts
@@ -111,6 +117,7 @@ export const detachedStore = (parts: StoreParts): DetachedStore => {
     const moved = attemptNow('move to trash', () => isMoved(directory(id), trash))
     if (E.isLeft(moved)) return moved
     for (const name of names) parts.freeName(name, id)
+    unmark(state.runtime, id)
     await addon.removeTree(monitorDirectory(state.runtime, id)).catch(() => {})
     if (moved.right) await addon.removeTree(trash).catch(() => {})
     return moved
@@ -182,11 +189,11 @@ export const detachedStore = (parts: StoreParts): DetachedStore => {
       return moveAway(id, state.namesOf(id))
     },
     spent: () => {
-      const folder = path.join(state.runtime, 'monitors')
-      // Of a monitor that ended by itself there is no state. In the first minutes of a boot there is none of anybody.
-      const suspects = existsSync(folder)
-        ? ids(folder).filter((id) => existsSync(path.join(folder, id, MONITOR_FILES.state)))
-        : ids(state.containers).filter((id) => existsSync(path.join(directory(id), WANTED)))
+      const names = unlessMissing(() => readdirSync(monitorsIn(state.runtime)))
+      // Marks and monitors go with a boot: the first command after it looks at all.
+      const suspects =
+        names?.filter((name) => name.endsWith(PASSING)).map((name) => name.slice(0, -PASSING.length)) ??
+        ids(state.containers).filter((id) => existsSync(`${directory(id)}/${WANTED}`))
       return suspects.filter((id) => {
         const found = hasMonitor(addon, state.runtime, id) ? undefined : read(id)
         return found !== undefined && E.isRight(found) && found.right !== undefined && isSpent(found.right)
@@ -215,6 +222,18 @@ const isMoved = (from: string, to: string): boolean =>
     renameSync(from, to)
     return true
   }) ?? false
+
+/** A disk that takes no mark starts no monitor either, or leaves it to whoever names the container. */
+export const markPassing = (runtime: string, id: string): void => {
+  attemptNow('mark container', () => {
+    mkdirSync(monitorsIn(runtime), { recursive: true, mode: OWN_MODE })
+    closeSync(openSync(passingMark(runtime, id), 'a', 0o600))
+  })
+}
+
+const unmark = (runtime: string, id: string): void => {
+  attemptNow('remove mark', () => rmSync(passingMark(runtime, id), { force: true }))
+}
 
 /** It tells its last news to whoever listens; then it is in nobody's way. */
 const monitorGone = async ({ addon, state }: StoreParts, id: string): Promise<void> => {

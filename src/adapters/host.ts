@@ -33,7 +33,7 @@ import { killAtOnce } from './cgroup-kill.ts'
 import type { CgroupParents } from './cgroup-parents.ts'
 import { pidsIn } from './cgroup-pids.ts'
 import { firstOf, startTimeOf } from './container-processes.ts'
-import { hasMonitor } from './detached-store.ts'
+import { hasMonitor, monitorsIn } from './detached-store.ts'
 import type { ExecGroupParts } from './exec-groups.ts'
 import { filterStore } from './filter-store.ts'
 import type { FreezerParts } from './freezer.ts'
@@ -459,14 +459,17 @@ const emptyTrash = async ({ addon, state }: HostParts): Promise<void> => {
   for (const name of readdirSync(state.trash))
     await addon.removeTree(path.join(state.trash, name)).catch(() => {})
 }
-/** A monitor that was killed while it removed its container, or whoever removed it. In that order: a container is there before its monitor. */
+/** A monitor that was killed while it removed its container, or whoever removed it: what is called by its id. In that order: a container is there before its monitor. */
 const removeStrayMonitors = async ({ addon, state }: HostParts): Promise<void> => {
-  const folder = path.join(state.runtime, 'monitors')
+  const folder = monitorsIn(state.runtime)
   const there = existsSync(folder) ? readdirSync(folder) : []
   if (there.length === 0) return
   const known = new Set(readdirSync(state.containers))
-  for (const id of there.filter((each) => !known.has(each)))
-    if (!hasMonitor(addon, state.runtime, id)) await addon.removeTree(path.join(folder, id)).catch(() => {})
+  for (const name of there) {
+    const [id = ''] = name.split('.')
+    if (!known.has(id) && !hasMonitor(addon, state.runtime, id))
+      await addon.removeTree(path.join(folder, name)).catch(() => {})
+  }
 }
 
 /** Neither there nor to be thawed for anybody. */

@@ -35,7 +35,7 @@ import type { OpInfo } from '../plan/program.ts'
 import { planRemoval, type RemovalPlaces } from '../plan/removal.ts'
 import { planConnect, planPass, planStreamPair } from '../plan/sockets.ts'
 import { attempt, attemptNow } from './attempt.ts'
-import { isTheOne, monitorDirectory } from './detached-store.ts'
+import { isTheOne, markPassing, monitorDirectory, passingMark } from './detached-store.ts'
 import { keepFrozenSpare } from './frozen.ts'
 import { failureOf, lastStep, stepFailure } from './launch-script.ts'
 import { monitorConnection, type Pass } from './monitor-connection.ts'
@@ -63,6 +63,7 @@ export const monitors = (parts: MonitorParts): Monitors => ({
       TE.bind('ends', () => TE.fromEither(socketPair(parts))),
       TE.bind('connection', ({ ends }) => connectionOn(parts, ends.own)),
       TE.flatMap(({ ends, connection }) => {
+        if (document.policies.autoRemove) markPassing(parts.state.runtime, document.id)
         // Said before anybody can hear it: nothing the container writes is missed.
         const attached = connection.ask(attachment(choices))()
         return pipe(
@@ -364,4 +365,5 @@ const placesOf = ({ trash, names, runtime }: StateDir, id: string): RemovalPlace
   trash,
   names,
   run: monitorDirectory(runtime, id),
+  mark: passingMark(runtime, id),
 })

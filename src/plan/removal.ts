@@ -11,12 +11,14 @@ export interface RemovalPlaces {
   readonly names: string
   /** The container's own of its monitor, which has emptied it but for its lock and its state. */
   readonly run: string
+  /** The file that says it is to remove itself. */
+  readonly mark: string
 }
 
 /** Slot 0: the directory `containers`. */
 export const planRemoval = (
   arch: Arch,
-  { trash, names, run }: RemovalPlaces,
+  { trash, names, run, mark }: RemovalPlaces,
   { id }: Pick<ContainerDocument, 'id'>,
 ): Uint8Array => {
   const slots = new SlotSpace()
@@ -40,6 +42,7 @@ export const planRemoval = (
   // It may have another name by now, and somebody else that one.
   program.removeLinks('free name', named, `${id}.`)
   const tolerate = [ENOENT]
+  program.call('remove file', 'unlinkat', [AT_FDCWD, program.text(mark), 0], { path: mark, tolerate })
   // Last of all, so that whoever finds them knows what is still to be done.
   for (const file of [MONITOR_FILES.state, MONITOR_FILES.lock])
     program.call('remove file', 'unlinkat', [AT_FDCWD, program.text(`${run}/${file}`), 0], {

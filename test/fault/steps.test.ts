@@ -214,6 +214,7 @@ const OF_MONITORS: ReadonlySet<string> = new Set([
   'remove old monitor socket',
   'remove old monitor stream',
   'remove old monitor table',
+  'write monitor state',
 ])
 
 const OF_DOCUMENTS: ReadonlySet<string> = new Set([

@@ -245,5 +245,11 @@ test('one that removes itself and was never started stays', async () => {
   assert.is(await statusOf(id), 'created')
   await containers().start(id)
   await until('it is gone', async () => (await statusOf(id)) === undefined)
+  // Its monitor's last word is written behind that.
+  await until('that is told', async () => {
+    for await (const { Action, Actor } of box().engine.events({ since: 0, follow: false }))
+      if (Action === 'destroy' && Actor.ID === id) return true
+    return false
+  })
 })
 run()

@@ -98,7 +98,7 @@ const label = (exit: Exit): string => {
   const [summary] = await engine.images()
   summary?.platform.toUpperCase()
   const [container] = await engine.list()
-  container?.status satisfies 'created' | 'running' | 'paused' | 'restarting' | 'stopped' | undefined
+  container?.status satisfies 'created' | 'running' | 'paused' | 'restarting' | 'stopped' | 'damaged' | undefined
   const plan = await engine.plan('host', ['true'])
   plan.spec.process?.args satisfies readonly string[] | undefined
 }
