@@ -7,7 +7,15 @@ import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { makePage } from '../flood-page.mjs'
 import { textOf } from '../proc-text.mjs'
-import { importImage, ownUlimits, startDockerd, stopDaemon, waitForAnswer, which } from './peers.mjs'
+import {
+  importImage,
+  ownUlimits,
+  podmanEngine,
+  startDockerd,
+  stopDaemon,
+  waitForAnswer,
+  which,
+} from './peers.mjs'
 import { LAYERED } from './slipway-shape.mjs'
 
 /** The default of a log, and what the files are kept to. */
@@ -90,18 +98,9 @@ const parentOf = (pid) => Number(/^PPid:\s+(\d+)/m.exec(textOf(`/proc/${pid}/sta
 
 /** conmon keeps the log, in the k8s-file form, which podman calls json-file, too; it begins anew where it is full. */
 export const podmanFlood = (stage, enter) => {
-  const program = which('podman', stage)
-  if (!program) return undefined
-  const base = [
-    program,
-    '--root',
-    path.join(stage.store, 'podman'),
-    '--runroot',
-    path.join(stage.run, 'podman'),
-  ]
-  const flags = ['--cgroup-manager', 'cgroupfs', '--events-backend', 'none', '--storage-driver', 'overlay']
-  const ask = (...words) => enter([...base, ...flags, ...words])
-  importImage(stage, ask('import', '-', 'bench:latest'))
+  const engine = podmanEngine(stage, enter)
+  if (!engine) return undefined
+  const ask = (...words) => enter([...engine, ...words])
   const page = pageIn(stage, 'podman')
   const log = ['--log-driver', 'k8s-file', '--log-opt', `max-size=${MAX_BYTES}b`]
   const where = ['--network', 'none', ...ownUlimits(), '-v', `${folderOf(page)}:/page`]

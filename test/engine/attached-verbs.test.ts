@@ -3,11 +3,18 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { tellDead } from '../../src/engine/attached-missing.ts'
-import { createEngine, type EngineEvent } from '../../src/index.ts'
+import { createEngine } from '../../src/index.ts'
 import type { NewEvent } from '../../src/model/events.ts'
 import type { ContainerRecord } from '../../src/model/record.ts'
 import { bundleProgram } from '../support/bundle.ts'
-import { comeAndGo, failure, isAlive, librarySuite, until as untilWithin } from '../support/library.ts'
+import {
+  comeAndGo,
+  eventsOf,
+  failure,
+  librarySuite,
+  processesWith,
+  until as untilWithin,
+} from '../support/library.ts'
 import { assert } from '../support/suite.ts'
 
 const { test, box, run } = librarySuite('engine/attached verbs')
@@ -81,34 +88,11 @@ const output = async (id: string, words: readonly string[], options: object = {}
 const grep = (id: string, file: string, words: string): Promise<string> =>
   output(id, ['sh', '-c', `grep -E '${words}' ${file}`])
 
-const running = (word: string): readonly number[] =>
-  readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .filter((pid) => {
-      try {
-        return readFileSync(`/proc/${pid}/cmdline`, 'latin1').split('\0').includes(word)
-      } catch {
-        return false
-      }
-    })
-    .map(Number)
-    .filter(isAlive)
 let words = 0
 const word = (): string => `0.${process.pid}${words++}`
 
-const eventsOf = async (id: string): Promise<readonly EngineEvent[]> => {
-  const other = createEngine({ root: box().root, networksAhead: 0 })
-  const found: EngineEvent[] = []
-  try {
-    for await (const event of other.events({ since: 0, follow: false, filters: { container: [id] } }))
-      found.push(event)
-  } finally {
-    await other.close()
-  }
-  return found
-}
 const actionsOf = async (id: string): Promise<readonly string[]> =>
-  (await eventsOf(id)).map(({ Action }) => Action.split(':')[0] ?? '')
+  (await eventsOf(box().root, id)).map(({ Action }) => Action.split(':')[0] ?? '')
 
 const QUIET = { stdin: 'ignore', stdout: 'ignore', stderr: 'ignore', detach: true } as const
 const LIMITS = { memory: '64MiB', pids: 50 } as const
@@ -155,8 +139,8 @@ for (const [what, options] of [
     withAttached(UP, options, async ({ id }) => {
       const mark = word()
       const one = await containers().exec(id, ['sleep', '2000', mark])
-      await until('it is there', () => running(mark).length === 1)
-      const [pid = 0] = running(mark)
+      await until('it is there', () => processesWith(mark).length === 1)
+      const [pid = 0] = processesWith(mark)
       const first = (await box().engine.list()).find((each) => each.id === id)?.pid ?? 0
       for (const name of namespacesOf(first)) {
         const of = (each: number): string => readlinkSync(`/proc/${each}/ns/${name}`)
@@ -189,12 +173,12 @@ test('a limit that it was given later holds for the process as well', () =>
     await containers().update(id, { cpus: 1 })
     const mark = word()
     const one = await containers().exec(id, ['sleep', '2000', mark])
-    await until('it is there', () => running(mark).length === 1)
+    await until('it is there', () => processesWith(mark).length === 1)
     const first = (await box().engine.list()).find((each) => each.id === id)?.pid ?? 0
     const lines = readFileSync(`/proc/${first}/cgroup`, 'utf8').split('\n')
     const own = lines.filter((line) => line.includes(id))
     assert.ok(own.some((line) => /[:,]cpu[,:]|^0::/.test(line)))
-    const of = readFileSync(`/proc/${running(mark)[0]}/cgroup`, 'utf8')
+    const of = readFileSync(`/proc/${processesWith(mark)[0]}/cgroup`, 'utf8')
     for (const line of own) assert.ok(of.includes(line), line)
     one.kill(9)
     await one.exit
@@ -205,9 +189,9 @@ test('it ends with its caller, and its container goes on', () =>
     const mark = word()
     const own = createEngine({ root: box().root, networksAhead: 0 })
     await own.containers.exec(id, ['sh', '-c', `setsid sleep 2000 ${mark} & exec sleep 2000 ${mark}`])
-    await until('both are there', () => running(mark).length === 2)
+    await until('both are there', () => processesWith(mark).length === 2)
     await own.close()
-    await until('they have ended', () => running(mark).length === 0)
+    await until('they have ended', () => processesWith(mark).length === 0)
     assert.is(child.exitCode, null)
   }))
 
@@ -226,7 +210,7 @@ test('a detached one outlives its caller, and is told by it as long as that live
     const own = createEngine({ root: box().root, networksAhead: 0 })
     await own.containers.exec(id, ['sleep', '2000', mark], QUIET)
     await own.close()
-    assert.is(running(mark).length, 1)
+    assert.is(processesWith(mark).length, 1)
     await containers().exec(id, ['sh', '-c', 'exit 3'], QUIET)
     await until('its end is told', async () => (await actionsOf(id)).includes('exec_die'))
     assert.equal(
@@ -300,7 +284,7 @@ test('one that does not hear is killed after its time, that of the caller or its
     await containers().stop(one.id, { timeout: '100ms' })
     assert.is(await one.exit(), '137')
     assert.equal(
-      (await eventsOf(one.id))
+      (await eventsOf(box().root, one.id))
         .filter(({ Action }) => Action === 'kill')
         .map(({ Actor }) => Actor.Attributes.signal),
       ['15', '9'],
@@ -338,7 +322,7 @@ test('the end of one whose engine was killed is told once by the next command, w
   for (const one of ones) await killed(one)
   await Promise.all([comeAndGo(box()), comeAndGo(box()), comeAndGo(box())])
   await comeAndGo(box())
-  const [first, other] = await Promise.all(ones.map(({ id }) => eventsOf(id)))
+  const [first, other] = await Promise.all(ones.map(({ id }) => eventsOf(box().root, id)))
   assert.equal(
     first?.map(({ Action }) => Action),
     ['create', 'start', 'rename', 'die', 'destroy'],

@@ -14,7 +14,7 @@ import path from 'node:path'
 import { createEngine, type DetachedOptions, type EngineEvent } from '../../src/index.ts'
 import { eventText } from '../../src/model/events.ts'
 import { isAtLeast } from '../../src/model/host-facts.ts'
-import { failure, isAlive, librarySuite, until } from '../support/library.ts'
+import { eventsOf, failure, isAlive, librarySuite, until } from '../support/library.ts'
 import { assert } from '../support/suite.ts'
 
 const { test, box, run } = librarySuite('engine/container events')
@@ -25,22 +25,8 @@ const create = (script: string, options: DetachedOptions = {}) =>
 const remove = (container: string) => box().engine.remove(container, { force: true })
 const folder = () => path.join(box().root, 'events')
 
-/** As another process reads it: of one container, in the order of the journal. */
-const eventsOf = async (id: string): Promise<readonly EngineEvent[]> => {
-  const other = createEngine({ root: box().root, networksAhead: 0 })
-  const found: EngineEvent[] = []
-  try {
-    for await (const event of other.events({ since: 0, follow: false })) {
-      const { Actor } = event
-      if (Actor.ID === id || Actor.Attributes.container === id) found.push(event)
-    }
-  } finally {
-    await other.close()
-  }
-  return found
-}
 const actionsOf = async (id: string): Promise<readonly string[]> =>
-  (await eventsOf(id)).map(({ Action }) => Action)
+  (await eventsOf(box().root, id)).map(({ Action }) => Action)
 const isOrdered = (events: readonly EngineEvent[]): boolean =>
   events.every(({ timeNano }, index) => index === 0 || timeNano > (events[index - 1]?.timeNano ?? 0n))
 /** Of the text, without times. */
@@ -63,7 +49,7 @@ test('a life is told in its order, with the attributes of Docker', async () => {
   await containers().start(id)
   assert.is(await containers().wait(id), 3)
   await remove(id)
-  const events = await eventsOf(id)
+  const events = await eventsOf(box().root, id)
   assert.equal(events.map(words), [
     `container create ${id} (exitCode=mine, image=${box().rootfs}, name=web, tier=front)`,
     `container start ${id} (exitCode=mine, image=${box().rootfs}, name=web, tier=front)`,
@@ -82,7 +68,7 @@ test('a stop is a kill, a death and a stop; a restart goes on to a start', async
   await containers().restart(id)
   await containers().stop(id, { timeout: 0 })
   await remove(id)
-  const events = await eventsOf(id)
+  const events = await eventsOf(box().root, id)
   assert.equal(
     events.map(
       ({ Action, Actor: { Attributes } }) => `${Action} ${Attributes.signal ?? Attributes.exitCode ?? ''}`,
@@ -155,7 +141,9 @@ test('a new name is told at the end, and is the one that is freed', async () => 
   const second = await create('sleep 300', { name: 'old' })
   await containers().kill(id, 'KILL')
   await untilTold('it is gone', id, (all) => all.includes('destroy'))
-  const names = (await eventsOf(id)).map(({ Action, Actor }) => `${Action} ${Actor.Attributes.name}`)
+  const names = (await eventsOf(box().root, id)).map(
+    ({ Action, Actor }) => `${Action} ${Actor.Attributes.name}`,
+  )
   assert.equal(names, ['create old', 'start old', 'rename new', 'kill new', 'die new', 'destroy new'])
   // The other one's name has stayed, and ours is free.
   assert.is((await failure(create('true', { name: 'old' })))._tag, 'NameInUse')
@@ -228,7 +216,7 @@ test('exec, attach, resize and detach are told by who does it', async () => {
   streams.resize(100, 40)
   streams.close()
   await untilTold('it has left', id, (all) => all.includes('detach'))
-  const events = (await eventsOf(id)).slice(2)
+  const events = (await eventsOf(box().root, id)).slice(2)
   assert.equal(
     events.map(({ Action }) => Action),
     ['exec_create: sh -c exit 6', 'exec_start: sh -c exit 6', 'exec_die', 'attach', 'resize', 'detach'],
@@ -264,7 +252,7 @@ test('the end of a detached exec is told once by the monitor, whoever asked for 
   // As long as the container runs, and after it has ended, too.
   await containers().exec(id, ['sleep', '300'], quiet)
   await remove(id)
-  const ends = (await eventsOf(id)).filter(({ Action }) => Action === 'exec_die')
+  const ends = (await eventsOf(box().root, id)).filter(({ Action }) => Action === 'exec_die')
   assert.is(ends.length, 3)
   assert.is(new Set(ends.map(({ Actor }) => Actor.Attributes.execID)).size, 3)
   const { facts } = (await box().engine.open()).ports.host
@@ -333,7 +321,7 @@ test('a death that nobody told is told by who finds it, once', async () => {
   await until('it is gone', () => !isAlive(first))
   await containers().start(id)
   assert.equal(await actionsOf(id), ['create', 'start', 'die', 'start'])
-  assert.is((await eventsOf(id))[2]?.Actor.Attributes.exitCode, '-1')
+  assert.is((await eventsOf(box().root, id))[2]?.Actor.Attributes.exitCode, '-1')
   await remove(id)
 })
 
@@ -359,7 +347,7 @@ const killedAtTheEnd = async (toTell: boolean): Promise<readonly string[]> => {
   await other.containers.rename(id, `again${toTell}`)
   await other.close()
   await remove(id)
-  const deaths = (await eventsOf(id)).filter(({ Action }) => Action === 'die')
+  const deaths = (await eventsOf(box().root, id)).filter(({ Action }) => Action === 'die')
   return deaths.map(({ Actor }) => `${Actor.Attributes.exitCode} ${Actor.Attributes.execDuration}`)
 }
 test('killed between its record and its event, a monitor leaves one death to be told', async () => {
@@ -439,7 +427,7 @@ test('an engine that is asked to tells of what belongs to it, and no other does'
   const quiet = await box().engine.start(image(), ['true'])
   await quiet.removed
   await telling.close()
-  assert.equal((await eventsOf(id)).map(words).slice(0, 4), [
+  assert.equal((await eventsOf(box().root, id)).map(words).slice(0, 4), [
     `container create ${id} (image=${box().rootfs}, name=own)`,
     `volume mount mine (container=${id}, destination=/data, driver=local, propagation=, read/write=true)`,
     `container start ${id} (image=${box().rootfs}, name=own)`,

@@ -1,11 +1,19 @@
 // A program with a terminal that its caller leaves to the container, on the real kernel: who goes on, who holds the terminal, what is told.
 import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import path from 'node:path'
 import { createEngine, type EngineEvent, type ExecProcess } from '../../src/index.ts'
 import { isAtLeast } from '../../src/model/host-facts.ts'
 import { bundleProgram } from '../support/bundle.ts'
-import { comeAndGo, failure, isAlive, librarySuite, until as untilWithin } from '../support/library.ts'
+import {
+  comeAndGo,
+  eventsOf,
+  execGroupsOf,
+  failure,
+  librarySuite,
+  processesWith,
+  until as untilWithin,
+} from '../support/library.ts'
 import { assert } from '../support/suite.ts'
 
 const { test, box, run } = librarySuite('engine/exec detach')
@@ -27,41 +35,15 @@ const withContainer = async (options: object, use: (id: string) => Promise<void>
   assert.equal(await box().unchanged(before), [])
 }
 
-/** Processes of the host that were started with this word; it is part of no other command line. */
-const running = (word: string): readonly number[] =>
-  readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .filter((pid) => {
-      try {
-        return readFileSync(`/proc/${pid}/cmdline`, 'latin1').split('\0').includes(word)
-      } catch {
-        return false
-      }
-    })
-    .map(Number)
-    .filter(isAlive)
-
 /** Sleeps that differ by a word of their own: busybox adds its arguments up. */
 let words = 0
 const word = (): string => `0.${process.pid}${words++}`
 
-const execGroups = (): readonly string[] =>
-  box()
-    .census()
-    .cgroups.filter((name) => /\/exec-[^/]*$/.test(name))
+const execGroups = (): readonly string[] => execGroupsOf(box())
 
 /** What is told of programs that were executed in it, in its order. */
-const toldOf = async (id: string): Promise<readonly EngineEvent[]> => {
-  const other = createEngine({ root: box().root, networksAhead: 0 })
-  const found: EngineEvent[] = []
-  try {
-    for await (const event of other.events({ since: 0, follow: false, filters: { container: [id] } }))
-      if (event.Actor.Attributes.execID !== undefined) found.push(event)
-  } finally {
-    await other.close()
-  }
-  return found
-}
+const toldOf = async (id: string): Promise<readonly EngineEvent[]> =>
+  (await eventsOf(box().root, id)).filter(({ Actor }) => Actor.Attributes.execID !== undefined)
 const actionsOf = async (id: string): Promise<readonly string[]> =>
   (await toldOf(id)).map(({ Action }) => Action.split(':')[0] ?? '')
 const WHOLE = ['exec_create', 'exec_start', 'exec_detach', 'exec_die']
@@ -139,9 +121,9 @@ for (const [what, options] of [
       assert.equal(execGroups(), [])
       await killed(child)
       await comeAndGo(box())
-      assert.is(running(mark).length, 3)
+      assert.is(processesWith(mark).length, 3)
       await containers().stop(id, { timeout: 1 })
-      await until('they have ended with it', () => running(mark).length === 0)
+      await until('they have ended with it', () => processesWith(mark).length === 0)
       assert.equal(await actionsOf(id), WHOLE)
       assert.is((await toldOf(id)).at(-1)?.Actor.Attributes.exitCode, '137')
     }))
@@ -164,9 +146,9 @@ test('a terminal that nobody uses for a while and then somebody does is held as 
     // The terminal is let go by all, and opened again by its name.
     const script = `t=$(tty); echo leave; sleep 0.2; exec <&- >&- 2>&-; sleep 0.2; seq 1 100000 >$t; exec sleep 2000 ${mark}`
     const child = await caller(id, script)
-    await until('it has written all', () => running(mark).length === 1)
+    await until('it has written all', () => processesWith(mark).length === 1)
     await killed(child)
-    assert.is(running(mark).length, 1)
+    assert.is(processesWith(mark).length, 1)
   }))
 
 test('a library that leaves one is told of its end, and tells it to nobody', () =>
@@ -206,8 +188,8 @@ test('a container whose monitor was killed has a new one by then', () =>
     await killMonitor(id)
     await left.detach()
     assert.is((await containers().inspect(id)).hasMonitor, true)
-    assert.is(running(mark).length, 1)
-    process.kill(running(mark)[0] ?? 0, 'SIGKILL')
+    assert.is(processesWith(mark).length, 1)
+    process.kill(processesWith(mark)[0] ?? 0, 'SIGKILL')
     assert.is(await ended(left), 137)
     await until('its end is told', async () => (await actionsOf(id)).includes('exec_die'))
     assert.equal(await actionsOf(id), WHOLE)
@@ -223,9 +205,9 @@ test('a monitor that is killed takes the terminal along: who reads it has come t
     await killed(child)
     const before = await actionsOf(id)
     await killMonitor(id)
-    await until('nobody waits for it', () => running('cat').length === 0)
+    await until('nobody waits for it', () => processesWith('cat').length === 0)
     await containers().stop(id, { timeout: 1 })
-    await until('all has ended', () => running(mark).length === 0)
+    await until('all has ended', () => processesWith(mark).length === 0)
     assert.equal(await actionsOf(id), before)
   }))
 
@@ -240,7 +222,7 @@ test('an abandoned one is still its caller’s: where it could not be left, it e
     await box().engine.containers.stop(id, { timeout: 1 })
     await left.exit
     await left.detach()
-    assert.is(running(mark).length, 0)
+    assert.is(processesWith(mark).length, 0)
     await own.close()
   }))
 

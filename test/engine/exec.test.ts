@@ -1,9 +1,16 @@
 // What one more program in a container leaves behind, and what is left of it when its caller dies, on the real kernel.
 import { type ChildProcess, spawn } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
 import { createEngine } from '../../src/index.ts'
 import { bundleProgram } from '../support/bundle.ts'
-import { comeAndGo, failure, isAlive, librarySuite, until as untilWithin } from '../support/library.ts'
+import {
+  comeAndGo,
+  execGroupsOf,
+  failure,
+  isAlive,
+  librarySuite,
+  processesWith,
+  until as untilWithin,
+} from '../support/library.ts'
 import { assert } from '../support/suite.ts'
 
 const { test, box, run } = librarySuite('engine/exec')
@@ -25,24 +32,7 @@ const withContainer = async (options: object, use: (id: string) => Promise<void>
   assert.equal(await box().unchanged(before), [])
 }
 
-const execGroups = (): readonly string[] =>
-  box()
-    .census()
-    .cgroups.filter((name) => /\/exec-[^/]*$/.test(name))
-
-/** Processes of the host that were started with this word; it is part of no other command line. */
-const running = (word: string): readonly number[] =>
-  readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .filter((pid) => {
-      try {
-        return readFileSync(`/proc/${pid}/cmdline`, 'latin1').split('\0').includes(word)
-      } catch {
-        return false
-      }
-    })
-    .map(Number)
-    .filter(isAlive)
+const execGroups = (): readonly string[] => execGroupsOf(box())
 
 /** One that left its session, its parent and its streams, and one that did not. */
 const leavingBehind = (word: string): string =>
@@ -94,9 +84,9 @@ for (const [what, options] of [
     withContainer(options, async (id) => {
       const mark = word()
       const { child } = await caller(id, `${leavingBehind(mark)}; wait`)
-      await until('all are there', () => running(mark).length === 3)
+      await until('all are there', () => processesWith(mark).length === 3)
       await killed(child)
-      await until('they have ended', () => running(mark).length === 0)
+      await until('they have ended', () => processesWith(mark).length === 0)
       await until('its group is gone', () => execGroups().length === 0)
       assert.is((await containers().inspect(id)).isAlive, true)
       await comeAndGo(box())
@@ -105,13 +95,13 @@ test('with caller and guardian killed, the next command ends it', () =>
   withContainer({}, async (id) => {
     const mark = word()
     const { child, guardian } = await caller(id, `${leavingBehind(mark)}; wait`)
-    await until('all are there', () => running(mark).length === 3)
+    await until('all are there', () => processesWith(mark).length === 3)
     process.kill(guardian, 'SIGSTOP')
     await killed(child)
     process.kill(guardian, 'SIGKILL')
     await until('the guardian is gone', () => !isAlive(guardian))
     await comeAndGo(box())
-    await until('they have ended', () => running(mark).length === 0)
+    await until('they have ended', () => processesWith(mark).length === 0)
     assert.equal(execGroups(), [])
   }))
 test('what one that ends by itself leaves behind is the container’s, and goes on', () =>
@@ -120,10 +110,10 @@ test('what one that ends by itself leaves behind is the container’s, and goes 
     const { child, said } = await caller(id, `setsid sleep 2000 ${mark} </dev/null >/dev/null 2>&1 & echo up`)
     await until('it has told its exit', () => /^exit 0$/m.test(said()))
     await until('its process has ended', () => child.exitCode === 0)
-    assert.is(running(mark).length, 1)
+    assert.is(processesWith(mark).length, 1)
     assert.equal(execGroups(), [])
     await containers().stop(id, { timeout: 1 })
-    await until('it ended with the container', () => running(mark).length === 0)
+    await until('it ended with the container', () => processesWith(mark).length === 0)
   }))
 test('a detached one has no group of its own, outlives its caller, and ends with the container', () =>
   withContainer({}, async (id) => {
@@ -138,17 +128,17 @@ test('a detached one has no group of its own, outlives its caller, and ends with
     assert.equal(execGroups(), [])
     await first.close()
     await comeAndGo(box())
-    assert.is(running(mark).length, 1)
+    assert.is(processesWith(mark).length, 1)
     await containers().stop(id, { timeout: 1 })
-    await until('it ended with the container', () => running(mark).length === 0)
+    await until('it ended with the container', () => processesWith(mark).length === 0)
   }))
 test('a container that ends under one takes it along, and can be started again at once', () =>
   withContainer({}, async (id) => {
     const mark = word()
     const { child, said } = await caller(id, `sleep 2000 ${mark} & echo up; wait`)
-    await until('it is there', () => running(mark).length === 1)
+    await until('it is there', () => processesWith(mark).length === 1)
     await containers().stop(id, { timeout: 1 })
-    await until('it ended with the container', () => running(mark).length === 0)
+    await until('it ended with the container', () => processesWith(mark).length === 0)
     await containers().start(id)
     await until('its caller is told', () => /^exit 137$/m.test(said()))
     await until('its process has ended', () => child.exitCode === 0)
@@ -165,11 +155,11 @@ test('a paused container holds still what was executed in it, too, and its calle
   withContainer({ memory: '64MiB' }, async (id) => {
     const mark = word()
     const { child } = await caller(id, `${leavingBehind(mark)}; wait`)
-    await until('all are there', () => running(mark).length === 3)
+    await until('all are there', () => processesWith(mark).length === 3)
     await containers().pause(id)
     await containers().unpause(id)
     await killed(child)
-    await until('they have ended', () => running(mark).length === 0)
+    await until('they have ended', () => processesWith(mark).length === 0)
     await until('its group is gone', () => execGroups().length === 0)
     await comeAndGo(box())
   }))

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "init/monitor_clients.h"
+#include "init/monitor_held.h"
 #include "init/monitor_state.h"
 #include "init/monitor_streams.h"
 
@@ -26,7 +27,7 @@ void demand(bool holds, const char* what) {
 }
 
 constexpr uint32_t kInput = 0, kState = 3, kReply = 5, kFirst = 16;
-constexpr uint32_t kSizes[] = {4, 0, 4, 4, 8, 8, 0};
+constexpr uint32_t kSizes[] = {4, 0, 4, 4, 8, 8, 0, 68};
 constexpr int32_t kAnswer = 77;  // of every request that is carried out elsewhere
 
 std::string delivered;
@@ -50,7 +51,7 @@ struct Expected {
     for (size_t at = 0; size - at >= 8;) {
       const uint32_t type = bytes[at], body = big_endian(bytes + at + 4);
       at += 8;
-      const bool is_known = type >= kFirst && type < kFirst + 7;
+      const bool is_known = type >= kFirst && type < kFirst + sizeof kSizes / sizeof *kSizes;
       if (type == kInput ? body > 65536 : !is_known || body != kSizes[type - kFirst]) {
         is_refused = true;
         return;
@@ -117,6 +118,10 @@ int32_t asked_signal(int32_t) noexcept { return kAnswer; }
 int32_t asked_stop(int32_t, int32_t) noexcept { return kAnswer; }
 int32_t asked_restart_policy(uint32_t, uint32_t) noexcept { return kAnswer; }
 int32_t asked_kill() noexcept { return kAnswer; }
+int32_t hold(const HoldRequest&, int pidfd, int terminal) noexcept {
+  demand(pidfd == -1 && terminal == -1, "descriptors that nobody sent");
+  return kAnswer;
+}
 const Text& current_state() noexcept { return current; }
 }  // namespace slipway::init
 

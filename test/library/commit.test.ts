@@ -67,6 +67,9 @@ const LOOK = `find / -xdev ! -path '/proc*' ! -path '/sys*' ! -path '/dev*' ! -p
   sort | while read f; do stat -c '%n %f %u %g %s %t %T %Y' "$f"; readlink "$f" || true; done; cat /new /etc/passwd /work/w`
 const look = async (image: string): Promise<string> =>
   (await box.engine.run(image, ['sh', '-c', LOOK])).stdout
+/** Of /etc and the root the time is that of the start, which makes files in them. */
+const steady = (all: readonly string[]): readonly string[] => all.filter((line) => !/^\/(etc|) /.test(line))
+const linesOf = (text: string): readonly string[] => text.trimEnd().split('\n')
 
 test('a container of a committed image shows what the container showed', async () => {
   const before = box.census()
@@ -79,8 +82,7 @@ test('a container of a committed image shows what the container showed', async (
   await container.removed
   const { id, reference } = await box.engine.commit('ca', { name: 'a:1' })
   assert.is(reference, 'a:1')
-  const seen = (await look('a:1')).trimEnd().split('\n')
-  const steady = (all: readonly string[]) => all.filter((line) => !/^\/(etc|) /.test(line))
+  const seen = linesOf(await look('a:1'))
   assert.equal(steady(seen), steady(lines))
   assert.ok(seen.length > 40)
   assert.is((await box.engine.inspectImage('a:1')).Id, id)
@@ -182,7 +184,9 @@ test('a container that was never started has changed nothing, until something is
   await engine.containers.create('base:1', ['true'], { name: 'fresh' })
   assert.equal(await engine.diff('fresh'), [])
   await engine.commit('fresh', { name: 'fresh:1' })
-  assert.is(await look('fresh:1'), await look('base:1'))
+  const [fresh, base] = [await look('fresh:1'), await look('base:1')].map((text) => steady(linesOf(text)))
+  assert.equal(fresh, base)
+  assert.ok((fresh ?? []).length > 40)
   writeFileSync(at('copied'), 'hi\n')
   await engine.containers.copy(at('copied'), { container: 'fresh', path: '/copied' })
   assert.equal(

@@ -1,8 +1,8 @@
 // What tests of the library share: an engine of their own, a scratch folder, and the names of what failed.
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { createEngine, SlipwayError } from '../../src/index.ts'
+import { createEngine, type EngineEvent, SlipwayError } from '../../src/index.ts'
 import { type Census, heldNetworks } from './census.ts'
 import { engineNeeds, openTestEngine, type TestEngine } from './engine.ts'
 import { lacking, type Need } from './needs.ts'
@@ -63,6 +63,39 @@ export const comeAndGo = async ({ root }: TestEngine): Promise<void> => {
   const next = createEngine({ root, networksAhead: 0 })
   await next.list()
   await next.close()
+}
+
+/** Processes of the host that were started with this word; it is part of no other command line. */
+export const processesWith = (word: string): readonly number[] =>
+  readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, 'latin1').split('\0').includes(word)
+      } catch {
+        return false
+      }
+    })
+    .map(Number)
+    .filter(isAlive)
+
+/** Groups of attached programs of `exec`. */
+export const execGroupsOf = (box: TestEngine): readonly string[] =>
+  box.census().cgroups.filter((name) => /\/exec-[^/]*$/.test(name))
+
+/** What the journal tells of one container, as another process reads it. */
+export const eventsOf = async (root: string, id: string): Promise<readonly EngineEvent[]> => {
+  const other = createEngine({ root, networksAhead: 0 })
+  const found: EngineEvent[] = []
+  try {
+    for await (const event of other.events({ since: 0, follow: false })) {
+      const { Actor } = event
+      if (Actor.ID === id || Actor.Attributes.container === id) found.push(event)
+    }
+  } finally {
+    await other.close()
+  }
+  return found
 }
 
 /** A zombie is dead: whoever adopted it may be slow to reap it. */
