@@ -46,6 +46,7 @@ export const isAlive = ({ pid, startTime }: ProcessIdentity): boolean => {
 
 const LONGEST_MS = 10_000
 const PAUSE_MS = 5
+const LOOK_MS = 20
 
 /** False when it still is there after ten seconds. */
 export const untilDead = async (parts: Parts, identity: ProcessIdentity): Promise<boolean> => {
@@ -59,7 +60,10 @@ export const untilDead = async (parts: Parts, identity: ProcessIdentity): Promis
   return true
 }
 
-/** Its pidfd says so, pidfd_open(2); or it has taken too long. */
+/**
+ * Its pidfd says so, pidfd_open(2); or it has taken too long. Of the first process of a pid namespace it does not as long as somebody in it
+ * has not been waited for: so it is looked at besides.
+ */
 const ended = (parts: Parts, identity: ProcessIdentity): Promise<void> => {
   const { addon } = parts
   const opened = openProcess(parts, identity)
@@ -67,11 +71,13 @@ const ended = (parts: Parts, identity: ProcessIdentity): Promise<void> => {
   return new Promise((resolve) => {
     const end = (): void => {
       clearTimeout(timer)
+      clearInterval(look)
       channel.close()
       addon.closeFds(Int32Array.of(opened.right))
       resolve()
     }
     const timer = setTimeout(end, LONGEST_MS)
+    const look = setInterval(() => isAlive(identity) || end(), LOOK_MS)
     const channel = new addon.Channel(opened.right, end)
     if (channel.wait(false) !== 0) end()
   })
