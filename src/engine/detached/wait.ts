@@ -38,9 +38,9 @@ export const waitForContainer =
   (id: string, condition: WaitCondition = 'not-running') =>
   (ports: Ports): TaskEither<EngineError, number> =>
   async () => {
-    const found = ports.detached.read(id)
+    // One that has just ended has its record in a moment, and has not ended with 0 before.
+    const found = await ports.detached.settled(id)()
     if (E.isLeft(found)) return found
-    if (found.right === undefined) return E.left({ _tag: 'ContainerNotFound', container: id.slice(0, 12) })
     const status = statusOf(found.right)
     // As Docker: one that never ran has ended with 0.
     if (condition === 'not-running' && !runs(status)) return E.right(found.right.exit?.exitCode ?? 0)
