@@ -197,19 +197,22 @@ bool write_text(const Text& text) noexcept {
   return true;
 }
 
+// Of json-file; apart from `encoded`, where lines may be waiting that come behind it.
+bool tell_lost_line(unsigned stream) noexcept {
+  char words[80], bytes[320];
+  Text text(words, sizeof words), line(bytes, sizeof bytes);
+  text.add("slipway: ")
+      .number(static_cast<int64_t>(lost[stream]))
+      .add(" bytes of output were lost\n");
+  put_line(&line, LineEnd(stream), reinterpret_cast<const uint8_t*>(text.bytes()), text.size());
+  return write_text(line);
+}
+
 bool tell_lost(unsigned stream) noexcept {
   const uint64_t count = lost[stream];
   if (count == 0) return true;
-  if (is_json()) {
-    char words[80];
-    Text text(words, sizeof words);
-    text.add("slipway: ").number(static_cast<int64_t>(count)).add(" bytes of output were lost\n");
-    Text line(encoded, sizeof encoded);
-    put_line(&line, LineEnd(stream), reinterpret_cast<const uint8_t*>(text.bytes()), text.size());
-    if (!write_text(line)) return false;
-  } else if (!write_record(stream, kLost, &count, sizeof count)) {
+  if (!(is_json() ? tell_lost_line(stream) : write_record(stream, kLost, &count, sizeof count)))
     return false;
-  }
   lost[stream] = 0;
   return true;
 }
@@ -295,7 +298,8 @@ size_t log_lines(unsigned stream, const uint8_t* bytes, size_t size, bool all) n
   Text lines(encoded, sizeof encoded);
   size_t waiting = 0;  // bytes whose lines are in the buffer
   const auto flush = [&] {
-    if (waiting > 0 && !write_text(lines)) log_lost(stream, waiting);
+    // What was lost before stands before.
+    if (waiting > 0 && !(tell_lost(stream) && write_text(lines))) log_lost(stream, waiting);
     lines = Text(encoded, sizeof encoded);
     waiting = 0;
   };

@@ -1,6 +1,15 @@
 // A disk that is full, or does not answer: the container goes on, and what is lost is told.
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import path from 'node:path'
 import type { LogRecord } from '../../src/model/log.ts'
 import { assert, suite } from '../support/suite.ts'
@@ -53,6 +62,8 @@ const keptIn = (records: readonly LogRecord[]): number =>
 const interactive = { stdin: 'open', attach: { stdin: true, stdout: true, watch: true } } as const
 const SCRIPT = 'echo first; read x; seq 1 20000; echo done; read x; echo again; read x'
 const flood = Array.from({ length: 20_000 }, (_, index) => `${index + 1}\n`).join('')
+/** Bytes. */
+const ROOM = 64 << 10
 const input = { _tag: 'Input', bytes: Buffer.from('\n') } as const
 
 for (const form of [COMPACT, JSON_FILE])
@@ -89,6 +100,40 @@ for (const form of [COMPACT, JSON_FILE])
       assert.is(lines.at(-1), 'again\n')
     }
   })
+
+Disk(
+  'json-file: what is lost is told where it was, also between lines that are written at once',
+  async () => {
+    const log = { ...JSON_FILE, maxBytes: 100_000_000, maxFiles: 2 }
+    const monitor = driver.start(SCRIPT, { ...interactive, log })
+    const { client } = monitor
+    await client.reads('stdout', 'first')
+    fill()
+    // Not for as many lines as are written at once, but for the fewer ones behind them.
+    truncateSync(filler(), statSync(filler()).size - ROOM)
+    client.send(input)
+    await client.reads('stdout', 'done')
+    empty()
+    client.send(input)
+    await client.reads('stdout', 'again')
+    client.send(input)
+    await client.exit()
+    const all = `first\n${flood}done\nagain\n`
+    const lines = linesOf(monitor.log).map((line) => line.log)
+    const lost = lines.map((line) =>
+      Number(/^slipway: (\d+) bytes of output were lost\n$/.exec(line)?.[1] ?? 0),
+    )
+    let offset = 0
+    for (const [index, line] of lines.entries()) {
+      const size = lost[index] || line.length
+      if (lost[index] === 0) assert.is(line, all.slice(offset, offset + size), `line ${index}`)
+      offset += size
+    }
+    assert.is(offset, all.length)
+    const first = lost.findIndex((bytes) => bytes > 0)
+    assert.ok(lines.slice(first).some((line) => /^\d+\n$/.test(line)))
+  },
+)
 
 Disk('an end on a full disk is told, and written where its last record was', async () => {
   const again = { kind: 'on-failure', maximumRetries: 1, firstMs: 1, longestMs: 1, settledMs: 1000 } as const
