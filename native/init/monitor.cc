@@ -115,23 +115,23 @@ int64_t restart_pause() noexcept {
   return earliest(pause, policy.longest_ms);
 }
 
+// All on file first: whoever is told of the end may look.
 void decide(const End& end) noexcept {
   const bool again = may_restart(end);
-  publish_exit(end, again || !given.has(kAutoRemove), !again);
+  const Text exit = note_exit(end, again || !given.has(kAutoRemove), !again);
   state.pid = 0;
   state.start_time = 0;
-  if (!again) {
-    state.status = Status::kStopped;
-    (void)publish_state();
-    is_over = true;
-    return;
+  state.status = again ? Status::kRestarting : Status::kStopped;
+  if (again) {
+    const int64_t pause = restart_pause();
+    failures_in_row++;
+    restart_at = now_ms() + pause;
+    state.next_ms = wall_ms() + pause;
   }
-  const int64_t pause = restart_pause();
-  failures_in_row++;
-  restart_at = now_ms() + pause;
-  state.status = Status::kRestarting;
-  state.next_ms = wall_ms() + pause;
-  (void)publish_state();
+  is_over = !again;
+  (void)note_state(state);
+  tell_exit(exit);
+  tell_state(current_state());
 }
 
 void finish(End end) noexcept {

@@ -130,7 +130,7 @@ int publish_state() noexcept {
   return error;
 }
 
-void publish_exit(const End& end, bool is_kept, bool is_last) noexcept {
+Text note_exit(const End& end, bool is_kept, bool is_last) noexcept {
   Text text(exit_bytes, sizeof exit_bytes);
   put_head(&text, given.table->exit_head);
   text.add(",\"exitCode\":").number(end.code);
@@ -146,7 +146,7 @@ void publish_exit(const End& end, bool is_kept, bool is_last) noexcept {
   const bool is_run = !end.has_failed || state.begun_ms != 0;
   if (is_kept && (is_run || !has_exit())) keep_exit(text, is_last);
   if (!end.has_failed) note_end(end);
-  tell_exit(text);
+  return text;
 }
 
 uint64_t start_time_of(int32_t pid) noexcept { return stat_field(pid, 22); }

@@ -39,9 +39,9 @@ struct End {
 int publish_state() noexcept;
 // Writes the file. 0 or an errno: then whoever looks for the container finds what was there before.
 int note_state(const State& noted) noexcept;
-// On the disk, unless the container is removed anyway; then to the journal and to who watches.
-// `is_last`: nobody needs the state any more.
-void publish_exit(const End& end, bool is_kept, bool is_last) noexcept;
+// On the disk, unless the container is removed anyway; then to the journal. `is_last`: nobody needs
+// the state any more. The text is for who watches, and good until the next one.
+Text note_exit(const End& end, bool is_kept, bool is_last) noexcept;
 
 // Field 22 of /proc/<pid>/stat, 0 where it cannot be read.
 uint64_t start_time_of(int32_t pid) noexcept;

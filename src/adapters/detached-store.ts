@@ -136,6 +136,7 @@ export const detachedStore = (parts: StoreParts): DetachedStore => {
       : notFound(id)
   }
   return {
+    has: (id) => ID.test(id) && state.hasDocument(id),
     read,
     settled: (id) => () => settledNow(id),
     clear: ({ document, state: written }) => clear(document.id, written),
@@ -278,8 +279,8 @@ const openDirectory = (folder: string): E.Either<EngineError, number | undefined
     unlessMissing(() => openSync(folder, constants.O_RDONLY | constants.O_DIRECTORY)),
   )
 
-const ids = (folder: string): readonly string[] =>
-  readdirSync(folder).filter((name) => /^[0-9a-f]{64}$/.test(name))
+const ID = /^[0-9a-f]{64}$/
+const ids = (folder: string): readonly string[] => readdirSync(folder).filter((name) => ID.test(name))
 
 const take = ({ flock }: StoreParts['addon'], fd: number): Promise<number> =>
   whileBusy(LONGEST_PAUSE_MS, () => {

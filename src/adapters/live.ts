@@ -425,17 +425,28 @@ const finishRemovals = async ({ detached }: Ports): Promise<void> => {
 /** Loaded with their first use: no attached start needs them. */
 const monitorsLater = (parts: MonitorParts): Monitors => {
   let loaded: Promise<Monitors> | undefined
+  const load = (): Promise<Monitors> => {
+    loaded ??= import('./monitors.ts').then(({ monitors }) => monitors(parts))
+    return loaded
+  }
   const then =
     <A extends readonly unknown[], B>(
       use: (monitors: Monitors) => (...args: A) => TaskEither<EngineError, B>,
     ) =>
     (...args: A): TaskEither<EngineError, B> =>
-    async () => {
-      loaded ??= import('./monitors.ts').then(({ monitors }) => monitors(parts))
-      return use(await loaded)(...args)()
-    }
+    async () =>
+      use(await load())(...args)()
   return {
-    launch: then(({ launch }) => launch),
+    begin: () => {
+      const begun = load().then(({ begin }) => begin())
+      return {
+        launch:
+          (...args) =>
+          async () =>
+            (await begun).launch(...args)(),
+        dismiss: async () => (await begun).dismiss(),
+      }
+    },
     renew: then(({ renew }) => renew),
     streams: then(({ streams }) => streams),
     connect: then(({ connect }) => connect),

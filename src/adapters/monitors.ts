@@ -14,15 +14,17 @@ import type { HostFacts } from '../model/host-facts.ts'
 import type { MonitorMessage, MonitorRequest } from '../model/monitor-frames.ts'
 import { decodeMonitorState, type MonitorState } from '../model/monitor-state.ts'
 import type { NamedMount } from '../model/options-decoded.ts'
+import { remember } from '../model/remember.ts'
 import { signalNumber } from '../model/signals.ts'
 import { unlessMissing } from '../model/unless.ts'
-import { type Addon, type LaunchEvent, type NativeLaunch, PHASE } from '../native/addon.ts'
-import { planCleanup } from '../plan/cleanup.ts'
+import { type Addon, type NativeScript, PHASE } from '../native/addon.ts'
+import { type Cleanup, planCleanup } from '../plan/cleanup.ts'
 import { groupPath } from '../plan/launch/build.ts'
 import { killFile } from '../plan/launch/cgroup.ts'
 import type { CgroupParent, LaunchPlan } from '../plan/launch/index.ts'
+import { idPlaces } from '../plan/launch/own-text.ts'
 import { ownerOf } from '../plan/launch/owner.ts'
-import { MONITOR_FILES, planMonitor } from '../plan/monitor.ts'
+import { MONITOR_FILES, type MonitorStage, planMonitor, planMonitorProcess } from '../plan/monitor.ts'
 import {
   encodeMonitorTable,
   type JournalPlan,
@@ -31,7 +33,7 @@ import {
   RESTART_PAUSES,
 } from '../plan/monitor-table.ts'
 import { planOpenProcess } from '../plan/process-handle.ts'
-import type { OpInfo } from '../plan/program.ts'
+import type { Arch, OpInfo } from '../plan/program.ts'
 import { planRemoval, type RemovalPlaces } from '../plan/removal.ts'
 import { planConnect, planPass, planStreamPair } from '../plan/sockets.ts'
 import { attempt, attemptNow } from './attempt.ts'
@@ -39,6 +41,7 @@ import { isTheOne, markPassing, monitorDirectory, passingMark } from './detached
 import { keepFrozenSpare } from './frozen.ts'
 import { failureOf, lastStep, stepFailure } from './launch-script.ts'
 import { monitorConnection, type Pass } from './monitor-connection.ts'
+import { type NoMonitor, processScript, WaitingProcess } from './monitor-process.ts'
 import { replaceFileNow } from './replace-file.ts'
 import type { StateDir } from './state-dir.ts'
 
@@ -57,33 +60,40 @@ export interface MonitorParts {
 }
 
 export const monitors = (parts: MonitorParts): Monitors => ({
-  launch: (document, template, choices = {}) =>
-    pipe(
-      TE.Do,
-      TE.bind('ends', () => TE.fromEither(socketPair(parts))),
-      TE.bind('connection', ({ ends }) => connectionOn(parts, ends.own)),
-      TE.flatMap(({ ends, connection }) => {
-        if (document.policies.autoRemove) markPassing(parts.state.runtime, document.id)
-        // Said before anybody can hear it: nothing the container writes is missed.
-        const attached = connection.ask(attachment(choices))()
-        return pipe(
-          begun(parts, document, template, choices, ends.theirs),
-          TE.flatMap(() => () => attached),
-          TE.flatMap(() =>
-            choices.adopts === undefined
-              ? executed(parts, document, template, connection)
-              : TE.right(undefined),
-          ),
-          TE.bimap(
-            (error) => {
-              connection.close()
-              return error
-            },
-            () => connection,
-          ),
-        )
-      }),
-    ),
+  begin: () => {
+    const process = new WaitingProcess(parts.addon, scriptedFor(parts).script)
+    return {
+      launch: (document, template, choices = {}) =>
+        pipe(
+          TE.Do,
+          TE.bind('ends', () => TE.fromEither(socketPair(parts))),
+          TE.bind('connection', ({ ends }) => connectionOn(parts, ends.own)),
+          TE.flatMap(({ ends, connection }) => {
+            if (document.policies.autoRemove) markPassing(parts.state.runtime, document.id)
+            // Said before anybody can hear it: nothing the container writes is missed.
+            const attached = connection.ask(attachment(choices))()
+            return pipe(
+              begun(parts, process, document, template, choices, ends.theirs),
+              TE.flatMap(() => () => attached),
+              TE.flatMap(() =>
+                choices.adopts === undefined
+                  ? executed(parts, document, template, connection)
+                  : TE.right(undefined),
+              ),
+              TE.bimap(
+                (error) => {
+                  connection.close()
+                  return error
+                },
+                () => connection,
+              ),
+            )
+          }),
+          TE.tapError(() => TE.fromTask(() => process.dismiss())),
+        ),
+      dismiss: () => process.dismiss(),
+    }
+  },
   renew: (document, template) => {
     const { facts, state } = parts
     const options = optionsOf(facts, state, document, template, undefined)
@@ -161,29 +171,40 @@ const connectedTo = (
   }
 }
 
+/** What they are made by is the same for all: it is handed to the native side once for each of our groups. */
+const scripts = new WeakMap<readonly CgroupParent[], Scripted>()
+interface Scripted {
+  readonly stage: MonitorStage
+  readonly script: NativeScript
+}
+const scriptedFor = ({ addon, facts, groups }: MonitorParts): Scripted => {
+  const own = groups()
+  const known = scripts.get(own)
+  if (known !== undefined) return known
+  const stage = planMonitorProcess(facts, own)
+  const scripted = { stage, script: processScript(addon, stage) }
+  scripts.set(own, scripted)
+  return scripted
+}
+
 /** Resolves when the monitor has what it needs. Fails: WrongStatus where another one lives, SyscallFailed. */
 const begun = (
-  { addon, facts, state, groups }: MonitorParts,
+  parts: MonitorParts,
+  process: WaitingProcess,
   document: ContainerDocument,
   template: DetachedStart,
   { adopts }: MonitorLaunch,
   client: number,
 ): TaskEither<EngineError, void> => {
+  const { addon, facts, state } = parts
   keepFrozenSpare(state.runtime)
   const pidfd = adopts === undefined ? undefined : pidfdOf(addon, facts, adopts)
   if (pidfd !== undefined && E.isLeft(pidfd)) {
     addon.closeFds(Int32Array.of(client))
     return TE.left(pidfd.left)
   }
-  const fds = [
-    client,
-    state.containersFd,
-    ...template.parents.map(({ fd }) => fd),
-    ...(pidfd ? [pidfd.right] : []),
-  ]
-  const plan = planMonitor(
+  const stage = planMonitor(
     facts,
-    groups(),
     {
       runDirectory: monitorDirectory(state.runtime, document.id),
       containerDirectory: path.join(state.containers, document.id),
@@ -195,39 +216,25 @@ const begun = (
     },
     encodeMonitorTable(optionsOf(facts, state, document, template, adopts)),
   )
-  const script = new addon.Script({
-    slotCount: fds.length,
-    stages: [{ plan: plan.bytes, fds: Uint16Array.from(fds.keys()), base: plan.base, when: 'early' }],
-    cloneFlags: 0,
-    eager: true,
-    keep: new Uint16Array(0),
-    close: Uint16Array.from([0, ...(pidfd ? [fds.length - 1] : [])]),
-  })
-  return () =>
-    new Promise((resolve) => {
-      const native: NativeLaunch = new addon.Launch(
-        script,
-        Int32Array.from(fds),
-        '',
-        (...event: LaunchEvent) => {
-          // Not before: until then its answer is all that a caller may be waiting for.
-          if (event[0] === 'executed') {
-            native.unref()
-            resolve(E.right(undefined))
-          }
-          if (event[0] === 'failed') resolve(E.left(monitorFailure(document, plan.infos, event)))
-          // It died of something else, and said nothing.
-          if (event[0] === 'exited') resolve(E.left({ _tag: 'LaunchDied', step: 'start monitor' }))
-        },
-      )
-    })
+  const adopted = pidfd === undefined ? [] : [pidfd.right]
+  const fds = [client, state.containersFd, ...template.parents.map(({ fd }) => fd), ...adopted]
+  return async () => {
+    const became = await process.become(stage, fds)
+    addon.closeFds(Int32Array.of(client, ...adopted))
+    return E.mapLeft((why: NoMonitor) => {
+      const { infos } = typeof why === 'object' && why[2] === 0 ? scriptedFor(parts).stage : stage
+      return monitorFailure(document, infos, why)
+    })(became)
+  }
 }
 
 const monitorFailure = (
   document: ContainerDocument,
   infos: readonly OpInfo[],
-  [, phase, , op, errno]: Extract<LaunchEvent, readonly ['failed', ...unknown[]]>,
+  why: NoMonitor,
 ): EngineError => {
+  if (why === 'died') return { _tag: 'LaunchDied', step: 'start monitor' }
+  const [, phase, , op, errno] = why
   if (phase !== PHASE.child) return { _tag: 'SyscallFailed', step: 'start monitor', errno }
   const info = infos[op]
   if (info?.step === 'lock monitor' && errno === EWOULDBLOCK)
@@ -288,13 +295,28 @@ const optionsOf = (
       oomFile: `${groupOf(memory)}/${memory.version === 2 ? 'memory.events' : 'memory.oom_control'}`,
     }),
     ...(shares && first && { killFile: `${groupOf(first)}/${killFile(first.version, facts.kernel)}` }),
-    cleanup: planCleanup(facts.arch, { ...cleanup, keep: true }, '').bytes,
+    cleanup: groupsRemoval(facts.arch, cleanup),
     journal: { ...JOURNAL, folder: path.join(state.root, 'events'), events: lifeOf(document) },
     ...(policies.autoRemove ? { removal: planRemoval(facts.arch, placesOf(state, id), document) } : {}),
     ...(adopts === undefined
       ? {}
       : { adopts: { pid: adopts.pid, begunMs: adopts.begunMs, restarts: adopts.restarts } }),
   }
+}
+
+/** Plans of the same groups differ in the container's id alone. */
+const removals = new Map<string, { readonly bytes: Uint8Array; readonly at: readonly number[] }>()
+const groupsRemoval = (arch: Arch, { id, groups }: Cleanup): Uint8Array => {
+  const key = groups.map((group) => group.replaceAll(id, '')).join('\0')
+  const known = removals.get(key)
+  if (known === undefined) {
+    const { bytes } = planCleanup(arch, { id, groups, overlays: 0, record: '', keep: true }, '')
+    remember(removals, key, { bytes, at: idPlaces(bytes, id).map(({ at }) => at) })
+    return bytes
+  }
+  const bytes = Buffer.from(known.bytes)
+  for (const at of known.at) bytes.write(id, at, 'latin1')
+  return bytes
 }
 
 /** All that may happen to it while no engine is there. */

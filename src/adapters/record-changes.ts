@@ -29,7 +29,8 @@ export const writeChanges = (
 ): E.Either<EngineError, void> =>
   attemptNow('note changes', () => {
     const file = path.join(folderOf(state), id)
-    if (changes === undefined) return drop(file, changesAt(file))
+    // Most have none: what is thrown and caught takes longer than a look.
+    if (changes === undefined) return existsSync(file) ? drop(file, changesAt(file)) : undefined
     makeFolders(folderOf(state), 0o700)
     const temporary = path.join(state.runtime, `.changed-${id}.${state.engine}`)
     writeNewNow(temporary, JSON.stringify(changes), false)

@@ -46,17 +46,30 @@ const LOCK_EX = 2
 const LOCK_NB = 4
 const BACKLOG = 128
 
+/** One stage. Descriptors that go with it come from slot `base` on. */
+export interface MonitorStage {
+  readonly bytes: Uint8Array
+  readonly infos: readonly OpInfo[]
+  readonly base: number
+}
+
+/** The first stage, the same for all: a process of its own in the groups of monitors. No descriptor goes with it. */
+export const planMonitorProcess = (facts: HostFacts, groups: readonly CgroupParent[]): MonitorStage => {
+  const slots = new SlotSpace()
+  slots.count = MONITOR_SLOTS.client
+  const program = new Program(facts.arch, slots)
+  program.call('setsid', 'setsid', [])
+  for (const group of groups) joinGroup(program, group, GROUP_STEPS)
+  leaveBehind(program)
+  return { bytes: program.encode(), infos: program.infos, base: MONITOR_SLOTS.client }
+}
+
 /**
- * The monitor's only stage. Descriptors that go with it, in this order from slot `base`: a socket of whoever starts it (the other end
- * speaks the monitor's protocol, and is its first client), the directory `containers`, the launch plan's groups' parents, and a pidfd
- * where it adopts. `lock monitor` fails with EAGAIN (EWOULDBLOCK) while another one lives. `groups`: those of monitors, where it lives.
+ * The last stage. Descriptors that go with it, in this order: a socket of whoever starts it (the other end speaks the monitor's
+ * protocol, and is its first client), the directory `containers`, the launch plan's groups' parents, and a pidfd where it adopts.
+ * `lock monitor` fails with EAGAIN (EWOULDBLOCK) while another one lives.
  */
-export const planMonitor = (
-  facts: HostFacts,
-  groups: readonly CgroupParent[],
-  place: MonitorPlace,
-  table: Uint8Array,
-): { readonly bytes: Uint8Array; readonly infos: readonly OpInfo[]; readonly base: number } => {
+export const planMonitor = (facts: HostFacts, place: MonitorPlace, table: Uint8Array): MonitorStage => {
   const slots = new SlotSpace()
   slots.count = MONITOR_SLOTS.cgroups + place.groups
   const adopted = place.adopts ? slots.next() : undefined
@@ -65,15 +78,12 @@ export const planMonitor = (
     Slot
   >
   const program = new Program(facts.arch, slots)
-  program.call('setsid', 'setsid', [])
-  for (const group of groups) joinGroup(program, group, GROUP_STEPS)
   openPlace(program, place, fds)
   if (!place.adopts && !place.hasTerminal) makeStreams(program, place, fds.run)
   listen(program, fds)
   openHelper(program, fds.helper)
   program.setSlot(fds.client, new Slot(MONITOR_SLOTS.client))
   program.setSlot(fds.adopted, adopted ?? -1)
-  leaveBehind(program)
   program.call('close on exec', 'close_range', [3, 0xffffffff, CLOSE_RANGE_CLOEXEC])
   program.monitor(program.bytes(table), table.length, fds.listen)
   return { bytes: program.encode(), infos: program.infos, base: MONITOR_SLOTS.client }
@@ -174,6 +184,7 @@ const listen = (program: Program, fds: Readonly<Record<'run' | 'listen', Slot>>)
     into: fds.listen,
   })
   program.call('bind monitor socket', 'bind', [fds.listen, program.bytes(address), address.length])
+  program.call('chdir', 'chdir', [program.text('/')])
   program.call('listen at monitor socket', 'listen', [fds.listen, BACKLOG])
 }
 

@@ -147,6 +147,26 @@ test('on-failure ends with success, and with its tries', async () => {
     assert.is(log(id).split('run').length, 2)
   })
 })
+/** Of all threads of this process, zombies too. */
+const children = (): readonly string[] =>
+  readdirSync('/proc/self/task')
+    .flatMap((thread) => readFileSync(`/proc/self/task/${thread}/children`, 'utf8').split(' '))
+    .filter((pid) => pid !== '')
+    .sort()
+test('a start that fails before there is a monitor leaves no process that waits to be one', () => {
+  const source = '/proc/version/below-a-file'
+  const mounts = [{ type: 'bind', source, target: '/mnt', createSource: true }] as const
+  return withContainer('true', { mounts }, async (id) => {
+    const before = new Set(children())
+    assert.match((await failure(containers().start(id))).message, source)
+    assert.equal(
+      children().filter((pid) => !before.has(pid)),
+      [],
+    )
+    assert.is(await statusOf(id), 'created')
+  })
+})
+
 test('one that removes itself leaves nothing', async () => {
   const before = box().census()
   const { id } = await create('exit 0', { autoRemove: true, name: 'once' })

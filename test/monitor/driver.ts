@@ -39,7 +39,7 @@ import { killFile } from '../../src/plan/launch/cgroup.ts'
 import { planDocument } from '../../src/plan/launch/checked.ts'
 import type { LaunchInput, LaunchPlan } from '../../src/plan/launch/index.ts'
 import { PROC_NAMES } from '../../src/plan/launch/joined.ts'
-import { planMonitor } from '../../src/plan/monitor.ts'
+import { planMonitor, planMonitorProcess } from '../../src/plan/monitor.ts'
 import {
   encodeMonitorTable,
   type HealthOptions,
@@ -384,7 +384,8 @@ const startMonitor = (
   }
   const table = Buffer.from(encodeMonitorTable(options))
   wanted.spoil?.(table)
-  const stage = planMonitor(facts, [], place, table)
+  const begin = planMonitorProcess(facts, [])
+  const stage = planMonitor(facts, place, table)
   const [mine, theirs] = pairOf(live)
   const adopted = options.adopts === undefined ? [] : [wanted.pidfd ?? pidfdOf(live, options.adopts.pid)]
   const fds = [theirs, ports.host.state.containersFd, ...planned.cgroupFds, ...adopted]
@@ -402,7 +403,10 @@ const startMonitor = (
   const native = new addon.Launch(
     new addon.Script({
       slotCount: fds.length,
-      stages: [{ plan: stage.bytes, fds: Uint16Array.from(fds.keys()), base: stage.base, when: 'early' }],
+      stages: [
+        { plan: begin.bytes, fds: new Uint16Array(0), base: begin.base, when: 'early' },
+        { plan: stage.bytes, fds: Uint16Array.from(fds.keys()), base: stage.base, when: 'early' },
+      ],
       cloneFlags: 0,
       eager: true,
       keep: new Uint16Array(0),

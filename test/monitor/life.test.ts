@@ -1,4 +1,6 @@
 // A detached container's life under its monitor: start, end, restart, stop.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { copyFileSync, existsSync, readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { PHASE } from '../../src/native/addon.ts'
@@ -8,7 +10,7 @@ import { assert, suite } from '../support/suite.ts'
 import { type Driver, endContainer, isStartFailed, openDriver } from './driver.ts'
 
 const Life = suite('monitor/life')
-Life.requires('root', 'program:busybox')
+Life.requires('root', 'program:busybox', 'program:strace')
 
 let driver: Driver
 Life.before(() => {
@@ -39,6 +41,41 @@ Life('a program runs, and its exit code is recorded before it is told', async ()
     [],
   )
 })
+
+for (const kind of ['no', 'always'] as const)
+  Life(`restart ${kind}: whoever is told of an end finds a state that knows of it, too`, async () => {
+    const restart = {
+      kind,
+      maximumRetries: 0,
+      firstMs: 60_000,
+      longestMs: 60_000,
+      settledMs: 60_000,
+    } as const
+    const monitor = driver.start('read x; exit 3', { stdin: 'open', attach: { stdin: true }, restart })
+    const { client, ended } = monitor
+    await client.state('running')
+    // Each file comes a while after the one before.
+    const slow = [
+      '-qq',
+      '-e',
+      'trace=renameat2',
+      '-e',
+      'inject=renameat2:delay_enter=100000',
+      '-o',
+      '/dev/null',
+    ]
+    const strace = spawn('strace', [...slow, '-p', String(monitor.pid())], { stdio: 'ignore' })
+    const gone = once(strace, 'exit')
+    await driver.eventually('it is traced', () =>
+      /^TracerPid:\t[1-9]/m.test(readFileSync(`/proc/${monitor.pid()}/status`, 'utf8')),
+    )
+    client.send({ _tag: 'Input', bytes: Buffer.from('\n') })
+    assert.is((await client.exit()).exitCode, 3)
+    assert.is(driver.stateOf(monitor)?.status, kind === 'always' ? 'restarting' : 'stopped')
+    if (kind === 'always') assert.is(await client.ask({ _tag: 'Kill' }), 0)
+    await ended()
+    await gone
+  })
 
 Life('while it runs, its state names it as the kernel does', async () => {
   const monitor = driver.start(FOREVER)

@@ -18,6 +18,6 @@ export const adopt = (
     ? TE.left({ _tag: 'WrongStatus', container: document.name, status: 'exited', wanted: 'running' })
     : pipe(
         wholePlan(ports, document),
-        TE.flatMap((plan) => ports.monitors.launch(document, plan, { adopts: state })),
+        TE.flatMap((plan) => ports.monitors.begin().launch(document, plan, { adopts: state })),
       )
 }

@@ -30,9 +30,11 @@ export const startContainer =
     ports.detached.locked(id, async (container) => {
       const { document } = container
       if (['running', 'restarting'].includes(statusOf(container))) return E.right({ document })
+      const may = allowed('start', container)
+      if (E.isLeft(may)) return may
+      const monitor = ports.monitors.begin()
       const started = await pipe(
-        TE.fromEither(allowed('start', container)),
-        TE.flatMap(() => wholePlan(ports, document)),
+        wholePlan(ports, document),
         TE.tap(() => TE.fromTask(() => ports.detached.clear(container))),
         // Groups of the run before: this one gets its own, by the limits of the document.
         TE.tapIO(() => () => ports.host.state.change(id, undefined)),
@@ -43,10 +45,11 @@ export const startContainer =
             ports,
             document,
             plan.image.rootfs,
-            ports.monitors.launch(document, plan, attached(document, attach)),
+            monitor.launch(document, plan, attached(document, attach)),
           ),
         ),
       )()
+      if (E.isLeft(started)) await monitor.dismiss()
       return E.map((connection: MonitorConnection) => ({ document, connection }))(started)
     })
 

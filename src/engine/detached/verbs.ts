@@ -1,4 +1,5 @@
 // The verbs of containers that outlive their engine, by whatever a caller calls the container.
+import * as E from '#fp/Either'
 import { pipe } from '#fp/function'
 import type { TaskEither } from '#fp/TaskEither'
 import * as TE from '#fp/TaskEither'
@@ -30,9 +31,15 @@ const called =
   <A>(wanted: string, verb: (id: string) => (ports: Ports) => TaskEither<EngineError, A>) =>
   (ports: Ports): TaskEither<EngineError, A> =>
     pipe(
-      TE.fromEither(findContainer(ports, wanted)),
-      TE.flatMap(({ document }) => verb(document.id)(ports)),
+      TE.fromEither(idOf(ports, wanted)),
+      TE.flatMap((id) => verb(id)(ports)),
     )
+
+/** A verb reads its container once it has it for itself: of one that is called by its whole id there is nothing to look up before. */
+const idOf = (ports: Ports, wanted: string): E.Either<EngineError, string> =>
+  ports.detached.has(wanted)
+    ? E.right(wanted)
+    : E.map(({ document }: DetachedContainer) => document.id)(findContainer(ports, wanted))
 
 /** Nobody hears its output but its log. */
 export const start =

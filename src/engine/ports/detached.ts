@@ -38,6 +38,8 @@ export interface DetachedStore {
     readonly containers: readonly DetachedContainer[]
     readonly damaged: readonly DamagedContainer[]
   }
+  /** Whether this is the whole id of one that is there. */
+  readonly has: (id: string) => boolean
   /** Undefined where there is no such directory. Fails: StateDamaged. */
   readonly read: (id: string) => Either<EngineError, DetachedContainer | undefined>
   /** Once what is on its way has come: its monitor has said what follows an end. Fails: ContainerNotFound, StateDamaged. */
@@ -131,7 +133,8 @@ export interface MonitorLaunch {
   readonly adopts?: MonitorState
 }
 
-export interface Monitors {
+/** A process that waits to become a monitor, once. It does nothing yet, and ends with this one. */
+export interface WaitingMonitor {
   /**
    * Resolves when the payload has been executed, or at once for one that is adopted. Fails: as a launch does, WrongStatus where a
    * monitor lives already.
@@ -141,6 +144,13 @@ export interface Monitors {
     start: DetachedStart,
     choices?: MonitorLaunch,
   ) => TaskEither<EngineError, MonitorConnection>
+  /** Resolves when it is gone, if it has not been launched. */
+  readonly dismiss: () => Promise<void>
+}
+
+export interface Monitors {
+  /** Its process is made while its container is planned. */
+  readonly begin: () => WaitingMonitor
   /** Of a connection that has asked for them. */
   readonly streams: (
     connection: MonitorConnection,

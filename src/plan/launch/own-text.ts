@@ -1,5 +1,5 @@
 // Starts that differ in nothing but the container's id, its time and the names of volumes drawn for it share one plan: these are written into its data each time.
-import { PROGRAM } from '../program.ts'
+import { type OpInfo, PROGRAM } from '../program.ts'
 import type { LaunchInput, LaunchPlan, PlannedProgram } from './index.ts'
 
 /** Lower-case hex digits of an id; the first twelve are the default host name. */
@@ -70,16 +70,26 @@ export const placesOf = (plan: Programs, texts: readonly string[]): Uint32Array 
 
 /** The plan of another container: bytes and all. */
 export const withOwnText = (plan: LaunchPlan, own: string): LaunchPlan => {
+  const { patches } = plan
   const fill = <P extends PlannedProgram>(program: P, index: number): P => {
     const bytes = Buffer.from(program.bytes)
-    for (let row = 0; row < plan.patches.length; row += ROW) {
-      const [which, at = 0, from = 0, length = 0] = plan.patches.subarray(row, row + ROW)
-      if (which === index) bytes.write(own.slice(from, from + length), at, 'latin1')
+    for (let row = 0; row < patches.length; row += ROW) {
+      if (patches[row] !== index) continue
+      const [at = 0, from = 0, length = 0] = [patches[row + 1], patches[row + 2], patches[row + 3]]
+      bytes.write(own.slice(from, from + length), at, 'latin1')
     }
-    const infos = program.infos.map((info) =>
-      info.path === undefined ? info : { ...info, path: renamed(info.path, plan, own) },
-    )
-    return { ...program, bytes, infos }
+    // What a failure is told by: hardly ever asked for.
+    let infos: readonly OpInfo[] | undefined
+    return {
+      ...program,
+      bytes,
+      get infos() {
+        infos ??= program.infos.map((info) =>
+          info.path === undefined ? info : { ...info, path: renamed(info.path, plan, own) },
+        )
+        return infos
+      },
+    }
   }
   return {
     ...plan,

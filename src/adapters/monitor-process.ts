@@ -1,0 +1,91 @@
+// A helper that is to become a monitor: it is cloned, executed and on its own before its container is planned.
+import * as E from '#fp/Either'
+import { type Addon, type LaunchEvent, type NativeLaunch, type NativeScript, PHASE } from '../native/addon.ts'
+import type { MonitorStage } from '../plan/monitor.ts'
+
+/** Why there is no monitor: where it failed, or that it died of something else and said nothing. */
+export type NoMonitor = Extract<LaunchEvent, readonly ['failed', ...unknown[]]> | 'died'
+
+export const processScript = (addon: Addon, { bytes, base }: MonitorStage): NativeScript =>
+  new addon.Script({
+    slotCount: 0,
+    stages: [{ plan: bytes, fds: new Uint16Array(0), base, when: 'early' }],
+    cloneFlags: 0,
+    eager: true,
+    keep: new Uint16Array(0),
+    close: new Uint16Array(0),
+  })
+
+export class WaitingProcess {
+  readonly #native: NativeLaunch
+  #isTaken = false
+  #isOver = false
+  readonly #cloned: Promise<void>
+  readonly #gone: Promise<void>
+  readonly #became: Promise<E.Either<NoMonitor, void>>
+
+  constructor(addon: Addon, script: NativeScript) {
+    let [cloned, gone] = [(): void => {}, (): void => {}]
+    let became: (result: E.Either<NoMonitor, void>) => void = () => {}
+    this.#cloned = new Promise((resolve) => {
+      cloned = resolve
+    })
+    this.#gone = new Promise((resolve) => {
+      gone = resolve
+    })
+    this.#became = new Promise((resolve) => {
+      became = resolve
+    })
+    const over = (): void => {
+      this.#isOver = true
+      became(E.left('died'))
+      cloned()
+      gone()
+    }
+    this.#native = new addon.Launch(script, new Int32Array(0), '', (...event: LaunchEvent) => {
+      switch (event[0]) {
+        case 'cloned':
+          if (!this.#isTaken) this.#native.unref()
+          return cloned()
+        case 'waiting':
+          // It is in no namespaces of its own.
+          addon.closeFds(Int32Array.of(event[1], event[2]))
+          // To wait lets the event loop end, but its stage may have been sent meanwhile.
+          return this.#isTaken ? this.#native.ref() : undefined
+        case 'executed':
+          // Not before: until then its answer is all that a caller may be waiting for.
+          this.#native.unref()
+          return became(E.right(undefined))
+        case 'failed':
+          became(E.left(event))
+          // A failure of the process's own is followed by its end.
+          return event[1] === PHASE.child ? undefined : over()
+        case 'cancelled':
+        case 'exited':
+          return over()
+        default:
+          return undefined
+      }
+    })
+  }
+
+  /** Once. `fds` are borrowed until this resolves, which it does when it is a monitor. */
+  async become({ bytes, base }: MonitorStage, fds: readonly number[]): Promise<E.Either<NoMonitor, void>> {
+    this.#isTaken = true
+    await this.#cloned
+    const stage = { plan: bytes, fds: Uint16Array.from(fds.keys()), base, when: 'later' } as const
+    // One that cannot be sent its stage is one that has died: its end, or what it said before, tells.
+    if (!this.#isOver && this.#native.send(stage, Int32Array.from(fds)) !== 0) this.#native.kill(SIGKILL)
+    return this.#became
+  }
+
+  async dismiss(): Promise<void> {
+    if (this.#isTaken) return
+    this.#isTaken = true
+    await this.#cloned
+    if (!this.#isOver) this.#native.abandon()
+    await this.#gone
+  }
+}
+
+const SIGKILL = 9
