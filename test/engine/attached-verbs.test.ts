@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
+import { text } from 'node:stream/consumers'
 import { tellDead } from '../../src/engine/attached-missing.ts'
 import { createEngine, type EngineEvent } from '../../src/index.ts'
 import type { NewEvent } from '../../src/model/events.ts'
@@ -78,12 +79,10 @@ const withAttached = async (
 
 const output = async (id: string, words: readonly string[], options: object = {}): Promise<string> => {
   const process = await containers().exec(id, words, options)
-  let text = ''
-  process.stdout?.on('data', (chunk) => {
-    text += String(chunk)
-  })
-  assert.is(await process.exit, 0, words.join(' '))
-  return text
+  // Its exit may be told before all that it wrote has been read.
+  const [code, said] = await Promise.all([process.exit, process.stdout === null ? '' : text(process.stdout)])
+  assert.is(code, 0, words.join(' '))
+  return said
 }
 const grep = (id: string, file: string, words: string): Promise<string> =>
   output(id, ['sh', '-c', `grep -E '${words}' ${file}`])
