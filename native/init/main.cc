@@ -330,6 +330,17 @@ volatile uint32_t* map_progress(int fd, int cell) noexcept {
   return progress_page + cell;
 }
 
+// An exec puts off the work of closing, descriptor by descriptor from the lowest one, and does what
+// was put off last first (task_work_run, kernel/task_work.c). Its end is what tells of the exec: on
+// top of all, it is told before dozens of mounts are closed.
+int move_up(int ctl) noexcept {
+  constexpr int kTop = 255;
+  if (sys::raw_syscall(nr::dup3, ctl, kTop, 02000000 /* O_CLOEXEC */) == kTop) return kTop;
+  // Above the limit of open files; or there already.
+  sys::raw_syscall(nr::fcntl, ctl, 2 /* F_SETFD */, 1 /* FD_CLOEXEC */);
+  return ctl;
+}
+
 // Runs the plan that comes on `socket`, and returns in the process that is born in the end.
 // What the host process leaks is closed before anybody in the namespaces could see it.
 void be_born(int ctl, int socket) noexcept {
@@ -361,19 +372,19 @@ void forget_progress() noexcept {
 }
 
 [[noreturn]] void run(int ctl, int progress_fd, int progress_cell, int birth) noexcept {
-  Stage stage{ctl};
   volatile uint32_t* const progress = map_progress(progress_fd, progress_cell);
-  slots[0] = ctl;
   // Node closes its own standard streams on exec, so descriptors received below would land on 0, 1
   // and 2 and be overwritten when the payload's streams are connected. The control socket stands in
   // for them until then.
   for (int fd = 0; fd < 3; fd++) sys::raw_syscall(nr::dup3, ctl, fd, 0);
   if (birth >= 0) be_born(ctl, birth);
+  ctl = move_up(ctl);
+  slots[0] = ctl;
   // Whatever else the host process leaks ends here, before any of it can be parked or reach a
   // payload; and what it took to be born.
   sys::raw_syscall(nr::close_range, 3, ctl - 1, 0);
   sys::raw_syscall(nr::close_range, ctl + 1, 0xffffffff, 0);
-  sys::raw_syscall(nr::fcntl, ctl, 2 /* F_SETFD */, 1 /* FD_CLOEXEC */);
+  Stage stage{ctl};
   for (;; stage.index++) {
     if (progress != nullptr)
       *progress = launch::progress_base(stage.index) | launch::kProgressReceiving;
