@@ -9,7 +9,7 @@ import type { Context, FlagTable } from './command.ts'
 import { invalidPlatform } from './platform-flag.ts'
 import { progressDisplay } from './progress.ts'
 import { refuse } from './report.ts'
-import { relaySignals } from './signals.ts'
+import { cancelOnSignals } from './signals.ts'
 
 /** What podman has for every command that asks a registry. */
 export const registryFlags = {
@@ -66,7 +66,7 @@ export const interruptible = async <A>(
   /** Throws what is to be told in place of the failure. */
   beforeFailure: () => void = () => {},
 ): Promise<E.Either<number, A>> => {
-  const signals = relaySignals(context.onSignal, 0)
+  const signals = cancelOnSignals(context.onSignal, 0)
   try {
     const run = await program(signals.cancel)
     const result = await run()

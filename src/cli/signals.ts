@@ -41,7 +41,15 @@ export interface SignalRelay {
   readonly stop: () => void
 }
 
-export const relaySignals = (onSignal: Context['onSignal'], patienceMs = PATIENCE_MS): SignalRelay => {
+/** Where nothing is ever forwarded: an ending signal cancels, and others do what they do. */
+export const cancelOnSignals = (onSignal: Context['onSignal'], patienceMs = PATIENCE_MS): SignalRelay =>
+  relaySignals(onSignal, patienceMs, [])
+
+export const relaySignals = (
+  onSignal: Context['onSignal'],
+  patienceMs = PATIENCE_MS,
+  others = OTHERS,
+): SignalRelay => {
   const controller = new AbortController()
   const early: NodeJS.Signals[] = []
   let cancelledBy: NodeJS.Signals | undefined
@@ -56,7 +64,7 @@ export const relaySignals = (onSignal: Context['onSignal'], patienceMs = PATIENC
   let passOther: (name: NodeJS.Signals) => void = (name) => early.push(name)
   // Registered before there is a program that could be told: it may ask for one with its first breath.
   const undoEnding = onSignal(ENDING, (name) => passEnding(name))
-  const undoOthers = onSignal(OTHERS, (name) => passOther(name))
+  const undoOthers = onSignal(others, (name) => passOther(name))
   const stop = () => {
     clearTimeout(waiting)
     undoEnding()

@@ -10,7 +10,7 @@ import { progressDisplay } from '../progress.ts'
 import { refuse, refuseProgram } from '../report.ts'
 import { type RunFlags, runFlags } from '../run-flags.ts'
 import { type RunRequest, runArgsToOptions } from '../run-options.ts'
-import { relaySignals } from '../signals.ts'
+import { cancelOnSignals } from '../signals.ts'
 import { printable } from '../table.ts'
 
 /** Those of `run` that are about the time it stays, about one that goes, or about a name it has already. */
@@ -53,7 +53,7 @@ export const replace = command({
     const [container = ''] = context.args.positionals
     const changes = changesOf(context)
     if (E.isLeft(changes)) return refuse(context, changes.left)
-    const signals = relaySignals(context.onSignal, 0)
+    const signals = cancelOnSignals(context.onSignal, 0)
     const display = changes.right.quiet ? undefined : progressDisplay(context.stderr)
     try {
       const engine = await context.engine()

@@ -13,7 +13,7 @@ import { progressDisplay } from '../progress.ts'
 import { reportError } from '../report.ts'
 import { type RunFlags, runFlags } from '../run-flags.ts'
 import { type RunRequest, runArgsToOptions } from '../run-options.ts'
-import { relaySignals, type SignalRelay } from '../signals.ts'
+import { cancelOnSignals, relaySignals, type SignalRelay } from '../signals.ts'
 import { relayTerminal, terminalSize } from '../tty-relay.ts'
 
 /** docker-run(1), Exit Status: the failure is ours, not the program's. */
@@ -71,7 +71,7 @@ const detached = async (
   record: (id: string) => void,
 ): Promise<number> => {
   const { runDetached } = await import('../run-detached.ts')
-  const signals = relaySignals(context.onSignal)
+  const signals = cancelOnSignals(context.onSignal)
   try {
     return await runDetached(context, request, signals, record)
   } finally {
