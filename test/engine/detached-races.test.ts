@@ -1,16 +1,20 @@
 // Containers that outlive their engine, when two things happen to one at once: each case was wrong once.
 import {
+  closeSync,
   existsSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   readlinkSync,
+  renameSync,
   symlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs'
 import path from 'node:path'
 import type { DetachedOptions } from '../../src/index.ts'
+import { loadAddon } from '../../src/native/load.ts'
 import { comeAndGo, failure, isAlive, librarySuite, pause, until } from '../support/library.ts'
 import { assert } from '../support/suite.ts'
 
@@ -18,6 +22,7 @@ const { test, box, run } = librarySuite('engine/detached-races')
 const containers = () => box().engine.containers
 const image = () => ({ rootfs: box().rootfs })
 const STAYS = 'echo up; while :; do sleep 0.02; done'
+const LOCK_EX = 2
 const IGNORES = `trap "" TERM; ${STAYS}`
 
 const create = (script: string, options: DetachedOptions = {}) =>
@@ -153,6 +158,22 @@ test('a start waits for the last words of the monitor before', async () => {
   await containers().start(id)
   assert.is(await statusOf(id), 'running')
   streams.close()
+  await remove(id)
+})
+test('a wait that comes between the end and its record gives the exit code', async () => {
+  const id = await begin('exit 5')
+  assert.is(await containers().wait(id), 5)
+  await until('its monitor has left', async () => !(await containers().inspect(id)).hasMonitor)
+  // As it is for a moment: the monitor has taken its state back, and the record was not there yet when it was looked for.
+  const record = path.join(box().root, 'containers', id, 'exit.json')
+  renameSync(record, `${record}.later`)
+  const lock = openSync(path.join(box().root, 'run', 'monitors', id, 'lock'), 'a')
+  assert.is(loadAddon().flock(lock, LOCK_EX), 0)
+  const waiting = containers().wait(id)
+  await Promise.race([waiting, pause(200)])
+  renameSync(`${record}.later`, record)
+  closeSync(lock)
+  assert.is(await waiting, 5)
   await remove(id)
 })
 test('a stop is not over before the container is, also where its monitor dies in the middle of it', async () => {
