@@ -26,7 +26,10 @@ let scratch: Buffer | undefined
 /** Sends bytes and descriptors in one message. 0 or a positive errno. */
 export type Pass = (bytes: Uint8Array, fds: readonly number[]) => number
 
-/** Takes ownership of `fd`. Keeps the event loop alive until it is closed, or paused. */
+/** The longest a timer takes; it does nothing but be there. */
+const FOR_EVER_MS = 2 ** 31 - 1
+
+/** Takes ownership of `fd`. Keeps the event loop alive until it is closed: also while it is paused somebody waits for what is to come. */
 export const monitorConnection = (addon: Addon, fd: number, pass: Pass): MonitorConnection => {
   const decoder = new FrameDecoder()
   /** Asked and not answered: replies come in the order of requests. */
@@ -37,7 +40,8 @@ export const monitorConnection = (addon: Addon, fd: number, pass: Pass): Monitor
   /** Written when there is room. */
   let unsent: Uint8Array[] = []
   const onceDrained: (() => void)[] = []
-  let isPaused = false
+  /** While it is paused. */
+  let pause: NodeJS.Timeout | undefined
   let isOver = false
   const channel = new addon.Channel(fd, (readable, writable) => {
     if (readable) take()
@@ -47,6 +51,7 @@ export const monitorConnection = (addon: Addon, fd: number, pass: Pass): Monitor
   const close = (): void => {
     if (isOver) return
     isOver = true
+    clearInterval(pause)
     channel.close()
     addon.closeFds(Int32Array.of(fd))
     queueMicrotask(() => {
@@ -63,7 +68,7 @@ export const monitorConnection = (addon: Addon, fd: number, pass: Pass): Monitor
     const got = channel.read(scratch)
     if (got > 0) hear(Buffer.from(scratch.subarray(0, got)))
     else if (got !== -EAGAIN) close()
-    if (!isOver && !isPaused) wait(false)
+    if (!isOver && pause === undefined) wait(false)
   }
   const hear = (chunk: Buffer): void => {
     for (const message of decoder.push(chunk)) {
@@ -144,10 +149,11 @@ export const monitorConnection = (addon: Addon, fd: number, pass: Pass): Monitor
       listener = (message) => kept?.push(message)
     },
     pause: () => {
-      isPaused = true
+      if (!isOver) pause ??= setInterval(() => {}, FOR_EVER_MS)
     },
     resume: () => {
-      isPaused = false
+      clearInterval(pause)
+      pause = undefined
       if (!isOver) wait(false)
     },
     close,

@@ -350,6 +350,7 @@ class Attempt {
         pidfd: () => this.#native?.pidfd() ?? -1,
         kill: (signal) => this.#native?.kill(signal) ?? 0,
         leave: () => this.#native?.unref(),
+        hold: () => this.#native?.ref(),
       }),
     )
   }

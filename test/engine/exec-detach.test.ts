@@ -58,16 +58,6 @@ const said = (process: ExecProcess, text: string): Promise<void> => {
   })
 }
 
-/** One that was left keeps no event loop alive. */
-const ended = async ({ exit }: ExecProcess): Promise<number> => {
-  let code: number | undefined
-  exit.then((found) => {
-    code = found
-  })
-  await until('it has ended', () => code !== undefined)
-  return code ?? -1
-}
-
 let program = ''
 const caller = async (container: string, script: string): Promise<ChildProcess> => {
   const child = spawn(process.execPath, [program, box().root, container, script], {
@@ -102,7 +92,7 @@ test('a first one makes what stays of a root', async () => {
   const first = await containers().exec(id, ['sh', '-c', 'echo up; sleep 0.1'], { tty: true })
   await said(first, 'up')
   await first.detach()
-  await ended(first)
+  await first.exit
   await box().engine.remove(id, { force: true })
 })
 
@@ -156,7 +146,7 @@ test('a library that leaves one is told of its end, and tells it to nobody', () 
     const left = await containers().exec(id, ['sh', '-c', 'echo up; sleep 0.2; exit 6'], { tty: true })
     await said(left, 'up')
     await left.detach()
-    assert.is(await ended(left), 6)
+    assert.is(await left.exit, 6)
     await until('its end is told', async () => (await actionsOf(id)).includes('exec_die'))
     assert.equal(await actionsOf(id), WHOLE)
   }))
@@ -190,7 +180,7 @@ test('a container whose monitor was killed has a new one by then', () =>
     assert.is((await containers().inspect(id)).hasMonitor, true)
     assert.is(processesWith(mark).length, 1)
     process.kill(processesWith(mark)[0] ?? 0, 'SIGKILL')
-    assert.is(await ended(left), 137)
+    assert.is(await left.exit, 137)
     await until('its end is told', async () => (await actionsOf(id)).includes('exec_die'))
     assert.equal(await actionsOf(id), WHOLE)
   }))

@@ -33,6 +33,8 @@ export interface HeldExec extends ExecProcess {
   readonly hasEnded: () => boolean
   /** Asks the monitor to do so, where one lives and has room. Never fails. */
   readonly leave: () => Promise<void>
+  /** From now on somebody waits for its end, also of one that was left. */
+  readonly hold: () => void
 }
 
 export const hasTerminal = ({ tty }: Pick<DecodedExec, 'tty'>): boolean => tty !== undefined && tty !== false
@@ -155,6 +157,7 @@ const heldExec = (
       if (E.isRight(connection) && connection.right !== undefined)
         await handTo(connection.right, [process.pidfd()])()
     },
+    hold: process.hold,
     detach: async () => {
       const master = process.terminal
       if (master === undefined)

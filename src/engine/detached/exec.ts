@@ -9,6 +9,7 @@ import type { EngineError } from '../../model/errors.ts'
 import { containerEvent } from '../../model/events-of-containers.ts'
 import type { DecodedExec } from '../../model/exec-options.ts'
 import { type ResolvedUser, resolveUser } from '../../model/user-db.ts'
+import { HeldPromise } from '../held-promise.ts'
 import { noteAll } from '../note.ts'
 import type { OutputStream } from '../ports/stdio.ts'
 import type { Ports } from '../ports.ts'
@@ -30,7 +31,10 @@ export interface ExecProcess {
   readonly stdin: Writable | null
   readonly stdout: OutputStream | null
   readonly stderr: OutputStream | null
-  /** Its exit code, 128 + n after signal n; resolves when all it wrote was passed on. Never rejects. */
+  /**
+   * Its exit code, 128 + n after signal n; resolves when all it wrote was passed on. Never rejects. One that was left keeps the event loop
+   * alive only while this is waited for.
+   */
   readonly exit: Promise<number>
   /** True when it was there to receive it. */
   readonly kill: (signal: number) => boolean
@@ -131,8 +135,9 @@ const told = async (
     return exitCode
   })
   if (detach === true && process.hasEnded()) await exit
-  const { pid, stdin, stdout, stderr, kill, resize, isDetachable } = process
-  return { pid, stdin, stdout, stderr, exit, kill, resize, isDetachable, detach: process.detach }
+  const { pid, stdin, stdout, stderr, kill, resize, isDetachable, detach: leave, hold } = process
+  const held = HeldPromise.of(exit, hold)
+  return { pid, stdin, stdout, stderr, exit: held, kill, resize, isDetachable, detach: leave }
 }
 
 const planExec = (ports: Ports, home: Home, request: ExecRequest): TaskEither<EngineError, JoiningPlan> =>

@@ -101,7 +101,7 @@ export interface MonitorConnection {
   readonly close: () => void
 }
 
-/** What an attached client sees of a container. */
+/** What an attached client sees of a container. It keeps the event loop alive until the end of the connection, or `close`, whether it is read or not. */
 export interface AttachedStreams {
   readonly stdin: Writable | null
   readonly stdout: Readable

@@ -53,6 +53,8 @@ export interface LaunchedProcess {
   readonly kill: (signal: number) => number
   /** It lives on when this process ends, and keeps no event loop alive. */
   readonly leave: () => void
+  /** Its end is waited for: until then it keeps the event loop alive again. */
+  readonly hold: () => void
   /** The guardian it has registered with; one that came later must be told. */
   readonly guardian: number
 }
