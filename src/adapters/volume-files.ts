@@ -1,5 +1,5 @@
 // Volumes on disk: where each file is, and what a crash may have left of one.
-import { fstatSync, opendirSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, fstatSync, opendirSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import path from 'node:path'
 import * as E from '#fp/Either'
 import type { Volume } from '../engine/ports/volumes.ts'
@@ -31,14 +31,24 @@ export const readVolume = (paths: VolumePaths, name: string): E.Either<EngineErr
     locatedNow(file, () => unlessMissing(() => readFileSync(file, 'utf8'))),
   )
   if (E.isLeft(text)) return text
-  if (text.right === undefined) return E.right(undefined)
+  if (text.right === undefined) return isThere(paths, name) ? withoutDocument(file) : E.right(undefined)
   return E.map((document: Volume['document']): Volume => ({ document, data: paths.data(name) }))(
     decodeVolumeDocument(text.right, file),
   )
 }
 
+/** It comes and goes whole, by one rename: so one that is made between two looks has its document by the second. */
+const isThere = (paths: VolumePaths, name: string): boolean =>
+  existsSync(paths.of(name)) && !existsSync(paths.document(name)) && existsSync(paths.of(name))
+
+const withoutDocument = (path: string): E.Either<EngineError, never> =>
+  E.left({ _tag: 'StateDamaged', path, why: 'is not there' })
+
+/** Directories: anything else there is somebody else's. */
 export const volumeNames = (paths: VolumePaths): readonly string[] =>
-  (unlessMissing(() => readdirSync(paths.folder)) ?? []).filter(isVolumeName)
+  (unlessMissing(() => readdirSync(paths.folder, { withFileTypes: true })) ?? [])
+    .filter((entry) => entry.isDirectory() && isVolumeName(entry.name))
+    .map(({ name }) => name)
 
 /** True only where that can be seen: a folder that is closed to its engine was closed by somebody who uses it. */
 export const isEmptyFolder = (folder: string): boolean => {

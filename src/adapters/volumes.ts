@@ -13,13 +13,13 @@ import path from 'node:path'
 import * as E from '#fp/Either'
 import { pipe } from '#fp/function'
 import * as TE from '#fp/TaskEither'
-import type { HeldVolume, VolumeStore } from '../engine/ports/volumes.ts'
+import type { DamagedVolume, HeldVolume, Volume, VolumeStore } from '../engine/ports/volumes.ts'
 import { cancelled } from '../model/abort.ts'
 import type { EngineError } from '../model/errors.ts'
 import type { HostFacts } from '../model/host-facts.ts'
 import { volumesOf } from '../model/named-mounts.ts'
 import { unlessMissing } from '../model/unless.ts'
-import { encodeVolumeDocument, type VolumeDocument } from '../model/volume.ts'
+import { encodeVolumeDocument, VOLUME_VERSION, type VolumeDocument } from '../model/volume.ts'
 import type { Addon } from '../native/addon.ts'
 import type { LayerAddon } from '../native/layer-addon.ts'
 import { attempt, attemptNow, orThrow, thrown } from './attempt.ts'
@@ -27,7 +27,7 @@ import { writeBytes } from './image-archive-write.ts'
 import { nativeError } from './layer-errors.ts'
 import { makeFolders } from './make-folders.ts'
 import { syncFolderNow, writeNewNow } from './replace-file.ts'
-import { randomHex, type StateDir } from './state-dir.ts'
+import { modifiedMs, randomHex, type StateDir } from './state-dir.ts'
 import { nativeTrees } from './trees.ts'
 import {
   isEmptyFolder,
@@ -66,14 +66,22 @@ export const volumeStore = (parts: VolumeParts): VolumeStore => {
     dataOf: paths.data,
     read: (name) => readVolume(paths, name),
     list: () => {
-      const found = volumeNames(paths).map((name) => readVolume(paths, name))
+      const found = volumeNames(paths).map((name) => ({ name, read: readVolume(paths, name) }))
       return {
-        volumes: found.flatMap((each) => (E.isRight(each) && each.right !== undefined ? [each.right] : [])),
-        damaged: found.flatMap((each) => (E.isLeft(each) ? [each.left] : [])),
+        volumes: found.flatMap(({ read }) =>
+          E.isRight(read) && read.right !== undefined ? [read.right] : [],
+        ),
+        damaged: found.flatMap(({ name, read }) =>
+          E.isLeft(read) ? [damagedVolume(paths, name, read.left)] : [],
+        ),
       }
     },
     create: (document) => attempt('create volume', () => create(parts, paths, document)),
     hold,
+    holdDamaged: (name) =>
+      attempt('hold volume', () =>
+        whileBusy(LONGEST_PAUSE_MS, () => tryHold(parts, paths, name, true, () => nameAlone(paths, name))),
+      ),
     copyUp: (name, rootfs, target, signal) =>
       attempt('fill volume', async () => {
         if (!isToFill(paths, name)) return
@@ -123,6 +131,19 @@ export const volumeStore = (parts: VolumeParts): VolumeStore => {
 }
 
 const SUBJECT = 'of a volume'
+
+const damagedVolume = (paths: VolumePaths, name: string, error: EngineError): DamagedVolume => ({
+  name,
+  data: paths.data(name),
+  error,
+  changedMs: modifiedMs(paths.of(name)),
+})
+
+const nameAlone = (paths: VolumePaths, name: string): E.Either<EngineError, Volume> => {
+  const createdMs = modifiedMs(paths.of(name))
+  const document = { name, driver: 'local', options: {}, labels: {}, createdMs, anonymous: false } as const
+  return E.right({ document: { version: VOLUME_VERSION, ...document }, data: paths.data(name) })
+}
 
 const notEmpty = (volume: string): EngineError => ({
   _tag: 'VolumeUnfit',
@@ -176,7 +197,7 @@ const holder =
     attempt('hold volume', () =>
       whileBusy(LONGEST_PAUSE_MS, () => {
         if (signal?.aborted === true) throw thrown(cancelled(signal.reason))
-        return tryHold(parts, paths, name, alone)
+        return tryHold(parts, paths, name, alone, () => readVolume(paths, name))
       }),
     )
 
@@ -185,6 +206,7 @@ const tryHold = async (
   paths: VolumePaths,
   name: string,
   alone: boolean,
+  look: () => E.Either<EngineError, Volume | undefined>,
 ): Promise<HeldVolume | undefined | typeof BUSY> => {
   const folder = paths.of(name)
   const flags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW
@@ -203,10 +225,12 @@ const tryHold = async (
       release()
       return BUSY
     }
-    const found = readVolume(paths, name)
+    const found = look()
     if (E.isLeft(found)) throw thrown(found.left)
-    if (found.right === undefined)
-      throw thrown({ _tag: 'StateDamaged', path: paths.document(name), why: 'is not there' })
+    if (found.right === undefined) {
+      release()
+      return undefined
+    }
     if (alone) await heal(parts, paths, name)
     return { ...found.right, release }
   } catch (error) {

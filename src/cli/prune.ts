@@ -68,5 +68,23 @@ export const volumesText = ({ removed }: PrunedVolumes): string =>
   removed.length === 0 ? '' : `Deleted Volumes:\n${removed.map((name) => `${name}\n`).join('')}\n`
 
 export const reclaimedText = (bytes: number): string => `Total reclaimed space: ${humanBytes(bytes)}\n`
+/** Which containers, or volumes, are damaged, and what it means for a prune; none where nothing is. Never fails. */
+export const tellDamaged = async (
+  { stderr }: Pick<Context, 'stderr'>,
+  { list, volumes }: Pick<EngineForCli, 'list' | 'volumes'>,
+  isAboutVolumes: boolean,
+): Promise<void> => {
+  const listed = await list()()
+  for (const { id, name, status } of E.isRight(listed) ? listed.right : [])
+    if (status === 'damaged')
+      stderr.write(
+        `slipway: container ${name === '' ? id.slice(0, 12) : name} is damaged, and nobody knows which images and volumes it has: all are kept until slipway rm -f ${id.slice(0, 12)} removes it\n`,
+      )
+  const found = isAboutVolumes ? await volumes.list()() : undefined
+  for (const { name, damage } of found !== undefined && E.isRight(found) ? found.right : [])
+    if (damage !== undefined)
+      stderr.write(`slipway: volume ${name} is damaged and kept: slipway volume rm -f ${name} removes it\n`)
+}
+
 export const POSTPONED =
   'slipway: another process adds images: files that nobody needs go with a later command\n'

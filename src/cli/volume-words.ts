@@ -13,6 +13,7 @@ export const VOLUME_HEADERS = {
   Labels: 'LABELS',
   Links: 'LINKS',
   CreatedAt: 'CREATED AT',
+  Status: 'STATUS',
 } as const
 
 export const volumeRecord = (volume: VolumeInfo) => ({
@@ -25,6 +26,7 @@ export const volumeRecord = (volume: VolumeInfo) => ({
     .join(','),
   Links: String(volume.usedBy.length),
   CreatedAt: new Date(volume.createdMs).toISOString(),
+  Status: volume.damage === undefined ? '' : 'damaged',
 })
 
 /** As `docker volume inspect` has it, and by whom it is used. */

@@ -12,7 +12,7 @@ import type {
   RemoveVolumeOptions,
   VolumeInfo,
 } from '../model/volume-verbs.ts'
-import type { HeldVolume, Volume, VolumeStore } from './ports/volumes.ts'
+import type { DamagedVolume, HeldVolume, Volume, VolumeStore } from './ports/volumes.ts'
 import { documentOf, namesByVolume, sameOptions, usersOf } from './volumes-of-start.ts'
 
 type Program<A> = (store: VolumeStore) => TaskEither<EngineError, A>
@@ -56,14 +56,34 @@ const infoOf = (store: VolumeStore, { document, data }: Volume, users = namesByV
   return { name, driver, driverOptions: options, labels, createdMs, anonymous, mountpoint: data, usedBy }
 }
 
-/** By name. One whose document cannot be read is left out; `inspect` says what is wrong with it. */
+const infoOfDamaged = (
+  { name, data, error, changedMs }: DamagedVolume,
+  users: ReadonlyMap<string, readonly string[]>,
+): VolumeInfo => ({
+  name,
+  driver: 'local',
+  driverOptions: {},
+  labels: {},
+  createdMs: changedMs,
+  anonymous: false,
+  mountpoint: data,
+  usedBy: users.get(name) ?? [],
+  damage: error,
+})
+
+/** By name, also those whose document cannot be read. */
 export const listVolumes: Program<readonly VolumeInfo[]> = (store) =>
   TE.fromIO(() => {
     const users = namesByVolume(store)
-    return [...store.list().volumes].sort(byName).map((volume) => infoOf(store, volume, users))
+    const { volumes, damaged } = store.list()
+    return [
+      ...volumes.map((volume) => infoOf(store, volume, users)),
+      ...damaged.map((volume) => infoOfDamaged(volume, users)),
+    ].sort(byName)
   })
 
-const byName = (a: Volume, b: Volume): number => (a.document.name < b.document.name ? -1 : 1)
+const byName = (a: { readonly name: string }, b: { readonly name: string }): number =>
+  a.name < b.name ? -1 : 1
 
 /** Fails: VolumeNotFound, StateDamaged. */
 export const inspectVolume =
@@ -74,12 +94,15 @@ export const inspectVolume =
       TE.map((volume) => infoOf(store, volume)),
     )
 
-/** Fails: VolumeNotFound, VolumeInUse with the names of the containers, SyscallFailed, StateDamaged. */
+/**
+ * One whose document cannot be read only by force. Fails: VolumeNotFound, VolumeInUse with the names of the containers, SyscallFailed,
+ * StateDamaged.
+ */
 export const removeVolume =
   (name: string, { force = false }: RemoveVolumeOptions = {}): Program<void> =>
   (store) =>
     pipe(
-      store.hold(name, true),
+      force && E.isLeft(store.read(name)) ? store.holdDamaged(name) : store.hold(name, true),
       TE.flatMap((held) => {
         if (held === undefined) return force ? TE.right(undefined) : missing(name)
         const by = usersOf(store, name)
@@ -103,7 +126,7 @@ export const pruneVolumes =
           (options.all === true || document.anonymous) &&
           meetsConditions(document, options),
       )
-      .sort(byName)
+      .sort((a, b) => byName(a.document, b.document))
     const sizes = await store.sizes(wanted)()
     if (E.isLeft(sizes)) return sizes
     const removed: string[] = []

@@ -35,7 +35,10 @@ const NOT_EXECUTABLE: Readonly<Record<string, string>> = {
 
 const ofDamaged = (path: string): string | undefined => {
   const id = /\/containers\/([0-9a-f]{12})[0-9a-f]{52}\/container\.json$/.exec(path)?.[1]
-  return id && `slipway rm -f ${id} ends and removes it; until then no volume and no image is pruned`
+  if (id !== undefined)
+    return `slipway rm -f ${id} ends and removes it; until then no volume and no image is pruned`
+  const [, folder, volume] = /^(.*\/volumes\/([^/]+))\/volume\.json$/.exec(path) ?? []
+  return volume && `its files are in ${folder}/_data; slipway volume rm -f ${volume} removes them with it`
 }
 
 const ofStep = ({ step, errno }: SyscallFailed): string | undefined => {

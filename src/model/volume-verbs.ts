@@ -28,10 +28,12 @@ export interface VolumeInfo {
   readonly mountpoint: string
   /** Names of the containers that have it. */
   readonly usedBy: readonly string[]
+  /** Why its document cannot be read: then its name and its mountpoint are all that is known, and its time is that of its directory. */
+  readonly damage?: EngineError
 }
 
 export interface RemoveVolumeOptions {
-  /** One that is not there is no failure. Never removes what is in use. */
+  /** One that is not there is no failure, and one whose document cannot be read is removed. Never removes what is in use. */
   readonly force?: boolean
 }
 

@@ -4,7 +4,6 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
-  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -44,7 +43,7 @@ const DOCUMENTS: Readonly<Record<string, (file: string) => void>> = {
   empty: (file) => truncateSync(file, 0),
   noise: (file) => writeFileSync(file, Buffer.alloc(300, 0xa5)),
   'of another version': (file) =>
-    writeFileSync(file, readFileSync(file, 'utf8').replace('"version": 1', '"version": 99')),
+    writeFileSync(file, readFileSync(file, 'utf8').replace(/"version": ?1/, '"version": 99')),
   'another document': (file) => writeFileSync(file, '{"version":1}'),
   'a folder': (file) => {
     rmSync(file)
@@ -186,26 +185,67 @@ test('a name that leads nowhere, or is no link, is free', async () => {
   for (const each of [id, other]) await remove(each)
 })
 
-test('a document of a volume that is noise: others are listed and pruned, and it is named', async () => {
-  const { engine } = box()
-  await engine.createVolume({ name: 'sound' })
-  await engine.createVolume({ name: 'noisy' })
-  const document = at('volumes', 'noisy', 'volume.json')
-  writeFileSync(document, 'noise')
-  assert.equal(
-    (await engine.volumes()).map(({ name }) => name),
-    ['sound'],
-  )
-  for (const verb of [
-    () => engine.inspectVolume('noisy'),
-    () => engine.removeVolume('noisy'),
-    () => engine.createVolume({ name: 'noisy' }),
-  ])
-    assert.match((await failure(verb(), String(verb))).message, document)
-  assert.equal((await engine.pruneVolumes({ all: true })).removed, ['sound'])
-  assert.is(existsSync(document), true)
-  renameSync(at('volumes', 'noisy'), at('gone'))
-  rmSync(at('gone'), { recursive: true })
+const VOLUME_DOCUMENTS: Readonly<Record<string, (file: string) => void>> = {
+  ...DOCUMENTS,
+  gone: (file) => rmSync(file),
+  'a link in a circle': (file) => {
+    rmSync(file)
+    symlinkSync('volume.json', file)
+  },
+}
+for (const [what, damage] of Object.entries(VOLUME_DOCUMENTS))
+  test(`a document of a volume that is ${what}: it is listed as damaged, keeps its files, and is removed by force alone`, async () => {
+    const { engine } = box()
+    await engine.createVolume({ name: 'sound' })
+    const { mountpoint } = await engine.createVolume({ name: 'broken' })
+    writeFileSync(path.join(mountpoint, 'precious'), 'still here')
+    const document = at('volumes', 'broken', 'volume.json')
+    damage(document)
+    const listed = await engine.volumes()
+    assert.equal(
+      listed.map(({ name, damage: found }) => [name, found === undefined]),
+      [
+        ['broken', false],
+        ['sound', true],
+      ],
+    )
+    assert.match(JSON.stringify(listed[0]?.damage), document)
+    assert.is(listed[0]?.mountpoint, mountpoint)
+    const mounts = [{ type: 'volume', source: 'broken', target: '/srv' }] as const
+    for (const verb of [
+      () => engine.inspectVolume('broken'),
+      () => engine.removeVolume('broken'),
+      () => engine.createVolume({ name: 'broken' }),
+      () => engine.exportVolume('broken', { path: at('broken.tar') }),
+      () => engine.run({ rootfs: box().rootfs }, ['true'], { mounts }),
+    ])
+      assert.match((await failure(verb(), String(verb))).message, document)
+    assert.equal((await engine.pruneVolumes({ all: true })).removed, ['sound'])
+    assert.is(readFileSync(path.join(mountpoint, 'precious'), 'utf8'), 'still here')
+    await engine.removeVolume('broken', { force: true })
+    assert.equal(
+      [await engine.volumes(), existsSync(at('volumes', 'broken')), readdirSync(at('trash'))],
+      [[], false, []],
+    )
+    await engine.createVolume({ name: 'broken' })
+    await engine.removeVolume('broken')
+  })
+
+test('a damaged volume that a container has is not removed by force either', async () => {
+  const id = await begin('holder', STAYS, { mounts: [{ type: 'volume', source: 'held', target: '/srv' }] })
+  writeFileSync(at('volumes', 'held', 'volume.json'), 'noise')
+  const error = await failure(box().engine.removeVolume('held', { force: true }))
+  assert.equal([error._tag, existsSync(at('volumes', 'held', '_data'))], ['VolumeInUse', true])
+  assert.equal((await box().engine.volumes())[0]?.usedBy, ['holder'])
+  await remove(id)
+  await box().engine.removeVolume('held', { force: true })
+})
+
+test('a file among the volumes is none of them', async () => {
+  mkdirSync(at('volumes'), { recursive: true })
+  writeFileSync(at('volumes', 'stray'), '')
+  assert.equal(await box().engine.volumes(), [])
+  rmSync(at('volumes', 'stray'))
 })
 
 for (const [what, options] of Object.entries({

@@ -1,7 +1,7 @@
 // slipway image prune: removes images nobody asks for any more, after a question.
 import * as E from '#fp/Either'
 import { command } from '../command.ts'
-import { confirmed, imagesText, POSTPONED, pruneForce, reclaimedText } from '../prune.ts'
+import { confirmed, imagesText, POSTPONED, pruneForce, reclaimedText, tellDamaged } from '../prune.ts'
 import { pruneFilters } from '../prune-filters.ts'
 import { misuse, refuse } from '../report.ts'
 
@@ -23,16 +23,18 @@ export const imagePrune = command({
     force: pruneForce,
   },
   run: async (context) => {
-    const { stdout, stderr, args, engine } = context
+    const { stdout, stderr, args } = context
     const { all, filter, force } = args.flags
     const conditions = pruneFilters(filter, Date.now())
     if (E.isLeft(conditions)) return misuse(context, 'image prune', conditions.left)
     const what = all ? 'all images without at least one container associated to them' : 'all dangling images'
     if (!force && !(await confirmed(context, `WARNING! This will remove ${what}.\n`))) return 1
-    const pruned = await (await engine()).images.prune({ all, ...conditions.right })()
+    const engine = await context.engine()
+    const pruned = await engine.images.prune({ all, ...conditions.right })()
     if (E.isLeft(pruned)) return refuse(context, pruned.left)
     stdout.write(imagesText(pruned.right) + reclaimedText(pruned.right.reclaimedBytes))
     if (pruned.right.postponed) stderr.write(POSTPONED)
+    await tellDamaged(context, engine, false)
     return 0
   },
 })

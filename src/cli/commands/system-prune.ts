@@ -9,6 +9,7 @@ import {
   pruneContainers,
   pruneForce,
   reclaimedText,
+  tellDamaged,
   volumesText,
 } from '../prune.ts'
 import { pruneFilters } from '../prune-filters.ts'
@@ -50,6 +51,7 @@ export const systemPrune = command({
     const bytes = parts.reduce((sum, { reclaimedBytes }) => sum + reclaimedBytes, 0)
     context.stdout.write(imagesText(images.right) + reclaimedText(bytes))
     if (images.right.postponed) context.stderr.write(POSTPONED)
+    await tellDamaged(context, engine, volumes)
     return 0
   },
 })

@@ -6,6 +6,8 @@ import { print, refuse } from '../report.ts'
 import { filterVolumes, VOLUME_HEADERS, volumeRecord } from '../volume-words.ts'
 
 const COLUMNS = 'table {{.Driver}}\t{{.Name}}'
+/** Where one of them is damaged. */
+const WITH_STATUS = `${COLUMNS}\t{{.Status}}`
 
 export const volumeLs = command({
   name: 'volume ls',
@@ -31,9 +33,10 @@ export const volumeLs = command({
     if (E.isLeft(listed)) return refuse(context, listed.left)
     const passing = filterVolumes(filter, listed.right)
     if (E.isLeft(passing)) return print(context, 'volume ls', passing)
+    const columns = passing.right.some(({ damage }) => damage !== undefined) ? WITH_STATUS : COLUMNS
     const shown = quiet
       ? E.right(passing.right.map(({ name }) => `${name}\n`).join(''))
-      : formatRecords(format === 'table' ? COLUMNS : format, passing.right.map(volumeRecord), VOLUME_HEADERS)
+      : formatRecords(format === 'table' ? columns : format, passing.right.map(volumeRecord), VOLUME_HEADERS)
     return print(context, 'volume ls', shown)
   },
 })

@@ -1,7 +1,7 @@
 // slipway volume prune: removes volumes that no container has, after a question.
 import * as E from '#fp/Either'
 import { command } from '../command.ts'
-import { confirmed, pruneForce, reclaimedText, volumesText } from '../prune.ts'
+import { confirmed, pruneForce, reclaimedText, tellDamaged, volumesText } from '../prune.ts'
 import { pruneFilters } from '../prune-filters.ts'
 import { misuse, refuse } from '../report.ts'
 
@@ -32,9 +32,11 @@ export const volumePrune = command({
     const what = all ? 'all local volumes' : 'anonymous local volumes'
     const warning = `WARNING! This will remove ${what} not used by at least one container.\n`
     if (!force && !(await confirmed(context, warning))) return 1
-    const pruned = await (await context.engine()).volumes.prune({ all, ...conditions.right })()
+    const engine = await context.engine()
+    const pruned = await engine.volumes.prune({ all, ...conditions.right })()
     if (E.isLeft(pruned)) return refuse(context, pruned.left)
     context.stdout.write(volumesText(pruned.right) + reclaimedText(pruned.right.reclaimedBytes))
+    await tellDamaged(context, engine, true)
     return 0
   },
 })

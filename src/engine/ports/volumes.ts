@@ -13,6 +13,15 @@ export interface Volume {
   readonly data: string
 }
 
+/** One whose document cannot be read: its name, and where its files are, are all that is known. */
+export interface DamagedVolume {
+  readonly name: string
+  readonly data: string
+  readonly error: EngineError
+  /** Of its directory, in milliseconds since 1970. */
+  readonly changedMs: number
+}
+
 /** Nobody removes it until `release`, which may be called again; nobody else has it either, when it was asked for alone. */
 export interface HeldVolume extends Volume {
   readonly release: () => void
@@ -30,9 +39,9 @@ export interface VolumeStore {
   readonly engine: string
   /** Absolute path of a volume's root, be it there or not. */
   readonly dataOf: (name: string) => string
-  /** What can be read, and the errors of the rest. */
-  readonly list: () => { readonly volumes: readonly Volume[]; readonly damaged: readonly EngineError[] }
-  /** Undefined where there is none. Fails: StateDamaged, SyscallFailed. */
+  /** Those whose documents can be read, and the rest. */
+  readonly list: () => { readonly volumes: readonly Volume[]; readonly damaged: readonly DamagedVolume[] }
+  /** Undefined where there is no directory of that name. Fails: StateDamaged, SyscallFailed. */
   readonly read: (name: string) => Either<EngineError, Volume | undefined>
   /** Whole, or not at all; false where there is one by then. Fails: SyscallFailed. */
   readonly create: (document: VolumeDocument) => TaskEither<EngineError, boolean>
@@ -42,6 +51,8 @@ export interface VolumeStore {
     alone: boolean,
     signal?: AbortSignal,
   ) => TaskEither<EngineError, HeldVolume | undefined>
+  /** The same, alone, with a document of its name and nothing else, whatever is the matter with its own. Fails: SyscallFailed. */
+  readonly holdDamaged: (name: string) => TaskEither<EngineError, HeldVolume | undefined>
   /**
    * Gives an empty volume what the root has at the target, owner and mode of the directory included. Whoever has the volume already
    * sees each file whole; one that dies here is followed by the next. Not to be called while the volume is held. Fails: SyscallFailed,

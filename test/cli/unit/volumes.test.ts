@@ -82,6 +82,38 @@ test('ls has Docker columns, quiet names, templates and filters', async () => {
   assert.is((await said(['volume', 'ls', '--format', '{{.Nope}}'], three)).code, 1)
 })
 
+test('a damaged one is listed with its status, and named by a prune', async () => {
+  const damage: EngineError = { _tag: 'StateDamaged', path: '/v/bad/volume.json', why: 'is no JSON' }
+  const volumes = { list: () => TE.right([volume('bad', { damage }), volume('good')]) }
+  assert.is(
+    (await said(['volume', 'ls'], { volumes })).stdout,
+    'DRIVER    VOLUME NAME   STATUS\nlocal     bad           damaged\nlocal     good\n',
+  )
+  const id = 'c'.repeat(64)
+  const damaged = {
+    id,
+    name: 'web',
+    image: '',
+    imageId: '',
+    command: [],
+    createdMs: 1,
+    status: 'damaged',
+    damage,
+    labels: {},
+  } as const
+  const answers: Answers = {
+    list: [damaged],
+    volumes: { ...volumes, prune: () => TE.right({ removed: [], reclaimedBytes: 0 }) },
+  }
+  const ofContainer =
+    'slipway: container web is damaged, and nobody knows which images and volumes it has: all are kept until slipway rm -f cccccccccccc removes it\n'
+  const ofVolume = 'slipway: volume bad is damaged and kept: slipway volume rm -f bad removes it\n'
+  assert.is((await said(['volume', 'prune', '-f'], answers)).stderr, ofContainer + ofVolume)
+  assert.is((await said(['image', 'prune', '-f'], answers)).stderr, ofContainer)
+  assert.is((await said(['system', 'prune', '-f'], answers)).stderr, ofContainer)
+  assert.is((await said(['system', 'prune', '-f', '--volumes'], answers)).stderr, ofContainer + ofVolume)
+})
+
 test('inspect has Docker fields, shows what it found, and fails for the rest', async () => {
   const answers: Answers = {
     volumes: {
