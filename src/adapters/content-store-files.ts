@@ -1,10 +1,11 @@
 // Files that appear whole or not at all: written under another name, flushed, renamed.
 import { randomBytes } from 'node:crypto'
 import { readdirSync } from 'node:fs'
-import { mkdir, open, rename, rm } from 'node:fs/promises'
+import { open, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { unless } from '../model/unless.ts'
 import { located } from './attempt.ts'
+import { makeFolders } from './make-folders.ts'
 
 /** End of the names of files that are not complete yet. */
 export const UNFINISHED = '.new'
@@ -23,7 +24,7 @@ export const replaceFile = async (
   { temporary: fixed, owner }: Replacement = {},
 ): Promise<void> => {
   const temporary = fixed ?? `${file}.${randomBytes(6).toString('hex')}${UNFINISHED}`
-  await mkdir(path.dirname(file), { recursive: true, mode: 0o700 })
+  makeFolders(path.dirname(file), 0o700)
   try {
     await writeFlushed(temporary, fixed === undefined ? 'wx' : 'w', bytes, owner).catch(located(temporary))
     await rename(temporary, file)

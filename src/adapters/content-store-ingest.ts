@@ -1,12 +1,13 @@
 // One blob on its way into the store: hashed while it is written, visible only when complete and right.
 import { randomBytes } from 'node:crypto'
-import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises'
+import { type FileHandle, open, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import type { Expected, Stored } from '../engine/ports/content-store.ts'
 import { algorithmOf, type Digest, hasher } from '../model/digest.ts'
 import { located, thrown } from './attempt.ts'
 import { syncDirectory } from './content-store-files.ts'
 import type { StorePaths } from './content-store-paths.ts'
+import { makeFolders } from './make-folders.ts'
 
 /** Bytes that are collected for one call of writev(2), and bytes that may wait for the disk: each call is a turn of a thread. */
 const BATCH = { least: 256 * 1024, most: 1024 * 1024 } as const
@@ -56,7 +57,7 @@ export const openIngest = async (paths: StorePaths, expected: Expected): Promise
       await writer.end().catch(located(file))
       await handle.sync().catch(located(file))
       const blob = paths.blob(digest)
-      await mkdir(path.dirname(blob), { recursive: true, mode: 0o700 })
+      makeFolders(path.dirname(blob), 0o700)
       await rename(file, blob)
       done = true
       await handle.close()

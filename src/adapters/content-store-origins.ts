@@ -1,9 +1,10 @@
 // Which repositories have a blob: one empty file for each, so that two writers never meet.
-import { mkdir, open, rm } from 'node:fs/promises'
+import { open, rm } from 'node:fs/promises'
 import path from 'node:path'
 import type { Digest } from '../model/digest.ts'
 import { namesIn } from './content-store-files.ts'
 import type { StorePaths } from './content-store-paths.ts'
+import { makeFolders } from './make-folders.ts'
 
 /** NAME_MAX. A longer name is not noted: it would only spare an upload. */
 const MAX_NAME = 255
@@ -23,7 +24,7 @@ export const noteOrigin = async (
   if (name.length > MAX_NAME) return
   for (const digest of digests) {
     const folder = paths.originsOf(digest)
-    await mkdir(folder, { recursive: true, mode: 0o700 })
+    makeFolders(folder, 0o700)
     await (await open(path.join(folder, name), 'a', 0o600)).close()
   }
 }

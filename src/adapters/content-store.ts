@@ -1,6 +1,6 @@
 // The image store on disk: an OCI image layout plus records of what is unpacked. See docs/images.md for the files.
 import { readFileSync, statSync } from 'node:fs'
-import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises'
+import { readdir, readFile, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 import * as E from '#fp/Either'
 import * as O from '#fp/Option'
@@ -17,6 +17,7 @@ import { noteOrigin, readOrigins, removeOrigins, removeOriginsExcept } from './c
 import { type StorePaths, storePaths } from './content-store-paths.ts'
 import { blobReader } from './content-store-reader.ts'
 import { readThrough, storeStream, storeThrough, verifiedChunks, verifier } from './content-store-stream.ts'
+import { makeFolders } from './make-folders.ts'
 
 /** Manifests and configs are read whole; none is anywhere near this size in bytes. */
 const MAX_DOCUMENT = 8 * 1024 * 1024
@@ -101,7 +102,7 @@ const prepareStore = async (paths: StorePaths, flock: Flock): Promise<void> => {
     paths.records,
     path.dirname(paths.indexLock),
   ]
-  for (const folder of folders) await mkdir(folder, { recursive: true, mode: 0o700 })
+  for (const folder of folders) makeFolders(folder, 0o700)
   if (!(await exists(paths.layout))) await replaceFile(paths.layout, OCI_LAYOUT_FILE)
   const releaseContent = await tryLockFile(flock, paths.contentLock, 'exclusive')
   if (releaseContent !== undefined) await removeUnfinished(paths).finally(releaseContent)

@@ -35,6 +35,7 @@ import { MONITOR_FILES } from '../plan/monitor.ts'
 import { MONITOR_PROCESS, MONITOR_TOLD } from '../plan/monitor-table.ts'
 import { attemptNow, locatedNow } from './attempt.ts'
 import { startTimeOf } from './container-processes.ts'
+import { makeFolders } from './make-folders.ts'
 import { replaceFileNow, writeNewNow } from './replace-file.ts'
 import { isReplacing } from './replacements.ts'
 import { DETACHED_DOCUMENT as DOCUMENT, modifiedMs, randomHex, type StateDir } from './state-dir.ts'
@@ -227,7 +228,7 @@ const isMoved = (from: string, to: string): boolean =>
 /** A disk that takes no mark starts no monitor either, or leaves it to whoever names the container. */
 export const markPassing = (runtime: string, id: string): void => {
   attemptNow('mark container', () => {
-    mkdirSync(monitorsIn(runtime), { recursive: true, mode: OWN_MODE })
+    makeFolders(monitorsIn(runtime), OWN_MODE)
     closeSync(openSync(passingMark(runtime, id), 'a', 0o600))
   })
 }

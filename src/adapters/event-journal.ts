@@ -5,17 +5,7 @@
 // prove. When a segment is full, who noticed makes the next one under a lock. Others find out by the size of theirs before their next
 // write, which may have begun then, so a reader looks at every segment there is, and at what was removed not at all. Monitors write by
 // the same rules: native/init/monitor_events.cc.
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readSync,
-  rmSync,
-  writeSync,
-} from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readdirSync, readSync, rmSync, writeSync } from 'node:fs'
 import path from 'node:path'
 import type { JournalPort, JournalReader, ToldActions } from '../engine/ports/journal.ts'
 import { type EngineEvent, eventLine, JOURNAL, type NewEvent, parseEvent } from '../model/events.ts'
@@ -26,9 +16,11 @@ import type { Arch } from '../plan/arch.ts'
 import { planWallClock, timeIn } from '../plan/wall-clock.ts'
 import { failedAt } from './attempt.ts'
 import { closeForEngine, openForEngine } from './engine-descriptors.ts'
+import { makeFolders } from './make-folders.ts'
 import { type FolderWatch, watchFolder } from './watch-folder.ts'
 
 const LOCK_EX = 2
+const OWN_MODE = 0o700
 const NO_SLOTS = new Int32Array(0)
 /** Of a segment that was removed while it was written to. */
 const TRIES = 3
@@ -66,7 +58,7 @@ class EventJournal implements JournalPort {
   }
 
   readonly read = (fromNow: boolean): JournalReader => {
-    makeFolder(this.#parts.folder)
+    makeFolders(this.#parts.folder, OWN_MODE)
     return new Reader(this.#parts.folder, fromNow)
   }
 
@@ -113,7 +105,7 @@ class EventJournal implements JournalPort {
 
   #openNewest(): number {
     const { addon, folder } = this.#parts
-    makeFolder(folder)
+    makeFolders(folder, OWN_MODE)
     this.#number = numbersIn(folder).at(-1) ?? 1
     const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW
     return openForEngine(addon, path.join(folder, segmentName(this.#number)), flags, 0o600)
@@ -138,10 +130,6 @@ class EventJournal implements JournalPort {
       this.close()
     }
   }
-}
-
-const makeFolder = (folder: string): void => {
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
 }
 
 const numbersIn = (folder: string): readonly number[] => segmentNumbers(readdirSync(folder))

@@ -1,17 +1,9 @@
 // Compiled seccomp filters on disk: a short-lived process does not spend 25 ms on what the one before it knew.
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  writeFileSync,
-} from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { fnv1a } from '../model/fnv.ts'
 import type { CompiledFilter } from '../plan/seccomp/compile.ts'
+import { makeFolders } from './make-folders.ts'
 
 /** seccomp(2) takes no longer program: BPF_MAXINSNS of linux/bpf_common.h. */
 const MAX_INSTRUCTIONS = 4096
@@ -36,7 +28,7 @@ export const filterStore = (directory: string): FilterStore => ({
   read: (key) => attempt(() => decode(readOwn(path.join(directory, fnv1a(key))), key)),
   write: (key, filter) => {
     attempt(() => {
-      mkdirSync(directory, { recursive: true, mode: 0o700 })
+      makeFolders(directory, 0o700)
       const file = path.join(directory, fnv1a(key))
       const temporary = `${file}.${process.pid}`
       writeFileSync(temporary, encode(filter, key), { mode: 0o600 })

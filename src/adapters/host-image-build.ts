@@ -25,6 +25,7 @@ import {
   type TopEntry,
 } from './host-image-layout.ts'
 import { seen } from './host-image-watch.ts'
+import { makeFolders } from './make-folders.ts'
 
 /** One thing of the skeleton. Files keep their contents, so that the whole can be named after what is in it. */
 interface Copied {
@@ -198,7 +199,7 @@ export const writeSkeleton = async (snapshots: string, name: string, tree: HostT
   if (await exists(path.join(final, 'fs'))) return
   const staging = path.join(snapshots, `.${name}.${process.pid}.${Math.random().toString(36).slice(2)}`)
   try {
-    await mkdir(staging, { recursive: true, mode: 0o700 })
+    makeFolders(staging, 0o700)
     await fill(path.join(staging, 'fs'), tree)
     await chmod(staging, 0o755)
     await rename(staging, final)

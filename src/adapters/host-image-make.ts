@@ -1,11 +1,12 @@
 // Makes a skeleton for the host image when there is none that fits, and removes those of earlier boots.
 import { realpathSync, statSync } from 'node:fs'
-import { mkdir, readdir, rm } from 'node:fs/promises'
+import { readdir, rm } from 'node:fs/promises'
 import path from 'node:path'
 import type { Either } from '#fp/Either'
 import * as E from '#fp/Either'
 import type { EngineError } from '../model/errors.ts'
 import { contentName, readHostTree, writeSkeleton } from './host-image-build.ts'
+import { makeFolders } from './make-folders.ts'
 
 export interface HostSkeleton {
   /** Folder name below `snapshots`. */
@@ -22,7 +23,7 @@ export const makeSkeleton = async (
   boot: string,
 ): Promise<Either<EngineError, HostSkeleton>> => {
   const snapshots = path.join(root, 'snapshots')
-  await mkdir(snapshots, { recursive: true, mode: 0o700 })
+  makeFolders(snapshots, 0o700)
   const tree = await readHostTree(hostRoot)
   const directories = visibleDirectories(tree.layout.mounted, hostRoot, root)
   if (E.isLeft(directories)) return directories

@@ -15,6 +15,7 @@ import { unless } from '../model/unless.ts'
 import type { LayerAddon, LayerFailure, LayerLimits } from '../native/layer-addon.ts'
 import { engineError, hasCode, nativeError, thrown } from './layer-errors.ts'
 import { keepError, type StreamOptions, streamLayer } from './layer-stream.ts'
+import { makeFolders } from './make-folders.ts'
 import { chainIdOf, hexOf, type SnapshotPaths, snapshotPaths } from './snapshotter-paths.ts'
 import { currentBoot, type UnflushedTrees, unflushedTrees } from './unflushed-trees.ts'
 
@@ -279,7 +280,7 @@ class Store {
   /** Runs `body` with a directory of its own, gone afterwards unless it was renamed. Sweeps what dead processes left. */
   async #stage<A>(body: (staging: Staging) => Promise<A>): Promise<A> {
     for (const folder of [this.#paths.folder('layer'), this.#paths.folder('stack'), this.#paths.staging]) {
-      await mkdir(folder, { recursive: true, mode: 0o700 })
+      makeFolders(folder, 0o700)
     }
     succeed(await this.#native.sweepStaging(this.#paths.staging))
     const staging = succeed(await this.#native.openStaging(this.#paths.staging))

@@ -3,10 +3,11 @@
 // for is on the list. In the same boot such a tree is as good as any, since the kernel has all of it.
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { mkdir, open, rename, rm, stat } from 'node:fs/promises'
+import { open, rename, rm, stat } from 'node:fs/promises'
 import type { SnapshotKind } from '../engine/ports/snapshotter.ts'
 import { namesIn } from './content-store-files.ts'
 import { hasCode } from './layer-errors.ts'
+import { makeFolders } from './make-folders.ts'
 import { hexOf } from './snapshotter-paths.ts'
 
 export interface UnflushedTrees {
@@ -46,7 +47,7 @@ export const unflushedTrees = (folder: string, bootId: string): UnflushedTrees =
   let settled = false
   return {
     note: async (kind, digest) => {
-      await mkdir(folder, { recursive: true, mode: 0o700 })
+      makeFolders(folder, 0o700)
       const handle = await open(`${folder}/${stem(kind, digest)}${bootId}`, 'a', 0o600)
       await handle.close()
     },

@@ -1,8 +1,9 @@
 // `owned/<container>`: the own volumes of a container that removes itself when no engine is there. Written before they are made.
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { unlessMissing } from '../model/unless.ts'
 import { isVolumeName } from '../model/volume.ts'
+import { makeFolders } from './make-folders.ts'
 import type { StateDir } from './state-dir.ts'
 
 const folderOf = (state: StateDir): string => path.join(state.root, 'owned')
@@ -16,7 +17,7 @@ export const noteOwned = (state: StateDir, container: string, volumes: readonly 
       // Where it is, every engine looks into it.
       if (names(state).length === 0) rmdirSync(folderOf(state))
     } else {
-      mkdirSync(folderOf(state), { recursive: true, mode: 0o700 })
+      makeFolders(folderOf(state), 0o700)
       writeFileSync(file, volumes.join('\n'), { mode: 0o600 })
     }
   } catch {
