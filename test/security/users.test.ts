@@ -1,9 +1,20 @@
 // The files that say who a user is belong to the image: they are read by the engine, so they must not be able to stop, fill or
 // trick it (CVE-2024-9676, CVE-2026-30892; rules 12 and 15).
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  mkdirSync,
+  openSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  watch,
+  writeFileSync,
+} from 'node:fs'
 import { createServer } from 'node:net'
 import path from 'node:path'
+import { pause, until } from '../support/library.ts'
 import { assert, suite } from '../support/suite.ts'
 import { type Box, openBox, security, securityNeeds } from './box.ts'
 
@@ -75,12 +86,25 @@ test('a device in an image is looked at, never opened: opening a watchdog arms i
     rmSync(path.join(folder, 'etc/passwd'))
     execFileSync('mknod', [path.join(folder, 'etc/passwd'), 'c', '5', '2'])
   })
-  const terminals = () => execFileSync('sh', ['-c', 'cat /proc/sys/kernel/pty/nr'], { encoding: 'utf8' })
-  const before = terminals()
-  // c 5:2 is ptmx: every opening of it makes a terminal, for as long as it is open; strace would show it, the errno does too.
-  const { failed } = await box.run(WHO, { user: 'app' }, { rootfs })
-  assert.match(failed ?? 'it started', /^UnknownUser: /)
-  assert.is(terminals(), before)
+  const device = path.join(rootfs, 'etc/passwd')
+  // c 5:2 is ptmx: every opening of it makes a terminal in the devpts beside it, `pts`, which is this test's own.
+  const pts = path.join(rootfs, 'etc/pts')
+  mkdirSync(pts)
+  execFileSync('mount', ['-t', 'devpts', 'devpts', pts])
+  const made: (string | null)[] = []
+  const watcher = watch(pts, (_, name) => made.push(name))
+  try {
+    const { failed } = await box.run(WHO, { user: 'app' }, { rootfs })
+    assert.match(failed ?? 'it started', /^UnknownUser: /)
+    await pause(50)
+    assert.equal(made, [])
+    // So that is how it would be seen.
+    closeSync(openSync(device, constants.O_RDWR | constants.O_NOCTTY))
+    await until('a terminal was made', () => made.length > 0)
+  } finally {
+    watcher.close()
+    execFileSync('umount', [pts])
+  }
 })
 
 test('a user is who it says or nobody: no text of any form becomes root by accident', async () => {
