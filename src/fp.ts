@@ -3,6 +3,7 @@ import * as E from '#fp/Either'
 import { pipe } from '#fp/function'
 import type { TaskEither } from '#fp/TaskEither'
 import * as TE from '#fp/TaskEither'
+import { failing } from './adapters/attempt.ts'
 import { probeHostFacts } from './adapters/host-facts.ts'
 import { type EngineOptions, type LiveEngine, openEngine } from './adapters/live.ts'
 import { AttachedEvents } from './engine/attached-events.ts'
@@ -357,10 +358,13 @@ export const createEngine = (options: EngineOptions = {}): Engine => {
   }
   const open: TaskEither<EngineError, LiveEngine> = () => Promise.resolve(live())
   const tracked = <A>(what: string, use: (engine: LiveEngine) => TaskEither<EngineError, A>) =>
-    session.track(what, async () => {
-      const engine = live()
-      return E.isLeft(engine) ? engine : use(engine.right)()
-    })
+    session.track(
+      what,
+      failing(what, async () => {
+        const engine = live()
+        return E.isLeft(engine) ? engine : use(engine.right)()
+      }),
+    )
   /** Of those that look at containers: a replacement whose command died is over by then. */
   const settledFirst = <A>(what: string, use: (engine: LiveEngine) => TaskEither<EngineError, A>) =>
     tracked(what, (engine) => () => engine.settled().then(() => use(engine)()))

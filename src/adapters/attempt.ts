@@ -21,6 +21,20 @@ export const attemptEither = <A>(
 export const attemptNow = <A>(what: string, body: () => A): E.Either<EngineError, A> =>
   E.tryCatch(body, (error) => engineErrorOf(what, error))
 
+/** What a look at the disk throws in the middle of a program, Node's system error, is its failure. Anything else is a bug, and thrown on. */
+export const failing =
+  <A>(what: string, task: TE.TaskEither<EngineError, A>): TE.TaskEither<EngineError, A> =>
+  async () => {
+    try {
+      return await task()
+    } catch (error) {
+      const { errno, syscall } = error as SystemError
+      if (error instanceof SlipwayError || (typeof errno === 'number' && syscall !== undefined))
+        return E.left(engineErrorOf(what, error))
+      throw error
+    }
+  }
+
 /** Makes a tagged error throwable. */
 export const thrown = (error: EngineError): SlipwayError => new SlipwayError(error)
 

@@ -42,7 +42,7 @@ import { NetworksAhead } from './networks-ahead.ts'
 import { makeOwnUsers, thisUser } from './own-users.ts'
 import { forgetGone } from './record-changes.ts'
 import { replacements } from './replacements.ts'
-import { StateDir } from './state-dir.ts'
+import { demandOwnRoots, StateDir, type StateRoots } from './state-dir.ts'
 import { Nothing, nativeStdio } from './stdio.ts'
 import type { VolumeParts } from './volumes.ts'
 
@@ -165,7 +165,7 @@ const assemble = (
   { root, runtime, isDefault }: Places,
   { networksAhead = 1, registries }: DecodedOptions,
 ): LiveEngine => {
-  makeRuntime(runtime)
+  makeRuntime({ root, runtime })
   const probed = hostFacts(runtime)
   demandRights(probed)
   const native = loadAddon() as Addon & LayerAddon
@@ -327,9 +327,10 @@ const demandPermissions = (): void => {
 }
 
 /** Who may not write here is told first whether it is for want of rights altogether. */
-const makeRuntime = (runtime: string): void => {
+const makeRuntime = (roots: StateRoots): void => {
   try {
-    makeFolders(runtime, 0o700)
+    demandOwnRoots(roots)
+    makeFolders(roots.runtime, 0o700)
   } catch (error) {
     demandRights(probeProcess(thisHost))
     throw error

@@ -10,6 +10,7 @@ import {
   readlinkSync,
   readSync,
   renameSync,
+  type Stats,
   statSync,
   unlinkSync,
 } from 'node:fs'
@@ -17,6 +18,7 @@ import { uptime } from 'node:os'
 import path from 'node:path'
 import type { EngineError } from '../model/errors.ts'
 import { type ContainerRecord, parseRecord } from '../model/record.ts'
+import { unlessMissing } from '../model/unless.ts'
 import type { Addon } from '../native/addon.ts'
 import { closeForEngine, openForEngine } from './engine-descriptors.ts'
 import { makeFolders } from './make-folders.ts'
@@ -87,7 +89,7 @@ export class StateDir {
     ]) {
       makeFolders(folder, OWN_MODE)
     }
-    for (const folder of [this.root, this.runtime]) demandOwn(folder)
+    demandOwnRoots(roots)
     this.containersFd = openForEngine(addon, this.containers, constants.O_RDONLY | constants.O_DIRECTORY)
     this.recordsFd = openForEngine(addon, this.records, constants.O_RDONLY | constants.O_DIRECTORY)
     this.#company = openForEngine(addon, this.#engines, constants.O_RDONLY | constants.O_DIRECTORY)
@@ -172,14 +174,15 @@ export class StateDir {
   }
 
   /**
-   * Of a container that outlives its engine, be it readable or not. An empty one was not written yet, also by a power cut; of one that
-   * has run it was lost.
+   * Of a container that outlives its engine, be it readable or not, or hidden by its directory. An empty one was not written yet, also by a
+   * power cut; of one that has run it was lost.
    */
   hasDocument(id: string): boolean {
     if (id === '') return false
     const folder = path.join(this.containers, id)
     // Whatever stands there: also a link that leads nowhere.
-    const found = lstatSync(path.join(folder, DETACHED_DOCUMENT), { throwIfNoEntry: false })
+    const found = lookAt(path.join(folder, DETACHED_DOCUMENT))
+    if (found === 'hidden') return true
     if (found === undefined || found.size > 0) return found !== undefined
     return OF_A_RUN.some((name) => existsSync(path.join(folder, name)))
   }
@@ -346,16 +349,43 @@ export const modifiedMs = (file: string): number => {
   }
 }
 
-/** Records say whom to kill, filters what to allow, layers what to execute: nobody else may write here. */
+/**
+ * Records say whom to kill, filters what to allow, layers what to execute: nobody else may write here. One that is not there yet is
+ * nobody's. Throws HostUnfit.
+ */
+export const demandOwnRoots = ({ root, runtime }: StateRoots): void => {
+  for (const folder of [root, runtime]) if (existsSync(folder)) demandOwn(folder)
+}
+
 const demandOwn = (folder: string): void => {
   const { uid, mode } = statSync(folder)
   if (uid === process.geteuid?.() && (mode & 0o022) === 0) return
   throw {
     _tag: 'HostUnfit',
     need: "a folder of slipway's own",
-    why: `${folder} belongs to uid ${uid} with mode ${(mode & 0o7777).toString(8)}, so that others can write to it`,
-    remedy: `chown it to uid ${process.geteuid?.()} and chmod it to 700, or choose another root`,
+    ...(uid === process.geteuid?.() ? writtenByOthers(folder, mode) : ofAnother(folder, uid)),
   } satisfies EngineError
+}
+
+const writtenByOthers = (folder: string, mode: number) => ({
+  why: `${folder} has mode ${(mode & 0o7777).toString(8)}, so that others can write to it`,
+  remedy: `chmod it to 700, or ${ANOTHER_ROOT}`,
+})
+
+/** What is in it is another one's: it is not to be taken over by a chown. */
+const ofAnother = (folder: string, uid: number) => ({
+  why: `${folder} belongs to uid ${uid}, and this is uid ${process.geteuid?.()}`,
+  remedy: ANOTHER_ROOT,
+})
+const ANOTHER_ROOT = 'choose another root: createEngine({ root }), --root or SLIPWAY_ROOT'
+
+/** Undefined where nothing is, `hidden` where that cannot be seen. */
+const lookAt = (file: string): Stats | 'hidden' | undefined => {
+  try {
+    return unlessMissing(() => lstatSync(file))
+  } catch {
+    return 'hidden'
+  }
 }
 
 /** Where a link leads; empty when it has just been taken away. */

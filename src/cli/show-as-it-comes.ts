@@ -1,7 +1,7 @@
 // Verbs that show what comes until there is no more, or a signal ends them.
 import * as E from '#fp/Either'
 import type { TaskEither } from '#fp/TaskEither'
-import type { EngineError } from '../model/errors.ts'
+import { type EngineError, SlipwayError } from '../model/errors.ts'
 import type { UsageError } from './args.ts'
 import type { Context } from './command.ts'
 import type { EngineForCli } from './engine.ts'
@@ -19,7 +19,9 @@ export const showAsItComes = async <A>(
     const items = await source(await context.engine(), signal)()
     if (E.isLeft(items)) return async () => items
     return async () => {
-      const problem = await showAll(items.right, show)
+      const shown = await showAll(items.right, show)
+      if (E.isLeft(shown)) return shown
+      const problem = shown.right
       return signal.aborted && problem === undefined
         ? E.left({ _tag: 'Cancelled' as const, what: verb, why: 'a signal' })
         : E.right(problem)
@@ -32,10 +34,15 @@ export const showAsItComes = async <A>(
 const showAll = async <A>(
   items: AsyncIterable<A>,
   show: (item: A) => UsageError | undefined,
-): Promise<UsageError | undefined> => {
-  for await (const item of items) {
-    const problem = show(item)
-    if (problem !== undefined) return problem
+): Promise<E.Either<EngineError, UsageError | undefined>> => {
+  try {
+    for await (const item of items) {
+      const problem = show(item)
+      if (problem !== undefined) return E.right(problem)
+    }
+    return E.right(undefined)
+  } catch (error) {
+    if (error instanceof SlipwayError) return E.left(error.error)
+    throw error
   }
-  return undefined
 }
