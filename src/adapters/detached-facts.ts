@@ -42,14 +42,16 @@ export const withFacts = (
     state: { runtime },
     isFrozen,
   } = parts
-  const exit = lastEnd(folder, monitorDirectory(runtime, document.id))
+  // Before the rest: one that has left by then has written all it had to write. And after it: one may have come.
+  const had = hasMonitor(addon, runtime, document.id)
   const run = runOf(parts, document.id)
+  const exit = lastEnd(folder, monitorDirectory(runtime, document.id))
   const facts = {
     document,
     isWanted: existsSync(`${folder}/${WANTED}`),
     ...(exit === undefined ? {} : { exit }),
     ...run,
-    hasMonitor: hasMonitor(addon, runtime, document.id),
+    hasMonitor: had || hasMonitor(addon, runtime, document.id),
     isFrozen: run.isAlive && isFrozen(document.id),
   }
   const unseen = unseenEnd(facts)

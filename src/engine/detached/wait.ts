@@ -1,7 +1,7 @@
 // The end of a container, as its monitor tells it.
 import * as E from '#fp/Either'
 import type { TaskEither } from '#fp/TaskEither'
-import { runs, statusOf } from '../../model/container-status.ts'
+import { isSettled, runs, statusOf } from '../../model/container-status.ts'
 import type { EngineError } from '../../model/errors.ts'
 import type { WaitCondition } from '../../model/living.ts'
 import { decodeExitRecord, type ExitRecord } from '../../model/monitor-state.ts'
@@ -41,6 +41,7 @@ export const waitForContainer =
     // One that has just ended has its record in a moment, and has not ended with 0 before.
     const found = await ports.detached.settled(id)()
     if (E.isLeft(found)) return found
+    if (!isSettled(found.right)) return again(ports, id, condition)
     const status = statusOf(found.right)
     // As Docker: one that never ran has ended with 0.
     if (condition === 'not-running' && !runs(status)) return E.right(found.right.exit?.exitCode ?? 0)
