@@ -42,16 +42,18 @@ export const withFacts = (
     state: { runtime },
     isFrozen,
   } = parts
-  // Before the rest: one that has left by then has written all it had to write. And after it: one may have come.
+  // Before the rest: one that has left by then has written all it had to write. And after its state: one may have come. The end is read
+  // last: it may have left again.
   const had = hasMonitor(addon, runtime, document.id)
   const run = runOf(parts, document.id)
+  const hasOne = had || hasMonitor(addon, runtime, document.id)
   const exit = lastEnd(folder, monitorDirectory(runtime, document.id))
   const facts = {
     document,
     isWanted: existsSync(`${folder}/${WANTED}`),
     ...(exit === undefined ? {} : { exit }),
     ...run,
-    hasMonitor: had || hasMonitor(addon, runtime, document.id),
+    hasMonitor: hasOne,
     isFrozen: run.isAlive && isFrozen(document.id),
   }
   const unseen = unseenEnd(facts)

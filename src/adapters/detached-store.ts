@@ -19,7 +19,7 @@ import {
 } from '../model/container-document.ts'
 import { isSpent } from '../model/container-status.ts'
 import type { EngineError } from '../model/errors.ts'
-import type { MonitorState } from '../model/monitor-state.ts'
+import { decodeProbeResults, type MonitorState } from '../model/monitor-state.ts'
 import { unlessMissing } from '../model/unless.ts'
 import type { Addon } from '../native/addon.ts'
 import type { LayerAddon } from '../native/layer-addon.ts'
@@ -104,6 +104,10 @@ export const detachedStore = (parts: StoreParts): DetachedStore => {
     settled: (id) => () => settledNow(id),
     clear: ({ document, state: written }) => clear(document.id, written),
     thaw: parts.thaw,
+    probeResults: (id) => {
+      const lines = textOf(path.join(monitorDirectory(state.runtime, id), 'health'))
+      return E.isRight(lines) ? decodeProbeResults(lines.right ?? '') : []
+    },
     processDirectory: (id) => path.join(monitorDirectory(state.runtime, id), MONITOR_PROCESS),
     list: (wanted) => {
       // The symlink of a name follows what the documents say: while somebody is replaced all of them are read.

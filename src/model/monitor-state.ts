@@ -51,6 +51,16 @@ export interface MonitorState {
   readonly health?: MonitorHealth
 }
 
+/** One line of `monitors/<id>/health`. */
+export interface ProbeResult {
+  readonly begunMs: number
+  readonly endedMs: number
+  /** -1: it took too long, or was not started. */
+  readonly exitCode: number
+  /** The first 4 KiB. */
+  readonly output: string
+}
+
 /** Where a start failed, as the addon tells of it. `errno` 0: it died, and `op` is the word it wrote last: placeOf. */
 export interface StartFailure {
   readonly phase: number
@@ -95,6 +105,20 @@ const state: Decoder<MonitorState> = object({
   nextMs: optional(count),
   health: optional(object({ status: oneOf('starting', 'healthy', 'unhealthy'), failing: count })),
 })
+
+const probe: Decoder<ProbeResult> = object({
+  begunMs: count,
+  endedMs: count,
+  exitCode: integer(-1, 255),
+  output: text,
+})
+
+/** Oldest first. A line that cannot be read says nothing. */
+export const decodeProbeResults = (lines: string): readonly ProbeResult[] =>
+  lines.split('\n').flatMap((line) => {
+    const parsed = fromJson(line, probe)
+    return E.isRight(parsed) ? [parsed.right] : []
+  })
 
 const exit: Decoder<ExitRecord> = object({
   version,

@@ -62,4 +62,12 @@ test('one that comes while the files are read is there', () => {
   assert.equal([facts.hasMonitor, isSettled(facts)], [true, false])
 })
 
+test('one that came, and left again, while the files are read has left its record', () => {
+  const facts = factsWith((count) => {
+    if (count === 2) writeEnd()
+    return 0
+  })
+  assert.equal([facts.hasMonitor, facts.exit?.exitCode, statusOf(facts)], [false, 5, 'exited'])
+})
+
 test.run()

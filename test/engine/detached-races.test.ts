@@ -14,6 +14,7 @@ import {
 } from 'node:fs'
 import path from 'node:path'
 import type { DetachedOptions } from '../../src/index.ts'
+import { unlessMissing } from '../../src/model/unless.ts'
 import { loadAddon } from '../../src/native/load.ts'
 import { comeAndGo, failure, isAlive, librarySuite, pause, until } from '../support/library.ts'
 import { assert } from '../support/suite.ts'
@@ -45,10 +46,11 @@ const statusOf = async (id: string): Promise<string | undefined> =>
   (await box().engine.list()).find((each) => each.id === id)?.status
 const names = (): Readonly<Record<string, string>> =>
   Object.fromEntries(
-    readdirSync(path.join(box().root, 'names')).map((name) => [
-      name,
-      readlinkSync(path.join(box().root, 'names', name)).split('.')[0] ?? '',
-    ]),
+    readdirSync(path.join(box().root, 'names')).flatMap((name) => {
+      // One that removes itself may give its name up meanwhile.
+      const target = unlessMissing(() => readlinkSync(path.join(box().root, 'names', name)))
+      return target === undefined ? [] : [[name, target.split('.')[0] ?? '']]
+    }),
   )
 const monitorPid = async (id: string): Promise<number> => {
   const { state } = await containers().inspect(id)

@@ -1,6 +1,6 @@
 // The documents of a monitor: read as they are written, and refused where they are not.
 import * as E from '#fp/Either'
-import { decodeExitRecord, decodeMonitorState } from '../../src/model/monitor-state.ts'
+import { decodeExitRecord, decodeMonitorState, decodeProbeResults } from '../../src/model/monitor-state.ts'
 import { assert, suite } from '../support/suite.ts'
 
 const State = suite('model/monitor-state')
@@ -62,6 +62,13 @@ State('what is missing or of another kind is named', () => {
     whyNot(decodeExitRecord(JSON.stringify({ ...exit, stopped: undefined }))),
     /^\.stopped: is required/,
   )
+})
+
+State('of results of probes a line that cannot be read says nothing', () => {
+  const result = { begunMs: 1, endedMs: 2, exitCode: -1, output: 'a\nb' }
+  const lines = `${JSON.stringify(result)}\n{"begunMs":\n${JSON.stringify({ ...result, exitCode: 300 })}\n`
+  assert.equal(decodeProbeResults(lines), [result])
+  assert.equal(decodeProbeResults(''), [])
 })
 
 State.run()

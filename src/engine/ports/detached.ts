@@ -6,7 +6,7 @@ import type { ContainerDocument } from '../../model/container-document.ts'
 import type { ContainerFacts } from '../../model/container-status.ts'
 import type { EngineError } from '../../model/errors.ts'
 import type { MonitorMessage, MonitorRequest } from '../../model/monitor-frames.ts'
-import type { ExitRecord, MonitorState } from '../../model/monitor-state.ts'
+import type { ExitRecord, MonitorState, ProbeResult } from '../../model/monitor-state.ts'
 import type { Spec } from '../../model/oci-spec.ts'
 import type { Cleanup } from '../../plan/cleanup.ts'
 import type { LaunchPlan } from '../../plan/launch/index.ts'
@@ -62,6 +62,8 @@ export interface DetachedStore {
   readonly clear: (container: DetachedContainer) => Promise<void>
   /** `remove` for one without a document, and all its names. Whoever is left of it is killed. Under its lock. Fails: SyscallFailed. */
   readonly removeDamaged: (container: DamagedContainer) => Promise<Either<EngineError, boolean>>
+  /** Of its health check, oldest first: while its monitor lives. Never fails. */
+  readonly probeResults: (id: string) => readonly ProbeResult[]
   /** A pause ends with the container: for one that has ended, and may be gone. Never fails. */
   readonly thaw: (id: string) => Promise<void>
   /**
