@@ -1,5 +1,6 @@
 // What one more program in a container leaves behind, and what is left of it when its caller dies, on the real kernel.
 import { type ChildProcess, spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { createEngine } from '../../src/index.ts'
 import { bundleProgram } from '../support/bundle.ts'
 import {
@@ -19,6 +20,8 @@ const until = (what: string, holds: () => boolean): Promise<void> => untilWithin
 const containers = () => box().engine.containers
 
 const LIMITS = { memory: '64MiB', pids: 50, cpus: 1 } as const
+const NO_RIGHTS = { security: { capDrop: ['ALL'] } } as const
+const OWN_FILTER = { security: { seccomp: { defaultAction: 'SCMP_ACT_ALLOW' } } } as const
 
 const withContainer = async (options: object, use: (id: string) => Promise<void>): Promise<void> => {
   const before = box().census()
@@ -74,7 +77,14 @@ test('a first one makes what stays of a root', async () => {
   await containers().pause(id)
   await containers().unpause(id)
   await box().engine.remove(id, { force: true })
+  // Filters that were compiled are kept.
+  for (const options of [OWN_FILTER, NO_RIGHTS]) {
+    const other = await containers().create({ rootfs: box().rootfs }, ['true'], options)
+    await containers().start(other.id)
+    await box().engine.remove(other.id, { force: true })
+  }
 })
+
 for (const [what, options] of [
   ['its own pid namespace', {}],
   ["the host's pid namespace", { pid: 'host' }],
@@ -145,6 +155,34 @@ test('a container that ends under one takes it along, and can be started again a
     assert.equal(execGroups(), [])
     assert.is((await containers().inspect(id)).isAlive, true)
   }))
+for (const [what, options, filter] of [
+  ['limits', LIMITS, '0'],
+  ['no rights', NO_RIGHTS, '0'],
+  ['a filter of its own', OWN_FILTER, '2'],
+] as const)
+  test(`a privileged one in a container with ${what} has every capability that can be given, and the groups that are there`, () =>
+    withContainer(options, async (id) => {
+      const mark = word()
+      const one = await containers().exec(id, ['sleep', '2000', mark], { privileged: true })
+      await until('it is there', () => processesWith(mark).length === 1)
+      const [pid = 0] = processesWith(mark)
+      const first = (await box().engine.list()).find((each) => each.id === id)?.pid ?? 0
+      const line = (of: number | 'self', name: string): string =>
+        new RegExp(`^${name}:\\s*(.*)$`, 'm').exec(readFileSync(`/proc/${of}/status`, 'utf8'))?.[1] ?? ''
+      assert.is(line(pid, 'CapEff'), line('self', 'CapEff'))
+      assert.is.not(line(first, 'CapEff'), line('self', 'CapEff'))
+      assert.is(line(pid, 'Seccomp'), filter)
+      const groups = (of: number): readonly string[] =>
+        readFileSync(`/proc/${of}/cgroup`, 'utf8')
+          .split('\n')
+          .filter((each) => each.includes(id))
+      assert.ok(groups(first).length > 0)
+      for (const group of groups(first))
+        assert.ok(readFileSync(`/proc/${pid}/cgroup`, 'utf8').includes(group))
+      one.kill(9)
+      assert.is(await one.exit, 137)
+    }))
+
 test('what cannot be executed leaves no group', () =>
   withContainer({}, async (id) => {
     assert.is((await failure(containers().exec(id, ['nothing'])))._tag, 'CommandNotFound')

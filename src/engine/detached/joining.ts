@@ -13,6 +13,7 @@ import type { ResolvedUser } from '../../model/user-db.ts'
 import { type CgroupParent, type LaunchInput, type LaunchPlan, planLaunch } from '../../plan/launch/index.ts'
 import { PROC_NAMES } from '../../plan/launch/joined.ts'
 import type { Lasting } from '../../plan/launch/lasting.ts'
+import { everyCapability } from '../../plan/spec/index.ts'
 import type { ExecGroup, NextExecGroup } from '../ports/host.ts'
 import type { Ports } from '../ports.ts'
 import { LASTING, planDetached } from './plan.ts'
@@ -63,12 +64,16 @@ export const planJoining = (
   let joined: Spec | undefined
   let own: ExecGroup | undefined
   let guard = ''
-  const planOf = (input: LaunchInput): LaunchPlan => {
-    joined = specInside(input.spec, processDirectory)
+  const planOf = ({ filter, ...input }: LaunchInput): LaunchPlan => {
+    const { privileged = false } = wanted
+    const inside = specInside(input.spec, processDirectory)
+    joined = privileged ? withEveryRight(inside, document.options, ports.host.facts) : inside
+    const isFiltered = filter !== undefined && !(privileged && hasNoOwnFilter(document.options))
     own = guarded?.next(document.id, input.cgroups)
     guard = guarded === undefined ? '' : guardMessage(own)
     return planLaunch({
       ...input,
+      ...(isFiltered ? { filter } : {}),
       spec: joined,
       rootfs: { kind: 'directory', path: '/' },
       files: [],
@@ -135,7 +140,7 @@ const JOINING: Lasting = { ...LASTING, isExec: true, keepsKeyring: true }
 /** The container's own, but for what this process has for itself. */
 const optionsInside = (
   { tty: _tty, ...own }: DecodedOptions,
-  { env, cwd, user, tty, privileged }: JoiningProcess,
+  { env, cwd, user, tty }: JoiningProcess,
 ): DecodedOptions => ({
   ...own,
   // The image's is that of the first process.
@@ -145,8 +150,24 @@ const optionsInside = (
   ...(cwd === undefined ? {} : { cwd }),
   ...(user === undefined ? {} : { user }),
   ...(tty === undefined ? {} : { tty }),
-  ...(privileged === true ? { security: { ...own.security, privileged } } : {}),
 })
+
+/**
+ * Its options cannot say this: a privileged container has other groups, and this process joins those that are there. Without a filter
+ * unless the container asked for one of its own.
+ */
+const withEveryRight = (spec: Spec, options: DecodedOptions, facts: HostFacts): Spec => {
+  const { process, linux: { seccomp, ...linux } = {} } = spec
+  return {
+    ...spec,
+    ...(process === undefined
+      ? {}
+      : { process: { ...process, capabilities: everyCapability(options, process.user.uid, facts) } }),
+    linux: { ...linux, ...(seccomp === undefined || hasNoOwnFilter(options) ? {} : { seccomp }) },
+  }
+}
+
+const hasNoOwnFilter = ({ security }: DecodedOptions): boolean => security?.seccomp === undefined
 
 /** Every namespace the container has, by its first process; nothing is mounted or limited anew. */
 const specInside = ({ ociVersion, linux, process }: Spec, processDirectory: string): Spec => ({

@@ -90,10 +90,23 @@ const specCapabilities = ({ options, user, facts }: SpecInput): Either<EngineErr
     ...(capAdd === undefined ? {} : { add: capAdd }),
     ...(capDrop === undefined ? {} : { drop: capDrop }),
   }
-  return E.map((bounding: readonly string[]): LinuxCapabilities => {
-    const held = user.uid === 0 ? bounding : []
-    return { bounding, effective: held, permitted: held, inheritable: [], ambient: [] }
-  })(resolveCapabilities(wish))
+  return E.map((bounding: readonly string[]) => boundedBy(bounding, user.uid))(resolveCapabilities(wish))
+}
+
+const boundedBy = (bounding: readonly string[], uid: number): LinuxCapabilities => {
+  const held = uid === 0 ? bounding : []
+  return { bounding, effective: held, permitted: held, inheritable: [], ambient: [] }
+}
+
+/** All that can be given to one privileged process of a container, which need not be so itself. */
+export const everyCapability = (
+  { security }: Pick<PlannedOptions, 'security'>,
+  uid: number,
+  facts: HostFacts,
+): LinuxCapabilities => {
+  const options: PlannedOptions = { security: { ...security, privileged: true } }
+  const wish = { lastCap: facts.lastCap, privileged: true, ...givableCapabilities(options, facts) }
+  return boundedBy(E.getOrElse((): readonly string[] => [])(resolveCapabilities(wish)), uid)
 }
 
 /** Only root without a user namespace passes its own on; whoever makes a user namespace has them all inside. */
