@@ -4,6 +4,7 @@ import { pipe } from '#fp/function'
 import type { TaskEither } from '#fp/TaskEither'
 import * as TE from '#fp/TaskEither'
 import { cancelled, onAbort } from '../model/abort.ts'
+import { restartOfPassing } from '../model/detached-options.ts'
 import type { EngineError } from '../model/errors.ts'
 import type { DecodedUpdate, WaitCondition } from '../model/living.ts'
 import type { LinuxResources } from '../model/oci-spec.ts'
@@ -162,34 +163,49 @@ const renamed =
 
 /**
  * Changes limits: of one that runs at once, and its record tells them from then on; of one that outlives its engine also for all runs to
- * come. Fails: ContainerNotFound, AmbiguousContainer, WrongStatus, HostUnfit where no group can hold the limit here, InvalidOption and
- * SyscallFailed where the kernel refuses a value.
+ * come, and what becomes of it at its end. Fails: ContainerNotFound, AmbiguousContainer, WrongStatus, Unsupported for the policy of an
+ * attached one, HostUnfit where no group can hold the limit here, InvalidOption and SyscallFailed where the kernel refuses a value.
  */
 export const updateContainer =
-  (wanted: string, { resources, options }: DecodedUpdate): Program<ContainerSummary> =>
+  (wanted: string, update: DecodedUpdate): Program<ContainerSummary> =>
   (tools) =>
     pipe(
       TE.fromEither(findContainer(tools.ports, wanted)),
       TE.tap((found) =>
         isDetached(found)
-          ? updateDetached(tools, found, resources, options)
-          : TE.fromEither(E.flatMap(() => limitNow(tools, found, resources))(mustRun(found))),
+          ? updateDetached(tools, found, update)
+          : TE.fromEither(updateAttached(tools, found, update)),
       ),
     )
+
+const updateAttached = (
+  tools: Living,
+  found: ContainerSummary,
+  { resources, restart }: DecodedUpdate,
+): E.Either<EngineError, void> =>
+  restart === undefined
+    ? E.flatMap(() => limitNow(tools, found, resources))(mustRun(found))
+    : E.left({
+        _tag: 'Unsupported',
+        feature: `a restart policy of container ${found.name}`,
+        why: 'it is attached: it ends with the command or the process that runs it',
+      })
 
 const updateDetached = (
   tools: Living,
   found: ContainerSummary,
-  resources: LinuxResources,
-  options: DecodedUpdate['options'],
+  { resources, options, restart }: DecodedUpdate,
 ): TaskEither<EngineError, void> =>
   tools.ports.detached.locked(found.id, async (container) => {
     const { document } = container
     const now = summaryOf(container)
-    const changed = { ...document, options: { ...document.options, ...options } }
+    const policies = { ...document.policies, ...(restart === undefined ? {} : { restart }) }
+    const refused = restartOfPassing(policies)
+    if (refused !== undefined) return E.left(refused)
+    const changed = { ...document, policies, options: { ...document.options, ...options } }
     // On file first: what was refused for want of room there has changed nothing.
     const noted = await rewrite(tools.ports, container, changed)()
-    if (E.isLeft(noted) || !hasProcesses(now)) return noted
+    if (E.isLeft(noted) || !hasProcesses(now) || Object.keys(resources).length === 0) return noted
     const limited = limitNow(tools, now, resources)
     // One that ends meanwhile takes its groups with it: what is noted holds from its next start on.
     if (E.isRight(limited) || !runsStill(tools.ports, document.id)) return E.right(undefined)

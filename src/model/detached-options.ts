@@ -169,15 +169,21 @@ export const decodeDetachedOptions = (
     stopMs: stopMs ?? DEFAULT_STOP_MS,
     autoRemove: autoRemove ?? false,
   }
-  if (policies.autoRemove && policies.restart.name !== 'no')
-    return E.left({
-      _tag: 'InvalidOption',
-      option: 'autoRemove',
-      value: 'true',
-      why: `a container that is removed at its end cannot be started again: restart is ${policies.restart.name}`,
-    })
+  const refused = restartOfPassing(policies)
+  if (refused !== undefined) return E.left(refused)
   return E.right({ options: rest.right, policies, ...(asked === undefined ? {} : { health: asked }) })
 }
+
+/** Why these cannot be had together, if so. */
+export const restartOfPassing = ({ autoRemove, restart }: Policies): EngineError | undefined =>
+  autoRemove && restart.name !== 'no'
+    ? {
+        _tag: 'InvalidOption',
+        option: 'restart',
+        value: restart.name,
+        why: 'a container that is removed at its end (autoRemove) cannot be started again',
+      }
+    : undefined
 
 const STOP: Table = { signal: value.stopSignal, timeout: stopTimeout }
 

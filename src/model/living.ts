@@ -3,6 +3,7 @@
 import type { Either } from '#fp/Either'
 import * as E from '#fp/Either'
 import { type Decoder, integer, oneOf, text } from './decode.ts'
+import { type RestartPolicy, restartPolicy } from './detached-options.ts'
 import type { EngineError } from './errors.ts'
 import type { LogRequest, ReadLogOptions } from './log.ts'
 import { parsePeriod } from './moment.ts'
@@ -14,7 +15,7 @@ import * as value from './options-decode-values.ts'
 import { parseSignal } from './signals.ts'
 import type { StatsOptions } from './stats.ts'
 
-/** Other limits; what is not named stays. */
+/** Other limits, and another restart policy; what is not named stays. */
 export interface UpdateOptions {
   readonly memory?: Size
   /** Memory plus swap; -1: as much swap as there is. */
@@ -29,9 +30,13 @@ export interface UpdateOptions {
   readonly pids?: number
   /** 10 to 1000. */
   readonly blkioWeight?: number
+  /** As for `containers.create`: `'no'`, `'always'`, `'unless-stopped'`, `'on-failure'`, or `'on-failure:5'`. Of detached ones alone. */
+  readonly restart?: string
 }
 
-interface UpdateValues extends Omit<UpdateOptions, 'memory' | 'memorySwap' | 'memoryReservation'> {
+interface UpdateValues
+  extends Omit<UpdateOptions, 'memory' | 'memorySwap' | 'memoryReservation' | 'restart'> {
+  readonly restart?: RestartPolicy
   readonly memory?: number
   readonly memorySwap?: number
   readonly memoryReservation?: number
@@ -47,6 +52,7 @@ const UPDATE: Table = {
   cpusetMems: value.cpuList,
   pids: integer(-1, 2 ** 22),
   blkioWeight: integer(10, 1000),
+  restart: restartPolicy,
 }
 const LOGS: Table = {
   tail: integer(0),
@@ -95,7 +101,8 @@ const PERIOD_US = 100_000
 /** The limits in the runtime-spec's words, and as options of a container. */
 export interface DecodedUpdate {
   readonly resources: LinuxResources
-  readonly options: Omit<UpdateValues, 'blkioWeight'>
+  readonly options: Omit<UpdateValues, 'blkioWeight' | 'restart'>
+  readonly restart?: RestartPolicy
 }
 
 /** Fails: InvalidOption, also where nothing is to be changed. */
@@ -112,7 +119,8 @@ export const decodeUpdateOptions = (given: unknown): Either<EngineError, Decoded
       pids,
       blkioWeight,
     } = options
-    if (Object.keys(options).length === 0) return invalid('update', '', 'no limit is given')
+    if (Object.keys(options).length === 0)
+      return invalid('update', '', 'neither a limit nor a restart policy is given')
     if (memory !== undefined && memorySwap !== undefined && memorySwap >= 0 && memorySwap < memory)
       return invalid('memorySwap', String(memorySwap), `is memory plus swap, and memory alone is ${memory}`)
     const ram = {
@@ -134,8 +142,8 @@ export const decodeUpdateOptions = (given: unknown): Either<EngineError, Decoded
       ...(pids === undefined ? {} : { pids: { limit: pids <= 0 ? -1 : pids } }),
       ...(blkioWeight === undefined ? {} : { blockIO: { weight: blkioWeight } }),
     }
-    const { blkioWeight: _, ...kept } = options
-    return E.right({ resources, options: kept })
+    const { blkioWeight: _, restart, ...kept } = options
+    return E.right({ resources, options: kept, ...(restart === undefined ? {} : { restart }) })
   })(optionsOf<UpdateValues>(UPDATE)(given))
 
 const invalid = (option: string, given: string, why: string): Either<EngineError, never> =>

@@ -177,6 +177,65 @@ test('one that removes itself leaves nothing', async () => {
   await createEngine({ root: box().root, networksAhead: 0 }).close()
   assert.equal(await box().unchanged(before), [])
 })
+test('one that removes itself stays over a restart, and goes at its next end', async () => {
+  const before = box().census()
+  const { id } = await create('echo up; sleep 1000', { autoRemove: true, stopTimeout: 0 })
+  await containers().start(id)
+  await until('it is up', () => log(id).includes('up'))
+  await containers().restart(id)
+  assert.is(await statusOf(id), 'running')
+  assert.is((await containers().inspect(id)).document.policies.autoRemove, true)
+  const { _tag } = await failure(containers().restart(id, { signal: 'SIGNOPE' }))
+  assert.is(_tag, 'InvalidOption')
+  assert.is((await containers().inspect(id)).document.policies.autoRemove, true, 'also where it is refused')
+  await containers().kill(id)
+  await containers()
+    .wait(id, 'removed')
+    .catch(() => {})
+  assert.equal(await box().unchanged(before), [])
+})
+
+test('another policy holds from the next end on', () =>
+  withContainer('echo run; until [ -e /go ]; do sleep 0.02; done; exit 1', {}, async (id) => {
+    await containers().start(id)
+    await containers().update(id, { restart: 'on-failure:2' })
+    await (await containers().exec(id, ['touch', '/go'])).exit
+    await until('it was started again twice', () => log(id).split('run').length === 4)
+    for (let tries = 0; tries < 600 && (await statusOf(id)) !== 'stopped'; tries++) await pause(50)
+    assert.is((await containers().inspect(id)).exit?.restarts, 2)
+    await containers().update(id, { restart: 'always', memory: '64MiB' })
+    const { policies, options } = (await containers().inspect(id)).document
+    assert.equal([policies.restart, options.memory], [{ name: 'always', most: 0 }, 64 * 2 ** 20])
+    await containers().start(id)
+    await containers().update(id, { restart: 'no' })
+    for (let tries = 0; tries < 600 && (await statusOf(id)) !== 'stopped'; tries++) await pause(50)
+    assert.is(await statusOf(id), 'stopped')
+  }))
+
+test('one whose log driver is none has no logs, and that is told', () =>
+  withContainer('echo run', { log: { form: 'none' } }, async (id) => {
+    await containers().start(id)
+    await containers().wait(id)
+    const { _tag, message } = await failure(
+      (async () => {
+        for await (const _ of containers().logs(id)) assert.unreachable()
+      })(),
+    )
+    assert.is(_tag, 'Unsupported')
+    assert.match(message, /its log driver is none, and nothing is kept$/)
+  }))
+
+test('one that removes itself is given no policy', async () => {
+  const { id } = await create('sleep 1000', { autoRemove: true })
+  const { message } = await failure(containers().update(id, { restart: 'always' }))
+  assert.is(
+    message,
+    'restart: "always": a container that is removed at its end (autoRemove) cannot be started again',
+  )
+  assert.is((await containers().inspect(id)).document.policies.restart.name, 'no')
+  await remove(id)
+})
+
 test('names are one container’s, and an unknown one is told', async () => {
   const { id } = await create('true', { name: 'taken' })
   assert.is((await failure(create('true', { name: 'taken' })))._tag, 'NameInUse')

@@ -1,4 +1,4 @@
-// slipway update: other limits for containers that run.
+// slipway update: other limits and restart policies for containers.
 
 import type { UpdateOptions } from '../../fp.ts'
 import { command, type Flags, type FlagTable } from '../command.ts'
@@ -34,8 +34,8 @@ const flags = {
   'pids-limit': { kind: 'integer', value: 'NUMBER', help: 'Most processes and threads; -1 is unlimited' },
   restart: {
     kind: 'text',
-    help: '',
-    unsupported: { yet: true, why: 'a container ends with the command that runs it' },
+    value: 'POLICY',
+    help: 'Start it again: no, on-failure[:TRIES], always, unless-stopped',
   },
   'kernel-memory': {
     kind: 'text',
@@ -48,7 +48,7 @@ const PERIOD_US = 100_000
 
 export const update = command({
   name: 'update',
-  summary: 'Change limits of running containers',
+  summary: 'Change limits and restart policies of containers',
   usage: '[OPTIONS] CONTAINER [CONTAINER...]',
   positionals: { min: 1 },
   flags,
@@ -66,9 +66,10 @@ export const update = command({
       memoryReservation: flags['memory-reservation'],
       memorySwap: flags['memory-swap'] === '-1' ? -1 : flags['memory-swap'],
       pids: flags['pids-limit'],
+      restart: flags.restart || undefined,
     })
     if (Object.keys(options).length === 0)
-      return misuse(context, 'update', 'at least one limit must be given')
+      return misuse(context, 'update', 'at least one limit or a restart policy must be given')
     return eachName(context, ({ containers }, name) => containers.update(name, options))
   },
 })

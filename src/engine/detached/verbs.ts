@@ -10,6 +10,7 @@ import type { Ports } from '../ports.ts'
 import { type AttachChoices, attachContainer, hasInput, told } from './attach.ts'
 import { type CreateRequest, createContainer } from './create.ts'
 import { findContainer } from './find.ts'
+import { rewrite } from './renew.ts'
 import { type StartChoices, type StartedContainer, startContainer } from './start.ts'
 import { type StopChoices, stopContainer } from './stop.ts'
 
@@ -85,12 +86,32 @@ export const restart = (wanted: string, choices: StopChoices = {}) =>
     wanted,
     (id) => (ports) =>
       pipe(
-        stopContainer(id, choices)(ports),
+        stayingOver(ports, id, stopContainer(id, choices)(ports)),
         TE.flatMap(() => startContainer(id)(ports)),
         TE.tap(({ document }) => noteOf(ports, 'restart', document)),
         TE.map(left),
       ),
   )
+
+/** One that removes itself stays over this end, and goes at the next. Where we die in between it is one that stays. */
+const stayingOver =
+  (ports: Ports, id: string, stop: TaskEither<EngineError, void>): TaskEither<EngineError, void> =>
+  async () => {
+    const stays = await removingItself(ports, id, false)()
+    if (E.isLeft(stays) || !stays.right) return E.isLeft(stays) ? stays : stop()
+    const stopped = await stop()
+    const goes = await removingItself(ports, id, true)()
+    return E.isLeft(stopped) ? stopped : E.map(() => undefined)(goes)
+  }
+
+/** True where that was changed. */
+const removingItself = (ports: Ports, id: string, autoRemove: boolean): TaskEither<EngineError, boolean> =>
+  ports.detached.locked(id, async (container) => {
+    const { document } = container
+    if (document.policies.autoRemove === autoRemove) return E.right(false)
+    const changed = { ...document, policies: { ...document.policies, autoRemove } }
+    return E.map(() => true)(await rewrite(ports, container, changed)())
+  })
 
 export const attach = (wanted: string, choices: AttachChoices = {}) =>
   called(wanted, (id) => attachContainer(id, choices))

@@ -98,15 +98,17 @@ test('update takes docker’s flags', async () => {
   const words = '-m 100m --memory-swap -1 --cpus 1.5 --cpuset-cpus 0 --pids-limit 5 --blkio-weight 300 -c 512'
   assert.is((await ended(['update', ...words.split(' '), 'web'], using({ update }))).stdout, 'web\n')
   await ended(['update', '--cpu-quota', '20000', '--cpu-period', '10000', 'web'], using({ update }))
+  await ended(['update', '--restart', 'on-failure:3', 'web'], using({ update }))
   assert.equal(asked, [
     { blkioWeight: 300, cpus: 1.5, cpuShares: 512, cpusetCpus: '0', memory: '100m', memorySwap: -1, pids: 5 },
     { cpus: 2 },
+    { restart: 'on-failure:3' },
   ])
   for (const [flags, why] of [
-    ['', /at least one limit must be given/],
+    ['', /at least one limit or a restart policy must be given/],
     ['--cpu-period 5', /--cpu-period needs --cpu-quota/],
     ['--cpus 1 --cpu-quota 5', /cannot be combined/],
-    ['--restart always', /not supported yet/],
+    ['--restart=', /must be given/],
     ['--kernel-memory 5m', /not supported: Linux/],
   ] as const) {
     const refused = await ended(['update', ...flags.split(' ').filter(Boolean), 'web'], using({ update }))
