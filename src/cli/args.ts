@@ -119,9 +119,12 @@ const setFlag = (
   if (E.isLeft(value)) return usage(`${asWritten}: ${JSON.stringify(text)} is not ${value.left}`)
   if (spec.unsupported !== undefined && value.right !== defaultValue(spec))
     return unsupported(asWritten, name, spec.unsupported)
-  state.values.set(name, value.right)
+  state.values.set(name, isNoFormat(name, value.right) ? undefined : value.right)
   return undefined
 }
+
+/** Scripts write `--format "$F"`: as in Docker, an empty template is the usual output. */
+const isNoFormat = (name: string, value: Value): boolean => name === 'format' && value === ''
 
 /** The text a flag without `=` stands for, where it never takes the next argument. */
 const defaultText = (spec: FlagSpec): string | undefined => (spec.kind === 'boolean' ? 'true' : spec.bare)

@@ -20,9 +20,13 @@ const HEALTH_FLAGS = [
   ['onUnhealthy', 'health-on-failure'],
 ] as const satisfies readonly (readonly [keyof HealthOptions, keyof F])[]
 
-/** It is its monitor's, and not ours: what is started again, or keeps a log, needs one whether we stay or not. */
+/** It is its monitor's, and not ours: what is started again, keeps a log, or is looked after, needs one whether we stay or not. */
 export const outlivesUs = (f: F): boolean =>
-  f.detach || asksFor(f.restart, 'no') || asksFor(f['log-driver'], 'none') || f['log-opt'].length > 0
+  f.detach ||
+  asksFor(f.restart, 'no') ||
+  asksFor(f['log-driver'], 'none') ||
+  f['log-opt'].length > 0 ||
+  HEALTH_FLAGS.some(([, flag]) => f[flag] !== undefined)
 
 /** Scripts write `--restart "$X"`: an empty value is no value. */
 const asksFor = (value: string | undefined, nothing: string): boolean =>
@@ -69,11 +73,12 @@ export const detachedOptions = (
 }
 
 const healthOptions = (f: F): E.Either<EngineError, DetachedOptions['health']> => {
-  const given = HEALTH_FLAGS.filter(([, flag]) => f[flag] !== undefined)
-  const [first] = given
+  const written = HEALTH_FLAGS.filter(([, flag]) => f[flag] !== undefined)
+  const [first] = written
+  const given = written.filter(([, flag]) => !isDefault(f[flag]))
   if (!f['no-healthcheck'])
     return E.right(
-      first === undefined ? undefined : Object.fromEntries(given.map(([name, flag]) => [name, f[flag]])),
+      given.length === 0 ? undefined : Object.fromEntries(given.map(([name, flag]) => [name, f[flag]])),
     )
   if (first === undefined) return E.right(false)
   const [, flag] = first
@@ -84,6 +89,10 @@ const healthOptions = (f: F): E.Either<EngineError, DetachedOptions['health']> =
     why: 'cannot be given with --no-healthcheck',
   })
 }
+
+/** As in Docker, an empty command is none, and zero is what the image says, or the usual. */
+const isDefault = (value: string | number | undefined): boolean =>
+  value === '' || value === 0 || /^0+[a-zµ]*$/.test(String(value))
 
 /** Docker's names: `local` is what it calls its own compact form. */
 const FORMS: Readonly<Record<string, LogOptions['form']>> = {

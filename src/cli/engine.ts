@@ -70,6 +70,9 @@ export interface ContainerSummary {
   readonly exitCode?: number
   readonly pid?: number
   readonly health?: 'starting' | 'healthy' | 'unhealthy'
+  /** Absent: it is damaged. */
+  readonly network?: string
+  /** Its image's, and its own. */
   readonly labels: Readonly<Record<string, string>>
   /** Absent where there is none. */
   readonly mounts?: readonly ContainerMount[]

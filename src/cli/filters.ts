@@ -40,6 +40,16 @@ export const labelTest = (text: string): Test<{ readonly labels: Readonly<Record
   return ({ labels }) => Object.hasOwn(labels, key) && (value === undefined || labels[key] === value)
 }
 
+/** A regular expression that holds anywhere in the name, as in Docker; one that is none stands for itself. */
+export const nameTest = (text: string): Test<{ readonly name: string }> => {
+  try {
+    const pattern = new RegExp(text, 'u')
+    return ({ name }) => pattern.test(name)
+  } catch {
+    return ({ name }) => name.includes(text)
+  }
+}
+
 const TRUTHS: Readonly<Record<string, boolean>> = { true: true, '1': true, false: false, '0': false }
 /** Undefined where it is no such word. */
 export const truthOf = (value: string): boolean | undefined => lookUp(TRUTHS, value)

@@ -28,6 +28,10 @@ export const humanDuration = (ms: number): string => {
 export const humanAge = (thenMs: number | undefined, nowMs: number): string =>
   thenMs === undefined ? 'N/A' : `${humanDuration(nowMs - thenMs)} ago`
 
+/** As Go prints a time: `2024-01-02 03:04:05 +0000 UTC`. */
+export const goTime = (ms: number): string =>
+  `${new Date(ms).toISOString().slice(0, 19).replace('T', ' ')} +0000 UTC`
+
 const count = (value: number, unit: string): string => {
   const whole = Math.floor(value)
   return `${whole} ${unit}${whole === 1 ? '' : 's'}`

@@ -1,8 +1,9 @@
 // The --filter of ps: which containers a list of KEY=VALUE conditions lets through.
-import type * as E from '#fp/Either'
+import * as E from '#fp/Either'
+import { fullName, looksLikeId, parseReference } from '../model/reference.ts'
 import type { UsageError } from './args.ts'
 import type { ContainerSummary } from './engine.ts'
-import { filterItems, type Test as ItemTest, labelTest, type Maker } from './filters.ts'
+import { filterItems, type Test as ItemTest, labelTest, type Maker, nameTest } from './filters.ts'
 
 type Test = ItemTest<ContainerSummary>
 
@@ -23,11 +24,9 @@ const HEALTH: ReadonlySet<string> = new Set(['starting', 'healthy', 'unhealthy',
 /** By key. A text instead of a test says what is wrong with the value. */
 const MAKERS: Readonly<Record<string, Maker<ContainerSummary>>> = {
   id: (value) => (container) => container.id.startsWith(value),
-  name: (value) => (container) => container.name.includes(value.replace(/^\//, '')),
-  ancestor: (value) => (container) =>
-    container.image === value ||
-    container.image.startsWith(`${value}:`) ||
-    container.image.startsWith(`${value}@`),
+  // Docker's names begin with a slash, and it lets either be meant.
+  name: (value) => nameTest(value.replace(/^(\^?)\//, '$1')),
+  ancestor: (value) => ancestorTest(value),
   label: labelTest,
   status: (value) =>
     Object.hasOwn(STATUS, value)
@@ -37,6 +36,7 @@ const MAKERS: Readonly<Record<string, Maker<ContainerSummary>>> = {
     HEALTH.has(value)
       ? (container) => (container.health ?? 'none') === value
       : `the states of health are ${[...HEALTH].join(', ')}`,
+  network: (value) => (container) => container.network === value,
   volume: (value) => (container) =>
     (container.mounts ?? []).some(
       ({ type, source, target }) => target === value || (type !== 'bind' && source === value),
@@ -47,6 +47,21 @@ const MAKERS: Readonly<Record<string, Maker<ContainerSummary>>> = {
       : 'an exit code is a number',
   before: (value, all) => relativeTo(value, all, (container, other) => container.createdMs < other.createdMs),
   since: (value, all) => relativeTo(value, all, (container, other) => container.createdMs > other.createdMs),
+}
+
+/** An image by its name, whose tag is `latest` unless it is given, or by its id. */
+const ancestorTest = (value: string): Test => {
+  const wanted = fullNameOf(value)
+  const id = looksLikeId(value) ? value.replace(/^(sha256:)?/, 'sha256:') : undefined
+  return ({ image, imageId }) =>
+    image === value ||
+    (id !== undefined && imageId.startsWith(id)) ||
+    (wanted !== undefined && fullNameOf(image) === wanted)
+}
+
+const fullNameOf = (text: string): string | undefined => {
+  const parsed = parseReference(text)
+  return E.isRight(parsed) ? fullName(parsed.right) : undefined
 }
 
 const relativeTo = (

@@ -15,8 +15,10 @@ const lines = (text: string, advice: string | undefined): string =>
  */
 const asFlag = (option: string): string => {
   if (/^[A-Z-]/.test(option)) return option
-  const name = option.replace(/^security\./, '').replace(/[.[].*$/s, '')
   const known: Readonly<Record<string, string>> = FLAG_OF_OPTION
+  const whole = known[option]
+  if (whole !== undefined) return whole
+  const name = option.replace(/^security\./, '').replace(/[.[].*$/s, '')
   return known[name] ?? `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
 }
 
@@ -47,6 +49,16 @@ const FLAG_OF_OPTION = {
   noNewPrivileges: '--security-opt',
   seccomp: '--security-opt',
   systemPaths: '--security-opt',
+  autoRemove: '--rm',
+  'health.command': '--health-cmd',
+  'health.interval': '--health-interval',
+  'health.timeout': '--health-timeout',
+  'health.retries': '--health-retries',
+  'health.startPeriod': '--health-start-period',
+  'health.startInterval': '--health-start-interval',
+  'health.onUnhealthy': '--health-on-failure',
+  'log.maxSize': '--log-opt max-size',
+  'log.maxFiles': '--log-opt max-file',
 } as const
 
 const inFlags = (error: EngineError): EngineError =>

@@ -171,6 +171,9 @@ const streams = (f: F): Part => {
   const attached = f.attach.map((name) => name.toLowerCase())
   const wrong = f.attach.find((_, i) => !STREAMS.some((name) => name === attached[i]))
   if (wrong !== undefined) return invalid('--attach', wrong, 'must be stdin, stdout or stderr')
+  const [one] = f.attach
+  if (f.detach && one !== undefined)
+    return invalid('--attach', one, 'cannot be combined with --detach, which passes nothing on')
   const all = attached.length === 0
   const out = (name: string) => (all || attached.includes(name) ? 'inherit' : 'ignore')
   const stdin = f.interactive || attached.includes('stdin')

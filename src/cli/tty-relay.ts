@@ -1,5 +1,6 @@
 // Couples our terminal with the container's own: keys in, output out, window size along. Restores ours in the end.
 import type { Readable } from 'node:stream'
+import type { EngineError } from '../model/errors.ts'
 import type { Context } from './command.ts'
 import { type DetachKeys, keyWatcher } from './detach-keys.ts'
 import type { RunningContainer } from './engine.ts'
@@ -14,6 +15,17 @@ export const terminalSize = ({ stdout }: Terminal): { readonly columns: number; 
   columns: stdout.columns(),
   rows: stdout.rows(),
 })
+
+/** As Docker: a terminal inside that reads from a file or pipe outside is a mistake, not a wish. */
+export const unfitInput = ({ stdin }: Pick<Terminal, 'stdin'>): EngineError | undefined =>
+  stdin.isTTY()
+    ? undefined
+    : {
+        _tag: 'HostUnfit',
+        need: '-i with -t',
+        why: 'our standard input is not a terminal',
+        remedy: 'leave -t out, so that the input is passed on as it is',
+      }
 
 export interface RelayOptions {
   readonly passInput: boolean

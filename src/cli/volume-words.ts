@@ -2,7 +2,8 @@
 import type * as E from '#fp/Either'
 import type { VolumeInfo } from '../fp.ts'
 import type { UsageError } from './args.ts'
-import { filterItems, labelTest, type Maker, truthOf } from './filters.ts'
+import { filterItems, labelTest, type Maker, nameTest, truthOf } from './filters.ts'
+import { labelHeading, labelOf } from './label-field.ts'
 
 /** Names of the fields of a template, and the headings of their columns. */
 export const VOLUME_HEADERS = {
@@ -11,6 +12,8 @@ export const VOLUME_HEADERS = {
   Scope: 'SCOPE',
   Mountpoint: 'MOUNTPOINT',
   Labels: 'LABELS',
+  /** `{{.Label "com.x.my-key"}}` */
+  Label: labelHeading,
   Links: 'LINKS',
   CreatedAt: 'CREATED AT',
   Status: 'STATUS',
@@ -24,6 +27,7 @@ export const volumeRecord = (volume: VolumeInfo) => ({
   Labels: Object.entries(volume.labels)
     .map(([key, value]) => `${key}=${value}`)
     .join(','),
+  Label: labelOf(volume.labels),
   Links: String(volume.usedBy.length),
   CreatedAt: new Date(volume.createdMs).toISOString(),
   Status: volume.damage === undefined ? '' : 'damaged',
@@ -53,7 +57,7 @@ const MAKERS: Readonly<Record<string, Maker<VolumeInfo>>> = {
   dangling,
   driver: (value) => (volume) => volume.driver === value,
   label: labelTest,
-  name: (value) => (volume) => volume.name.includes(value),
+  name: nameTest,
 }
 
 export const filterVolumes = (

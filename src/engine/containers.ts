@@ -3,6 +3,7 @@ import * as E from '#fp/Either'
 import { pipe } from '#fp/function'
 import type { TaskEither } from '#fp/TaskEither'
 import * as TE from '#fp/TaskEither'
+import { labelsOf } from '../model/container-document.ts'
 import { statusOf } from '../model/container-status.ts'
 import type { EngineError } from '../model/errors.ts'
 import { containerEvent } from '../model/events-of-containers.ts'
@@ -25,6 +26,8 @@ export interface ContainerSummary extends ContainerRecord {
   readonly pid?: number
   /** Of one that outlives its engine: when its program was executed last. */
   readonly startedMs?: number
+  /** `none` or `host`. Absent: it is damaged. */
+  readonly network?: string
   /** While it runs, where it has a check. */
   readonly health?: MonitorHealth['status']
   /** Limits it was given since it began. */
@@ -48,6 +51,9 @@ export const listContainers = (ports: Ports, wanted?: string): ContainerSummary[
   ].sort((a, b) => b.createdMs - a.createdMs)
 }
 
+/** Where none was asked for. */
+const NO_NETWORK = 'none'
+
 /** A record whose engine is dead counts as stopped: the next sweep will end it. */
 const listAttached = ({ host }: Ports, wanted: string | undefined): ContainerSummary[] => {
   const changes = host.state.changes()
@@ -57,11 +63,12 @@ const listAttached = ({ host }: Ports, wanted: string | undefined): ContainerSum
     .map((stored): ContainerSummary => {
       const changed = { ...stored, ...changes.get(stored.id) }
       const record = { ...changed, name: nameOf(changed) }
+      const network = record.options?.network ?? NO_NETWORK
       if (record.finishedMs !== undefined || !host.state.isAlive(record.engine))
-        return { ...record, status: 'stopped' }
+        return { ...record, network, status: 'stopped' }
       const pid = host.firstProcess(record.groups)
       const status = host.isPaused(record.id) ? 'paused' : 'running'
-      return { ...record, status, ...(pid === undefined ? {} : { pid }) }
+      return { ...record, network, status, ...(pid === undefined ? {} : { pid }) }
     })
 }
 
@@ -79,10 +86,11 @@ export const summaryOf = (container: DetachedContainer): ContainerSummary => {
     image: document.image.reference,
     imageId: document.image.id,
     command: document.command,
-    labels: document.options.labels ?? {},
+    labels: labelsOf(document),
     createdMs: document.createdMs,
     groups: state?.groups ?? [],
     keep: true,
+    network: document.options.network ?? NO_NETWORK,
     ...(mounts === undefined ? {} : { mounts }),
     status: status === 'exited' ? 'stopped' : status,
     ...(runs && state !== undefined

@@ -5,7 +5,9 @@ import type * as T from '#fp/Task'
 import * as TE from '#fp/TaskEither'
 import type { ContainerInspect, ContainerInspectState } from '../model/container-inspect.ts'
 import { statusOf } from '../model/container-status.ts'
+import { errnoText } from '../model/errno.ts'
 import type { EngineError } from '../model/errors.ts'
+import type { StartFailure } from '../model/monitor-state.ts'
 import { type ContainerSummary, findAmong, isDetached, listContainers } from './containers.ts'
 import { findContainer } from './detached/find.ts'
 import type { Images } from './images-verbs.ts'
@@ -52,6 +54,7 @@ const describe = (summary: ContainerSummary, root: string): ContainerInspect => 
     Image: imageId,
     Name: `/${name}`,
     RestartCount: 0,
+    LogPath: '',
     Driver: 'overlay2',
     Platform: 'linux',
     Config: { Image: image, Labels: labels },
@@ -74,6 +77,7 @@ const stateOf = ({
   ...stateWords(status === 'stopped' || status === 'damaged' ? 'exited' : status),
   Pid: pid ?? 0,
   ExitCode: status === 'stopped' ? (exitCode ?? null) : 0,
+  Error: '',
   StartedAt: timeOf(createdMs),
   FinishedAt: timeOf(finishedMs),
 })
@@ -104,7 +108,8 @@ const detached = (
     ),
     TE.map(({ container, image }) => ({
       ...known,
-      State: detachedState(container),
+      State: detachedState(ports, container),
+      LogPath: logPath(container, ports.host.state.root),
       RestartCount: container.state?.restarts ?? container.exit?.restarts ?? 0,
       Config: configOf(container.document, image),
       HostConfig: hostOf(container.document),
@@ -112,28 +117,42 @@ const detached = (
     })),
   )
 
-const detachedState = (container: DetachedContainer): ContainerInspectState => {
+const logPath = ({ document: { id, policies } }: DetachedContainer, root: string): string =>
+  policies.log.form === 'none' ? '' : `${root}/containers/${id}/log`
+
+const detachedState = (ports: Ports, container: DetachedContainer): ContainerInspectState => {
   const { exit, state } = container
   const words = stateWords(statusOf(container))
   return {
     ...words,
     OOMKilled: exit?.oomKilled ?? false,
-    ...(container.document.health === undefined ? {} : { Health: healthOf(container, words.Status) }),
+    ...(container.document.health === undefined ? {} : { Health: healthOf(ports, container, words.Status) }),
     Pid: words.Running ? (state?.pid ?? 0) : 0,
     ExitCode: words.Running || exit === undefined ? 0 : exit.exitCode < 0 ? null : exit.exitCode,
+    Error: !words.Running && exit?.failure !== undefined ? failureText(exit.failure) : '',
     StartedAt: timeOf(words.Running ? state?.begunMs : exit?.begunMs),
     FinishedAt: timeOf(exit?.endedMs),
   }
 }
 
+const failureText = ({ errno }: StartFailure): string =>
+  errno === 0 ? 'it died before it was executed' : `it could not be started: ${errnoText(errno)}`
+
 /** moby's rule: what nobody looks at any more counts as unhealthy. */
 const healthOf = (
-  { state }: DetachedContainer,
+  ports: Ports,
+  { document, state }: DetachedContainer,
   status: ContainerInspectState['Status'],
 ): NonNullable<ContainerInspectState['Health']> => {
-  if (status === 'exited') return { Status: 'unhealthy', FailingStreak: 0 }
+  const Log = ports.detached.probeResults(document.id).map(({ begunMs, endedMs, exitCode, output }) => ({
+    Start: timeOf(begunMs),
+    End: timeOf(endedMs),
+    ExitCode: exitCode,
+    Output: output,
+  }))
+  if (status === 'exited') return { Status: 'unhealthy', FailingStreak: 0, Log }
   const { status: Status, failing: FailingStreak } = state?.health ?? { status: 'starting', failing: 0 }
-  return { Status, FailingStreak }
+  return { Status, FailingStreak, Log }
 }
 
 const sizesOf = (

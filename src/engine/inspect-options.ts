@@ -69,11 +69,7 @@ export const hostOf = ({ options, policies }: ContainerDocument): ContainerInspe
   const { security = {}, mounts = [] } = options
   const { restart, log } = policies
   return {
-    Binds: orNull(
-      mounts
-        .filter(isBind)
-        .map(({ source, target, readonly: ro }) => `${source}:${target}${ro === true ? ':ro' : ''}`),
-    ),
+    Binds: orNull(mounts.flatMap(bindOf)),
     Tmpfs: tmpfsOf(mounts),
     LogConfig: {
       Type: log.form === 'compact' ? 'local' : log.form,
@@ -141,6 +137,13 @@ const securityOptions = ({
   ...(systemPaths === undefined ? [] : [`systempaths=${systemPaths}`]),
 ]
 
+/** As `-v` has it: binds, and volumes that have a name of their own. */
+const bindOf = (mount: DecodedMount): readonly string[] => {
+  const hasName = mount.type === 'bind' || (mount.type === 'volume' && mount.anonymous !== true)
+  if (!hasName) return []
+  return [`${mount.source}:${mount.target}${mount.readonly === true ? ':ro' : ''}`]
+}
+
 const isBind = (mount: DecodedMount): mount is BindMount => mount.type === 'bind'
 
 const tmpfsOf = (mounts: readonly DecodedMount[]): Readonly<Record<string, string>> | null => {
@@ -162,9 +165,10 @@ export const mountsOf = ({ options: { mounts = [] } }: ContainerDocument): reado
     const isReadonly = mount.type === 'image' || mount.readonly === true
     return {
       Type: mount.type,
-      ...(mount.type === 'volume' ? { Name: mount.source ?? '' } : {}),
+      Name: mount.type === 'volume' ? (mount.source ?? '') : '',
       Source: mount.type === 'bind' || mount.type === 'image' ? mount.source : '',
       Destination: mount.target,
+      Driver: mount.type === 'volume' ? 'local' : '',
       Mode: mount.type === 'tmpfs' ? tmpfsMode(mount) : isReadonly ? 'ro' : '',
       RW: !isReadonly,
       Propagation: isBind(mount) ? (mount.propagation ?? 'rprivate') : '',

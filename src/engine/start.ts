@@ -361,7 +361,7 @@ const recordOf = (
   image: image.reference,
   imageId: image.id,
   command: spec.process?.args ?? [],
-  labels: request.options.labels ?? {},
+  labels: { ...image.config.Labels, ...request.options.labels },
   createdMs: Date.now(),
   groups: parents.map((parent) => `${parent.mountpoint}${parent.path}/${id}`),
   keep: request.keep,

@@ -11,6 +11,7 @@ import {
   object,
   oneOf,
   optional,
+  record,
   text,
 } from './decode.ts'
 import type { Policies } from './detached-options.ts'
@@ -35,6 +36,8 @@ export interface ContainerDocument {
   /** What is executed, with the image's entrypoint and command. */
   readonly command: readonly string[]
   readonly options: DecodedOptions
+  /** Those of its image at that time. Absent where it had none. */
+  readonly imageLabels?: Readonly<Record<string, string>>
   readonly policies: Policies
   /** Its own, or its image's. */
   readonly stopSignal: string
@@ -94,11 +97,21 @@ const document = object({
   argv: array(text),
   command: array(text),
   options,
+  imageLabels: optional(record(text)),
   policies,
   stopSignal: text,
   health: optional(health),
   askedHealth: optional(askedHealth),
   supersedes: optional(id),
+})
+
+/** As Docker: its image's, and its own over them. */
+export const labelsOf = ({
+  imageLabels,
+  options,
+}: Pick<ContainerDocument, 'imageLabels' | 'options'>): Readonly<Record<string, string>> => ({
+  ...imageLabels,
+  ...options.labels,
 })
 
 /** Fails: StateDamaged. */

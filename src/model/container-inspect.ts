@@ -18,6 +18,8 @@ export interface ContainerInspect {
   /** With a slash before it, as in Docker. */
   readonly Name: string
   readonly RestartCount: number
+  /** The folder of its segments; empty where nothing is kept. */
+  readonly LogPath: string
   readonly Driver: 'overlay2'
   readonly Platform: 'linux'
   readonly Config: ContainerInspectConfig
@@ -50,11 +52,22 @@ export interface ContainerInspectState {
     readonly Status: 'starting' | 'healthy' | 'unhealthy'
     /** Checks that failed, one after another. */
     readonly FailingStreak: number
+    /** The last five, oldest first: of the run that goes on. */
+    readonly Log: readonly {
+      readonly Start: string
+      readonly End: string
+      /** -1: it took too long, or was not started. */
+      readonly ExitCode: number
+      /** The first 4 KiB. */
+      readonly Output: string
+    }[]
   }
   /** Of the first process as the host sees it; 0 when there is none. */
   readonly Pid: number
   /** 0 until it has ended; null where nobody was there to see the end. */
   readonly ExitCode: number | null
+  /** Why its last start failed; empty where it did not. */
+  readonly Error: string
   /** `0001-01-01T00:00:00Z` where it has never run. */
   readonly StartedAt: string
   /** The same while it runs, and where nobody saw the end. */
@@ -64,6 +77,7 @@ export interface ContainerInspectState {
 export interface ContainerInspectConfig {
   /** As it was asked for. */
   readonly Image: string
+  /** Its image's, and its own over them. */
   readonly Labels: Readonly<Record<string, string>>
   // What follows is known as HostConfig is: what was asked for, over what the image says.
   readonly Hostname?: string
@@ -93,10 +107,12 @@ export interface ContainerInspectConfig {
 
 export interface ContainerInspectMount {
   readonly Type: 'bind' | 'image' | 'tmpfs' | 'volume'
-  /** Of a volume. */
-  readonly Name?: string
+  /** Of a volume; empty for others. */
+  readonly Name: string
   readonly Source: string
   readonly Destination: string
+  /** `local` of a volume; empty for others. */
+  readonly Driver: string
   readonly Mode: string
   readonly RW: boolean
   readonly Propagation: string

@@ -1,6 +1,6 @@
 // What containers and verbs on them tell the journal, with Docker's actions and attributes (moby daemon/events.go, daemon/monitor.go,
 // daemon/health.go, daemon/exec.go, daemon/volumes_unix.go).
-import type { ContainerDocument } from './container-document.ts'
+import { type ContainerDocument, labelsOf } from './container-document.ts'
 import type { NewEvent } from './events.ts'
 import type { NamedMount } from './options-decoded.ts'
 
@@ -11,11 +11,11 @@ export interface EventContainer {
   readonly labels: Readonly<Record<string, string>>
 }
 
-export const eventContainer = ({ id, name, image, options }: ContainerDocument): EventContainer => ({
-  id,
-  name,
-  image: image.reference,
-  labels: options.labels ?? {},
+export const eventContainer = (document: ContainerDocument): EventContainer => ({
+  id: document.id,
+  name: document.name,
+  image: document.image.reference,
+  labels: labelsOf(document),
 })
 
 type Attributes = Readonly<Record<string, string>>

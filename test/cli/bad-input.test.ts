@@ -413,6 +413,25 @@ const CASES: readonly Case[] = [
     hint: /leave -t out/,
   },
   {
+    name: 'a terminal for one more program where there is none',
+    words: 'exec -it nosuch true',
+    code: 1,
+    says: /standard input is not a terminal$/,
+    hint: /leave -t out/,
+  },
+  {
+    name: 'a health check with a time that is none',
+    words: 'run --health-cmd true --health-interval 1x IMAGE',
+    code: 125,
+    says: /^slipway: --health-interval: "1x": expected a duration/,
+  },
+  {
+    name: 'a health check that is asked for and forbidden',
+    words: 'run --no-healthcheck --health-cmd true IMAGE',
+    code: 125,
+    says: /--health-cmd: "true": cannot be given with --no-healthcheck$/,
+  },
+  {
     name: 'a container that does not exist',
     words: 'rm nosuch',
     code: 1,

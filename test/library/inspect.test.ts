@@ -100,6 +100,7 @@ test('a container that outlives its command also has what was asked of it', asyn
     hostname: 'box',
     mounts: [
       { type: 'bind', source: folder, target: '/outside', readonly: true },
+      { type: 'volume', source: 'kept-data', target: '/named' },
       { type: 'tmpfs', target: '/scratch', size: '1MiB' },
     ],
     security: { capDrop: ['ALL'], noNewPrivileges: true },
@@ -126,6 +127,7 @@ test('a container that outlives its command also has what was asked of it', asyn
     StopSignal: 'SIGKILL',
     StopTimeout: 10,
   })
+  assert.equal((await box.engine.list()).find((each) => each.id === id)?.labels, { of: 'image', x: 'y' })
   const { HostConfig, Mounts } = created
   assert.equal(HostConfig?.RestartPolicy, { Name: 'on-failure', MaximumRetryCount: 3 })
   assert.equal([HostConfig?.Memory, HostConfig?.NanoCpus, HostConfig?.PidsLimit], [64 * 2 ** 20, 5e8, null])
@@ -133,16 +135,18 @@ test('a container that outlives its command also has what was asked of it', asyn
   assert.equal(HostConfig?.SecurityOpt, ['no-new-privileges'])
   assert.equal(
     [HostConfig?.Binds, HostConfig?.Tmpfs],
-    [[`${folder}:/outside:ro`], { '/scratch': 'size=1048576' }],
+    [[`${folder}:/outside:ro`, 'kept-data:/named'], { '/scratch': 'size=1048576' }],
   )
   assert.equal(HostConfig?.LogConfig, { Type: 'none', Config: {} })
+  assert.equal([created.LogPath, created.State.Error], ['', ''])
   assert.equal(
-    Mounts?.map(({ Type, Source, Destination, RW }) => [Type, Source, Destination, RW]),
+    Mounts?.map(({ Type, Source, Destination, Driver, RW }) => [Type, Source, Destination, Driver, RW]),
     [
-      ['bind', folder, '/outside', false],
-      ['tmpfs', '', '/scratch', true],
+      ['bind', folder, '/outside', '', false],
+      ['volume', '', '/named', 'local', true],
+      ['tmpfs', '', '/scratch', '', true],
       // The image asks for it.
-      ['volume', '', '/data', true],
+      ['volume', '', '/data', 'local', true],
     ],
   )
   await box.engine.containers.start('kept')
@@ -156,10 +160,25 @@ test('a container that outlives its command also has what was asked of it', asyn
   await box.engine.remove('kept')
 })
 
+test('labels of an image are those of an attached container of it, too', async () => {
+  await box.engine.import(
+    { path: path.join(folder, 'base.tar') },
+    { name: 'labelled:1', changes: ['ENV PATH=/bin', 'LABEL of=image x=image'] },
+  )
+  const own = { name: 'labelled', labels: { x: 'own' } }
+  const container = await box.engine.start('labelled:1', ['sleep', '1000'], own)
+  const labels = { of: 'image', x: 'own' }
+  assert.equal((await box.engine.inspect('labelled')).Config.Labels, labels)
+  assert.equal((await box.engine.list()).find(({ name }) => name === 'labelled')?.labels, labels)
+  container.kill('SIGKILL')
+  await container.removed
+  await box.engine.removeImage('labelled:1')
+})
+
 test('a health check is told with its state', async () => {
   await box.engine.containers.create('base:1', ['sleep', '1000'], {
     name: 'watched',
-    health: { command: ['true'], interval: '1s', timeout: '2s', retries: 4 },
+    health: { command: 'echo well', interval: '1s', timeout: '2s', retries: 4 },
     mounts: [
       { type: 'volume', source: 'kept', target: '/data' },
       { type: 'tmpfs', target: '/tmp' },
@@ -170,20 +189,26 @@ test('a health check is told with its state', async () => {
   const created = await box.engine.inspect('watched')
   const nanoseconds = 1e9
   assert.equal(created.Config.Healthcheck, {
-    Test: ['CMD', 'true'],
+    Test: ['CMD', '/bin/sh', '-c', 'echo well'],
     Interval: nanoseconds,
     Timeout: 2 * nanoseconds,
     StartPeriod: 0,
     StartInterval: 5 * nanoseconds,
     Retries: 4,
   })
-  assert.equal(created.State.Health, { Status: 'starting', FailingStreak: 0 })
+  assert.equal(created.State.Health, { Status: 'starting', FailingStreak: 0, Log: [] })
   await box.engine.containers.start('watched')
   for (let tries = 0; tries < 600; tries++) {
     if ((await box.engine.inspect('watched')).State.Health?.Status === 'healthy') break
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
-  assert.equal((await box.engine.inspect('watched')).State.Health, { Status: 'healthy', FailingStreak: 0 })
+  const { Log = [], ...health } = (await box.engine.inspect('watched')).State.Health ?? {}
+  assert.equal(health, { Status: 'healthy', FailingStreak: 0 })
+  assert.ok(Log.length > 0)
+  for (const { ExitCode, Output, Start, End } of Log) {
+    assert.equal([ExitCode, Output], [0, 'well\n'])
+    assert.ok(Date.parse(Start) <= Date.parse(End))
+  }
   assert.is((await listed())?.health, 'healthy')
   const places = (await listed())?.mounts?.map((mount) => [
     mount.type,

@@ -8,7 +8,7 @@ import { parseDetachKeys } from '../detach-keys.ts'
 import { environment } from '../key-value-files.ts'
 import { refuseProgram, reportError } from '../report.ts'
 import { PASSED_ON } from '../signals.ts'
-import { relayTerminal, terminalSize } from '../tty-relay.ts'
+import { relayTerminal, terminalSize, unfitInput } from '../tty-relay.ts'
 
 const flags = {
   interactive: { kind: 'boolean', short: 'i', help: 'Hand our standard input to it' },
@@ -31,11 +31,16 @@ const flags = {
   },
 } as const satisfies FlagTable
 
+/** docker-run(1), Exit Status: the failure is ours, not the program's. */
+const ENGINE_FAILED = 125
+
 export const exec = command({
   name: 'exec',
   summary: 'Run a program in a container that runs',
   usage: '[OPTIONS] CONTAINER COMMAND [ARG...]',
   positionals: { min: 2 },
+  // As Docker: an exit code of 1 may be the program's own.
+  usageExitCode: ENGINE_FAILED,
   stopsAtPositional: true,
   flags,
   run: async (context) => {
@@ -43,6 +48,9 @@ export const exec = command({
     const [container = '', ...argv] = args.positionals
     const keys = parseDetachKeys(args.flags['detach-keys'])
     if (E.isLeft(keys)) return refuseProgram(context, keys.left)
+    const { interactive, tty, detach } = args.flags
+    const unfit = interactive && tty && !detach ? unfitInput(context) : undefined
+    if (unfit !== undefined) return refuseProgram(context, unfit)
     const variables = environment(args.flags['env-file'], args.flags.env, env, readCallersFile(cwd))
     if (E.isLeft(variables)) return refuseProgram(context, variables.left)
     const engine = await context.engine()

@@ -5,7 +5,7 @@ import type { ImageSummary } from '../../model/image-verbs.ts'
 import type { UsageError } from '../args.ts'
 import { type Args, type Context, command, type FlagTable } from '../command.ts'
 import { formatRecords } from '../format.ts'
-import { humanAge, humanBytes } from '../human.ts'
+import { goTime, humanAge, humanBytes } from '../human.ts'
 import { filterImages, referenceTest } from '../images-filters.ts'
 import { type ImageTree, namedTargets, treeText } from '../images-tree.ts'
 import { misuse, print, refuse } from '../report.ts'
@@ -135,7 +135,3 @@ const imageRecord = (image: ImageSummary, nowMs: number, full: boolean) => ({
   UniqueSize: 'N/A',
   Containers: 'N/A',
 })
-
-/** As Go prints a time: `2024-01-02 03:04:05 +0000 UTC`. */
-const goTime = (ms: number): string =>
-  `${new Date(ms).toISOString().slice(0, 19).replace('T', ' ')} +0000 UTC`

@@ -4,7 +4,8 @@ import { type DiskUsage, message } from '../../fp.ts'
 import { type Args, command, type FlagTable } from '../command.ts'
 import type { ContainerSummary } from '../engine.ts'
 import { formatRecords } from '../format.ts'
-import { humanAge, humanBytes, humanDuration } from '../human.ts'
+import { goTime, humanAge, humanBytes, humanDuration } from '../human.ts'
+import { labelHeading, labelOf } from '../label-field.ts'
 import { filterContainers } from '../ps-filters.ts'
 import { print, refuse } from '../report.ts'
 import { shortened } from '../table.ts'
@@ -24,7 +25,7 @@ const flags = {
     kind: 'list',
     short: 'f',
     value: 'KEY=VALUE',
-    help: 'Show only those with this id, name, label, status, health, ancestor, volume or exit code',
+    help: 'Show only those with this id, name, label, status, health, ancestor, network, volume or exit code',
   },
   size: {
     kind: 'boolean',
@@ -46,9 +47,10 @@ const HEADERS = {
   Names: 'NAMES',
   Labels: 'LABELS',
   /** `{{.Label "com.x.my-key"}}` */
-  Label: (key: string) => key.replace(/^.*\./s, '').replace(/[-_]/g, ' '),
+  Label: labelHeading,
   Pid: 'PID',
   Mounts: 'MOUNTS',
+  Networks: 'NETWORKS',
   LocalVolumes: 'LOCAL VOLUMES',
   Size: 'SIZE',
 } as const
@@ -106,7 +108,8 @@ const chosen = (
 ): readonly ContainerSummary[] => {
   const newest = [...containers].sort((a, b) => b.createdMs - a.createdMs)
   const count = latest ? 1 : last
-  if (count !== undefined && count >= 0) return newest.slice(0, count)
+  // As Docker: none is no number.
+  if (count !== undefined && count > 0) return newest.slice(0, count)
   return all || namesStates(filter) ? newest : newest.filter(({ status }) => RUNS.has(status))
 }
 
@@ -127,7 +130,7 @@ const psRecord = (container: ContainerSummary, { nowMs, full, usage }: View) => 
   ID: full ? container.id : container.id.slice(0, SHORT_ID),
   Image: container.image,
   Command: quoteCommand(container.command, full),
-  CreatedAt: new Date(container.createdMs).toISOString(),
+  CreatedAt: goTime(container.createdMs),
   RunningFor: humanAge(container.createdMs, nowMs),
   Status: statusText(container, nowMs),
   State: STATES[container.status],
@@ -137,9 +140,10 @@ const psRecord = (container: ContainerSummary, { nowMs, full, usage }: View) => 
     .map(([key, value]) => `${key}=${value}`)
     .sort()
     .join(','),
-  Label: (key: string) => (Object.hasOwn(container.labels, key) ? container.labels[key] : ''),
+  Label: labelOf(container.labels),
   Pid: container.pid ?? 0,
   Mounts: mountsText(container, full),
+  Networks: container.network ?? '',
   LocalVolumes: String((container.mounts ?? []).filter(({ type }) => type === 'volume').length),
   Size: usage === undefined ? '' : sizeText(container, usage),
 })
@@ -167,7 +171,9 @@ const STATES = {
 } as const
 
 const quoteCommand = (words: readonly string[], full: boolean): string => {
-  const text = words.join(' ')
+  const [program = '', ...args] = words
+  // As Docker: who has a blank is in quotes, but for the program.
+  const text = [program, ...args.map((arg) => (arg.includes(' ') ? `'${arg}'` : arg))].join(' ')
   return JSON.stringify(full ? text : shortened(text, SHORT_COMMAND))
 }
 

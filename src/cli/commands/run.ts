@@ -14,7 +14,7 @@ import { reportError } from '../report.ts'
 import { type RunFlags, runFlags } from '../run-flags.ts'
 import { type RunRequest, runArgsToOptions } from '../run-options.ts'
 import { cancelOnSignals, relaySignals, type SignalRelay } from '../signals.ts'
-import { relayTerminal, terminalSize } from '../tty-relay.ts'
+import { relayTerminal, terminalSize, unfitInput } from '../tty-relay.ts'
 
 /** docker-run(1), Exit Status: the failure is ours, not the program's. */
 const ENGINE_FAILED = 125
@@ -53,16 +53,8 @@ const refuse = (context: RunContext, error: EngineError): number => {
   return exitCodeOf(error)
 }
 
-/** As Docker: a terminal inside that reads from a file or pipe outside is a mistake, not a wish. */
 const unfitTerminal = (context: RunContext, { options }: RunRequest): EngineError | undefined =>
-  options.tty !== true || options.stdin !== 'pipe' || context.stdin.isTTY()
-    ? undefined
-    : {
-        _tag: 'HostUnfit',
-        need: '-i with -t',
-        why: 'our standard input is not a terminal',
-        remedy: 'leave -t out, so that the input is passed on as it is',
-      }
+  options.tty === true && options.stdin === 'pipe' ? unfitInput(context) : undefined
 
 /** Loaded when it is asked for: the start of an attached one is measured. */
 const detached = async (

@@ -5,10 +5,12 @@ import { fail } from './failure.ts'
 const MAPS: ReadonlySet<string> = new Set([
   'Annotations',
   'annotations',
+  'Attributes',
   'Data',
   'ExposedPorts',
   'Labels',
   'Networks',
+  'Options',
   'PortBindings',
   'Ports',
   'Sysctls',
@@ -74,10 +76,14 @@ const NAMES_IN_GO: Readonly<Record<string, string>> = {
   Size: 'size',
 }
 
+/** Pointers in Docker's programs: nil where its JSON leaves them out. */
+const POINTERS: ReadonlySet<string> = new Set(['Health', 'Healthcheck'])
+
 /** A field that is not there is an error, as in Go; a key that is not in a map is not. */
 export const fieldOf = (value: unknown, name: string, path: string): unknown => {
   if (value instanceof GoMap) return value.get(name)
   const found = isObject(value) ? nameIn(value, name) : undefined
+  if (isObject(value) && found === undefined && POINTERS.has(name)) return null
   return isObject(value) && found !== undefined ? asGo(value[found], name) : fail(`there is no field ${path}`)
 }
 

@@ -54,6 +54,7 @@ const create = (request: CreateRequest, ports: Ports): TaskEither<EngineError, C
             argv: request.argv,
             command: spec.process?.args ?? [],
             options,
+            ...imageLabels(image),
             policies: request.policies,
             stopSignal: request.options.stopSignal ?? image.config.StopSignal ?? 'SIGTERM',
             ...checkOf(request, image),
@@ -87,6 +88,9 @@ const undo = async (ports: Ports, document: ContainerDocument): Promise<void> =>
   ports.host.state.freeName(document.name, document.id)
   await dropVolumesOf(ports, document, true)
 }
+
+const imageLabels = ({ config: { Labels = {} } }: PreparedImage): Pick<ContainerDocument, 'imageLabels'> =>
+  Object.keys(Labels).length === 0 ? {} : { imageLabels: Labels }
 
 const checkOf = (
   { health }: CreateRequest,

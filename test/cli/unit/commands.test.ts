@@ -13,13 +13,14 @@ const container = (over: Partial<ContainerSummary>): ContainerSummary => ({
   id: '0123456789abcdef'.repeat(4),
   name: 'web',
   image: 'debian:bookworm',
-  imageId: 'sha256:1',
+  imageId: 'sha256:abcd',
   command: ['sleep', 'infinity'],
   status: 'running',
   createdMs: Date.now() - 3 * HOUR,
   startedMs: Date.now() - 2 * HOUR,
   pid: 7,
   labels: { a: 'b', c: '' },
+  network: 'none',
   ...over,
 })
 const running = container({})
@@ -57,7 +58,7 @@ test('ps -a shows all, newest first, and what became of them', async () => {
   const lines = (await ps(['-a'])).stdout.split('\n')
   assert.match(lines[1] ?? '', /^e{12} .*Less than a second ago {3}Created .*new$/)
   assert.match(lines[2] ?? '', /^0123456789ab .*web$/)
-  assert.match(lines[3] ?? '', /"sh -c echo a very l…" {3}2 days ago .*Exited \(3\) 2 days ago .*old$/)
+  assert.match(lines[3] ?? '', /"sh -c 'echo a very …" {3}2 days ago .*Exited \(3\) 2 days ago .*old$/)
 })
 
 test('ps says unknown where no exit code was recorded', async () => {
@@ -68,14 +69,16 @@ test('ps -q prints short ids, and --no-trunc full ones', async () => {
   assert.is((await ps(['-q'])).stdout, '0123456789ab\n')
   assert.is((await ps(['-q', '--no-trunc'])).stdout, `${running.id}\n`)
   assert.ok(
-    (await ps(['-a', '--no-trunc'])).stdout.includes('"sh -c echo a very long command line that goes on"'),
+    (await ps(['-a', '--no-trunc'])).stdout.includes(
+      '"sh -c \'echo a very long command line that goes on\'"',
+    ),
   )
 })
 
 test('ps -n and -l count the newest, ended or not', async () => {
   assert.is((await ps(['-n', '2', '-q'])).stdout, `${'e'.repeat(12)}\n0123456789ab\n`)
   assert.is((await ps(['-l', '-q'])).stdout, `${'e'.repeat(12)}\n`)
-  assert.is((await ps(['-n', '-1', '-q'])).stdout, '0123456789ab\n')
+  for (const none of ['-1', '0']) assert.is((await ps(['-n', none, '-q'])).stdout, '0123456789ab\n')
 })
 
 test('ps --format json gives one object per line', async () => {
@@ -101,7 +104,12 @@ test('ps --format takes templates and tables', async () => {
     (await ps(['--format', 'table {{.Names}}\\t{{.Image}}'])).stdout,
     'NAMES     IMAGE\nweb       debian:bookworm\n',
   )
-  assert.is((await ps(['--format', 'table'])).stdout, (await ps([])).stdout)
+  for (const usual of ['table', '']) assert.is((await ps(['--format', usual])).stdout, (await ps([])).stdout)
+  const made = [container({ createdMs: Date.UTC(2024, 0, 2, 3, 4, 5, 678), network: 'host' })]
+  assert.is(
+    (await ps(['--format', '{{.CreatedAt}} {{.Networks}}'], made)).stdout,
+    '2024-01-02 03:04:05 +0000 UTC host\n',
+  )
 })
 
 test('ps tells how well a container is', async () => {
@@ -139,7 +147,7 @@ test('ps tells mounts by volume or source, and finds containers by them', async 
     assert.is((await ps(['-q', '-f', `volume=${other}`], list)).stdout, '')
 })
 
-const ID = 'sha256:1' as Digest
+const ID = 'sha256:abcd' as Digest
 const NO_TOTAL = { count: 0, active: 0, sizeBytes: 0, reclaimableBytes: 0 }
 test('ps --size counts, and so does a template with that field', async () => {
   const usage = TE.right({
@@ -174,7 +182,17 @@ const FILTERS: readonly (readonly [string, string])[] = [
   ['label=a=b', 'new web old'],
   ['label=a=x', ''],
   ['label=constructor', ''],
-  ['ancestor=debian', 'new web old'],
+  ['name=^/web$', 'web'],
+  ['name=^w', 'web'],
+  ['name=^eb', ''],
+  ['name=[wo][el]', 'web old'],
+  ['name=[', ''],
+  ['network=host', ''],
+  ['network=none', 'new web old'],
+  ['ancestor=debian', ''],
+  ['ancestor=docker.io/library/debian:bookworm', 'new web old'],
+  ['ancestor=abc', 'new web old'],
+  ['ancestor=sha256:abc', 'new web old'],
   ['ancestor=debian:bookworm', 'new web old'],
   ['ancestor=deb', ''],
   ['before=web', 'old'],
@@ -198,7 +216,10 @@ test('ps that asks for a state needs no -a', async () => {
 })
 
 for (const [filter, why] of [
-  ['colour=red', 'the keys are id, name, ancestor, label, status, health, volume, exited, before, since'],
+  [
+    'colour=red',
+    'the keys are id, name, ancestor, label, status, health, network, volume, exited, before, since',
+  ],
   ['name', 'the form is KEY=VALUE'],
   ['status=gone', 'the states are created, running, exited, restarting, removing, paused, dead, damaged'],
   ['exited=x', 'an exit code is a number'],

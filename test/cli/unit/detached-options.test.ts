@@ -34,6 +34,8 @@ for (const [words, options] of [
     '--health-cmd true --health-interval 5s --health-retries 2 --health-on-failure kill i',
     { health: { command: 'true', interval: '5s', retries: 2, onUnhealthy: 'kill' } },
   ],
+  ['-d --health-cmd= --health-interval 0 --health-timeout 0s --health-retries 0 i', {}],
+  ['-d --health-cmd true --health-interval 0ms i', { health: { command: 'true' } }],
   ['--restart on-failure:3 i', { restart: 'on-failure:3' }],
   ['-d --stop-timeout 3 --stop-signal INT i', { stopSignal: 'INT', stopTimeout: 3000 }],
   ['-d --stop-timeout -1 i', { stopTimeout: -1 }],
@@ -77,6 +79,8 @@ for (const [words, outlives] of [
   ['-d i', true],
   ['--restart always i', true],
   ['--log-driver compact i', true],
+  ['--health-cmd true i', true],
+  ['--no-healthcheck i', false],
 ] as const)
   test(`run ${words} ${outlives ? 'outlives' : 'ends with'} the command`, () => {
     assert.is(outlivesUs(argsOf(words).flags), outlives)

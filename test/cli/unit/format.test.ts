@@ -20,6 +20,8 @@ const RECORD = {
   ExposedPorts: { '80/tcp': {} },
   Described: { Id: 'x', mediaType: 'm', size: 3 },
   Mounts: [{ Source: '/a', Target: '/b' }],
+  Options: { type: 'tmpfs', o: 'size=1m' },
+  Actor: { Attributes: { name: 'web' } },
 }
 const HEADERS = { ID: 'CONTAINER ID', Names: 'NAMES' }
 
@@ -64,6 +66,10 @@ const GOOD: readonly (readonly [string, string])[] = [
   ['{{.Labels}} {{.Volumes}} {{.ExposedPorts}}', 'map[com.x:y n:<nil>] map[] map[80/tcp:{}]'],
   ['{{.Labels.nope}}', '<no value>'],
   ['[{{index .Labels "nope"}}] [{{index .Volumes "nope"}}]', '[] []'],
+  ['{{.Options}}', 'map[o:size=1m type:tmpfs]'],
+  ['{{.Actor.Attributes.name}} {{.Actor.Attributes.image}}', 'web <no value>'],
+  // What an answer may leave out is nil.
+  ['{{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}} {{json .Healthcheck}}', 'none null'],
   // An empty list or map is null in Docker's JSON.
   ['{{.Env}} {{len .Env}} {{json .Env}} {{json .Volumes}}', '[] 0 null null'],
   ['{{json .Labels}}', '{"com.x":"y","n":null}'],
@@ -117,6 +123,7 @@ const BAD: readonly (readonly [string, string])[] = [
   ['{{.Nope}}', 'there is no field .Nope'],
   ['{{constructor}}', '{{constructor}}: a field starts with a dot: {{.constructor}}'],
   ['{{.ID.X}}', 'there is no field .ID.X'],
+  ['{{.State.Health.Status}}', 'there is no field .State.Health.Status'],
   ['{{.Nothing.X}}', 'there is no field .Nothing.X'],
   ['{{.Described.id}}', 'there is no field .Described.id'],
   ['{{.constructor}}', 'there is no field .constructor'],

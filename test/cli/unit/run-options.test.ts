@@ -245,6 +245,7 @@ for (const [words, options] of OPTIONS)
 const REFUSED: readonly (readonly [words: string, text: string])[] = [
   ['', 'IMAGE: "": name an image, or a directory with --rootfs'],
   ['--rootfs= x', '--rootfs: "": the directory is empty'],
+  ['-d -a stdout i', '--attach: "stdout": cannot be combined with --detach, which passes nothing on'],
   ['-a stdlog i', '--attach: "stdlog": must be stdin, stdout or stderr'],
   ['--network bridge i', '--network bridge: not supported: only none and host work so far'],
   [

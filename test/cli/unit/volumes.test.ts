@@ -71,12 +71,19 @@ test('ls has Docker columns, quiet names, templates and filters', async () => {
     (await said(['volume', 'ls', '-q', ...filters.flatMap((filter) => ['-f', filter])], three)).stdout.trim()
   assert.is(await names('dangling=false'), 'data')
   assert.is(await names('dangling=true', 'name=ac'), 'cache')
+  assert.is(await names('name=^(cache|dat)$'), 'cache')
+  assert.is(await names('name=*'), '')
   assert.is(await names('label=a'), 'cache')
   assert.is(await names('label=a=c'), '')
   assert.is(await names('driver=local', 'name=data'), 'data')
   assert.is(await names('driver=nfs'), '')
   const line = await said(['volume', 'list', '--format', '{{.Name}} {{.Links}} {{.Labels}}'], three)
   assert.is(line.stdout.split('\n')[1], 'data 1 ')
+  assert.is(
+    (await said(['volume', 'ls', '--format', 'table {{.Name}}\t{{.Label "a"}}', '-f', 'name=c'], three))
+      .stdout,
+    'VOLUME NAME   a\ncache         b\n',
+  )
   for (const filter of ['dangling=maybe', 'colour=red', 'name'])
     assert.is((await said(['volume', 'ls', '-f', filter], three)).code, 1, filter)
   assert.is((await said(['volume', 'ls', '--format', '{{.Nope}}'], three)).code, 1)
