@@ -311,7 +311,8 @@ const keyed = (f: F): Part => {
   if (bad !== undefined) return invalid('--sysctl', bad, 'the form is NAME=VALUE')
   const sysctls = Object.fromEntries(f.sysctl.map((value) => [split(value)[0], split(value)[1] ?? '']))
   return E.right({
-    ...given({ ulimits: nonEmpty(ulimits.right) }),
+    // As Docker: of several for one limit the last one counts.
+    ...given({ ulimits: nonEmpty([...new Map(ulimits.right.map((one) => [one.name, one])).values()]) }),
     ...(f.sysctl.length === 0 ? {} : { sysctls }),
   })
 }

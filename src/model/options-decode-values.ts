@@ -104,7 +104,7 @@ export const hostname: Decoder<string> = check(text, (name) => {
 })
 
 export const user: Decoder<string> = check(text, (name) =>
-  /^[^\s:]*(?::[^\s:]+)?$/.test(name)
+  /^[^\s:]*(?::[^\s:]*)?$/.test(name)
     ? undefined
     : 'expected a name or uid, and after a colon a group or gid',
 )

@@ -22,6 +22,7 @@ image) printf '%s\\n' debian:12 debian:13 127.0.0.1:5000/me/app:2 ;;
 container) printf '%s\\n' web-1 db ;;
 place) printf '%s\\n' web-1: db: ;;
 any) printf '%s\\n' web-1 debian:12 ;;
+volume) printf '%s\\n' data-1 logs ;;
 registry) printf '%s\\n' docker.io reg.lan:5000 ;;
 esac
 `
@@ -58,6 +59,14 @@ const LINES: readonly (readonly [string, string])[] = [
   ['slipway inspect web', 'slipway inspect web-1 '],
   ['slipway commit -m why web', 'slipway commit -m why web-1 '],
   ['slipway commit web-1 127', 'slipway commit web-1 127.0.0.1:5000/me/app:2 '],
+  ['slipway stats we', 'slipway stats web-1 '],
+  ['slipway volume rm logs dat', 'slipway volume rm logs data-1 '],
+  ['slipway volume export -o x dat', 'slipway volume export -o x data-1 '],
+  ['slipway volume create deb', 'slipway volume create deb'],
+  ['slipway rename web-1 deb', 'slipway rename web-1 deb'],
+  ['slipway update --restart unl', 'slipway update --restart unless-stopped '],
+  ['slipway run --volumes-from we', 'slipway run --volumes-from web-1 '],
+  ['slipway kill -s US', 'slipway kill -s USR'],
   ['slipway cp -a web', 'slipway cp -a web-1:'],
   ['slipway cp some', 'slipway cp some-file.tar '],
   ['slipway cp web-1:/x som', 'slipway cp web-1:/x some-file.tar '],

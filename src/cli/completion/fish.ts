@@ -145,4 +145,5 @@ const OFFERS: Readonly<Record<Kind, string>> = {
   place: " -F -a '(__slipway_names place)'",
   any: " -f -a '(__slipway_names any)'",
   registry: " -f -a '(__slipway_names registry)'",
+  volume: " -f -a '(__slipway_names volume)'",
 }

@@ -1,4 +1,4 @@
-// Names that are offered for a Tab: images, containers, registries. Nothing here fails: who presses Tab gets what there is.
+// Names that are offered for a Tab: images, containers, volumes, registries. Nothing here fails: who presses Tab gets what there is.
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import * as E from '#fp/Either'
@@ -24,6 +24,8 @@ export const namesOf = async (
       return unique([...(await containers(live)), ...(await images(live))])
     case 'place':
       return unique((await containers(live)).map((name) => `${name}:`))
+    case 'volume':
+      return unique(await volumes(live))
     case 'registry':
       return unique([...loggedIn(env), ...(await images(live)).flatMap(registryIn)])
   }
@@ -38,6 +40,10 @@ const orNone = async <A>(task: TaskEither<unknown, readonly A[]>): Promise<reado
 
 const images = async (engine: EngineForCli): Promise<readonly string[]> =>
   (await orNone(engine.images.list())).flatMap((image) => imageName(image) ?? [])
+
+/** Those that nobody named are no words anybody types. */
+const volumes = async (engine: EngineForCli): Promise<readonly string[]> =>
+  (await orNone(engine.volumes.list())).flatMap(({ name, anonymous }) => (anonymous ? [] : [name]))
 
 const containers = async (engine: EngineForCli): Promise<readonly string[]> =>
   (await orNone(engine.list())).map(({ name }) => name)

@@ -3,7 +3,7 @@ import type { Command, FlagSpec } from '../command.ts'
 import type { CommandGroup } from '../commands/index.ts'
 
 /** Things whose names are asked of the engine when Tab is pressed. */
-export const NAMED = ['image', 'container', 'any', 'registry', 'place'] as const
+export const NAMED = ['image', 'container', 'any', 'registry', 'place', 'volume'] as const
 export type Named = (typeof NAMED)[number]
 /** What a word may be: a name, a path, a container's name with a colon or a path, or nothing that could be guessed. */
 export type Kind = Named | 'file' | 'directory' | 'none'
@@ -71,8 +71,18 @@ const valueKind = (placeholder: string): ValueKind => {
   if (/^[a-z-]+(\|[a-z-]+)*$/.test(placeholder)) return placeholder.split('|')
   if (placeholder === 'OS/ARCH') return PLATFORMS
   if (placeholder === 'DIR') return 'directory'
+  if (placeholder.startsWith('CONTAINER')) return 'container'
+  const words = WORDS.get(placeholder)
+  if (words !== undefined) return words
   return ['FILE', 'PATH', 'HOST:PATH[:OPTIONS]', 'HOST[:PATH][:rwm]'].includes(placeholder) ? 'file' : 'none'
 }
+const WORDS: ReadonlyMap<string, readonly string[]> = new Map([
+  ['POLICY', ['no', 'on-failure', 'always', 'unless-stopped']],
+  ['ACTION', ['none', 'stop', 'restart', 'kill']],
+  ['DRIVER', ['compact', 'json-file', 'none']],
+  ['STREAM', ['stdin', 'stdout', 'stderr']],
+  ['SIGNAL', ['HUP', 'INT', 'QUIT', 'KILL', 'USR1', 'USR2', 'TERM', 'CONT', 'STOP', 'WINCH']],
+])
 const PLATFORMS = ['amd64', 'arm64', 'arm/v7', '386', 'ppc64le', 'riscv64', 's390x'].map(
   (arch) => `linux/${arch}`,
 )
@@ -85,7 +95,8 @@ const positionalsIn = (usage: string): Pick<CommandWords, 'positionals' | 'repea
     indexOrEnd(words, (word) => word.includes('COMMAND')),
   )
   const single = own.filter((word) => !word.includes('...'))
-  return { positionals: single.map(kindOf), repeats: own.some((word) => word.includes('...')) }
+  const listed = single.length === 0 ? own.slice(0, 1) : single
+  return { positionals: listed.map(kindOf), repeats: own.some((word) => word.includes('...')) }
 }
 const indexOrEnd = (words: readonly string[], test: (word: string) => boolean): number => {
   const at = words.findIndex(test)
@@ -95,6 +106,9 @@ const indexOrEnd = (words: readonly string[], test: (word: string) => boolean): 
 const kindOf = (word: string): ValueKind => {
   if (word.includes('CONTAINER:PATH')) return 'place'
   if (word.includes('CONTAINER')) return word.includes('IMAGE') ? 'any' : 'container'
+  if (word.includes('VOLUME')) return 'volume'
+  // A new name is nobody's yet.
+  if (['NEW_NAME', '[NAME]'].includes(word)) return 'none'
   if (/IMAGE|REPOSITORY|NAME/.test(word)) return 'image'
   if (word.includes('TERM')) return 'none'
   if (word.includes('HOST')) return 'registry'

@@ -59,6 +59,22 @@ test('names are those of images, of containers, of either, each once', async () 
   ] as const)
     assert.equal(await said(['names', kind]), { code: 0, stdout: lines, stderr: '' })
 })
+test('names of volumes are those that somebody gave', async () => {
+  const volume = {
+    driver: 'local' as const,
+    labels: {},
+    driverOptions: {},
+    createdMs: 0,
+    mountpoint: '/x',
+    usedBy: [],
+  }
+  const list = () =>
+    TE.right([
+      { ...volume, name: 'data', anonymous: false },
+      { ...volume, name: 'f'.repeat(64), anonymous: true },
+    ])
+  assert.is((await said(['names', 'volume'], { volumes: { list } })).stdout, 'data\n')
+})
 test('registries are those of images and of logins', async () => {
   const folder = mkdtempSync(path.join(tmpdir(), 'slipway-names-'))
   const file = path.join(folder, 'config.json')

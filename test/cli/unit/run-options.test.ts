@@ -200,6 +200,7 @@ const OPTIONS: readonly (readonly [words: string, options: object])[] = [
       ],
     },
   ],
+  ['--ulimit nproc=5 --ulimit nproc=6:7', { ulimits: [{ name: 'nproc', soft: 6, hard: 7 }] }],
   ['--ulimit nproc=5:unlimited', { ulimits: [{ name: 'nproc', soft: 5, hard: -1 }] }],
   ['--oom-score-adj -500', { oomScoreAdj: -500 }],
   ['--privileged', { security: { privileged: true } }],
