@@ -3,8 +3,8 @@ import * as E from '#fp/Either'
 import type { TaskEither } from '#fp/TaskEither'
 import type { EngineError } from '../model/errors.ts'
 import type { Context } from './command.ts'
-import type { EngineForCli } from './engine.ts'
-import { refuse } from './report.ts'
+import type { ContainerSummary, EngineForCli } from './engine.ts'
+import { misuse, refuse } from './report.ts'
 
 /** `isFine`: a failure that is none. Gives the exit code. */
 export const eachName = async (
@@ -20,6 +20,46 @@ export const eachName = async (
   }
   return code
 }
+
+/** What podman has: the verb for all containers that it is for. */
+export const allFlag = (help: string) => ({ kind: 'boolean', short: 'a', help }) as const
+
+type Status = ContainerSummary['status']
+
+/** The names that were written or, with `--all`, those of containers in one of these states. Left: the exit code of a refusal. */
+export const meantBy = async (
+  context: Pick<Context, 'args' | 'stdout' | 'stderr' | 'engine'>,
+  verb: string,
+  states: readonly Status[],
+): Promise<E.Either<number, readonly string[]>> => {
+  const { positionals, flags } = context.args
+  if (flags.all !== true)
+    return positionals.length > 0
+      ? E.right(positionals)
+      : E.left(misuse(context, verb, 'name a container, or use --all'))
+  if (positionals.length > 0) return E.left(misuse(context, verb, '--all and names exclude each other'))
+  const listed = await (await context.engine()).list()()
+  if (E.isLeft(listed)) return E.left(refuse(context, listed.left))
+  const chosen = listed.right.filter(({ status }) => states.includes(status))
+  // What is left of a damaged one may have no name.
+  return E.right(chosen.map(({ name, id }) => name || id))
+}
+
+/** `eachName` for those. */
+export const eachMeant = async (
+  context: Parameters<typeof eachName>[0],
+  verb: string,
+  states: readonly Status[],
+  done: Parameters<typeof eachName>[1],
+  isFine?: Parameters<typeof eachName>[2],
+): Promise<number> => {
+  const names = await meantBy(context, verb, states)
+  if (E.isLeft(names)) return names.left
+  return eachName({ ...context, args: { ...context.args, positionals: names.right } }, done, isFine)
+}
+
+export const RUN = ['running', 'paused', 'restarting'] as const satisfies readonly Status[]
+export const REST = ['created', 'stopped', 'damaged'] as const satisfies readonly Status[]
 
 /** Prints the name as it was written once that is done, as Docker does, or what failed. Gives the exit code. */
 export const tell = (

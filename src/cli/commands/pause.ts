@@ -1,21 +1,23 @@
 // slipway pause and unpause: containers that run are held still, and let go on.
 import { command } from '../command.ts'
-import { eachName } from '../each-name.ts'
+import { allFlag, eachMeant } from '../each-name.ts'
 
 export const pause = command({
   name: 'pause',
   summary: 'Hold all processes of containers still',
-  usage: 'CONTAINER [CONTAINER...]',
-  positionals: { min: 1 },
-  flags: {},
-  run: (context) => eachName(context, ({ containers }, name) => containers.pause(name)),
+  usage: '[OPTIONS] [CONTAINER...]',
+  positionals: { min: 0 },
+  flags: { all: allFlag('All that run, in place of names') },
+  run: (context) =>
+    eachMeant(context, 'pause', ['running'], ({ containers }, name) => containers.pause(name)),
 })
 
 export const unpause = command({
   name: 'unpause',
   summary: 'Let paused containers go on',
-  usage: 'CONTAINER [CONTAINER...]',
-  positionals: { min: 1 },
-  flags: {},
-  run: (context) => eachName(context, ({ containers }, name) => containers.unpause(name)),
+  usage: '[OPTIONS] [CONTAINER...]',
+  positionals: { min: 0 },
+  flags: { all: allFlag('All that are paused, in place of names') },
+  run: (context) =>
+    eachMeant(context, 'unpause', ['paused'], ({ containers }, name) => containers.unpause(name)),
 })

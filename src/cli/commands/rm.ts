@@ -1,13 +1,14 @@
 // slipway rm: removes containers with their writable layers.
 import { command } from '../command.ts'
-import { eachName } from '../each-name.ts'
+import { allFlag, eachMeant, REST, RUN } from '../each-name.ts'
 
 export const rm = command({
   name: 'rm',
   summary: 'Remove containers',
-  usage: '[OPTIONS] CONTAINER [CONTAINER...]',
-  positionals: { min: 1 },
+  usage: '[OPTIONS] [CONTAINER...]',
+  positionals: { min: 0 },
   flags: {
+    all: allFlag('All, in place of names; without --force those that run are told and stay'),
     force: { kind: 'boolean', short: 'f', help: 'End running ones first; a missing one is no failure' },
     link: {
       kind: 'boolean',
@@ -19,8 +20,10 @@ export const rm = command({
   },
   run: (context) => {
     const { force, volumes } = context.args.flags
-    return eachName(
+    return eachMeant(
       context,
+      'rm',
+      [...RUN, ...REST],
       (engine, name) => engine.remove(name, { force, volumes }),
       ({ _tag }) => force && _tag === 'ContainerNotFound',
     )

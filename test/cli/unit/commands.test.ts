@@ -4,7 +4,7 @@ import type { ContainerSummary } from '../../../src/cli/engine.ts'
 import type { Digest } from '../../../src/model/digest.ts'
 import type { EngineError } from '../../../src/model/errors.ts'
 import { assert, suite } from '../../support/suite.ts'
-import { call, ended, fakeContainer, outcomeOf, plainFacts } from '../fake-world.ts'
+import { call, ended, fakeContainer, fakeContainers, outcomeOf, plainFacts } from '../fake-world.ts'
 
 const test = suite('cli/commands')
 
@@ -273,7 +273,47 @@ test('rm -f still fails for other reasons', async () => {
 test('rm without a name is refused', async () => {
   const made = call(['rm'])
   assert.is(await made.code, 1)
-  assert.ok(made.stderr().startsWith('slipway: too few arguments'))
+  assert.ok(made.stderr().startsWith('slipway: name a container, or use --all\n'))
+})
+
+const each = [running, container({ id: '1'.repeat(64), name: 'held', status: 'paused' }), stopped, fresh]
+for (const [words, names] of [
+  ['rm -a', 'web held old new'],
+  ['stop -a', 'web held'],
+  ['restart --all', 'web held'],
+  ['kill -a', 'web held'],
+  ['pause -a', 'web'],
+  ['unpause -a', 'held'],
+  ['start --all', 'old new'],
+] as const)
+  test(`${words} is for: ${names}`, async () => {
+    const verb = (name: string) => TE.right({ id: name, name })
+    const verbs = { stop: verb, restart: verb, kill: verb, pause: verb, unpause: verb, start: verb }
+    const answers = { list: each, containers: { containers: { ...fakeContainers, ...verbs } as never } }
+    const { code, stdout } = await outcomeOf(call(words.split(' '), { answers }))
+    assert.equal([code, stdout.trim().split('\n').join(' ')], [0, names])
+    const both = await outcomeOf(call([...words.split(' '), 'web'], { answers }))
+    assert.equal([both.code, both.stdout], [1, ''])
+    assert.match(both.stderr, /^slipway: --all and names exclude each other\n/)
+    const none = await outcomeOf(call(words.split(' ').slice(0, 1), { answers }))
+    assert.match(none.stderr, /^slipway: name a container, or use --all\n/)
+    const broken = await outcomeOf(
+      call(words.split(' '), {
+        answers: { ...answers, list: { _tag: 'StateDamaged', path: '/x', why: 'y' } },
+      }),
+    )
+    assert.equal([broken.code, broken.stderr], [1, 'slipway: /x: damaged: y\n'])
+  })
+
+test('start --all attaches to nobody', async () => {
+  for (const words of [
+    ['start', '-a'],
+    ['start', '--all', '-i'],
+  ])
+    assert.match(
+      (await outcomeOf(call(words, { answers: { list: each } }))).stderr,
+      /name the container to attach to/,
+    )
 })
 
 test('version answers the questions scripts ask', async () => {
