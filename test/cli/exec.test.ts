@@ -105,8 +105,10 @@ test('a container of a command in another terminal has programs executed in it, 
   third.type(LEAVE)
   await third.shows('10 11')
   assert.is((await third.over).code, 0)
+  const fourth = inTerminal(cli, 'exec -it --detach-keys ctrl-a shown sh')
+  await fourth.shows('shown is attached: nobody would hold the terminal')
+  assert.is((await fourth.over).code, 1)
   for (const [words, says] of [
-    ['exec -it --detach-keys ctrl-a shown sh', /shown is attached: nobody would hold the terminal/],
     ['attach shown', /attach of container shown: not supported: it is attached/],
     ['restart shown', /restart of container shown: not supported: it is attached/],
     ['logs shown', /it runs attached/],
