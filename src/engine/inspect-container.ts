@@ -57,6 +57,9 @@ const describe = (summary: ContainerSummary, root: string): ContainerInspect => 
     LogPath: '',
     Driver: 'overlay2',
     Platform: 'linux',
+    AppArmorProfile: '',
+    MountLabel: '',
+    ProcessLabel: '',
     Config: { Image: image, Labels: labels },
     GraphDriver: {
       Name: 'overlay2',

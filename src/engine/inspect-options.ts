@@ -93,6 +93,8 @@ export const hostOf = ({ options, policies }: ContainerDocument): ContainerInspe
     PidMode: hostOnly(options.pid),
     IpcMode: options.ipc ?? 'private',
     UTSMode: hostOnly(options.uts),
+    UsernsMode: security.userns === undefined ? '' : 'private',
+    VolumesFrom: null,
     CgroupnsMode: options.cgroupns ?? 'private',
     ShmSize: options.shmSize ?? SHM_BYTES,
     ...limitsOf(options),
@@ -114,11 +116,14 @@ const limitsOf = (options: DecodedOptions) => ({
   MemorySwap: options.memorySwap ?? 0,
   MemoryReservation: options.memoryReservation ?? 0,
   NanoCpus: Math.round((options.cpus ?? 0) * NANOS),
+  CpuPeriod: 0 as const,
+  CpuQuota: 0 as const,
   CpuShares: options.cpuShares ?? 0,
   CpusetCpus: options.cpusetCpus ?? '',
   CpusetMems: options.cpusetMems ?? '',
   PidsLimit: options.pids ?? null,
   OomScoreAdj: options.oomScoreAdj ?? 0,
+  OomKillDisable: false as const,
 })
 
 const orNull = <A>(list: readonly A[] | undefined): readonly A[] | null =>

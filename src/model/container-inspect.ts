@@ -22,6 +22,10 @@ export interface ContainerInspect {
   readonly LogPath: string
   readonly Driver: 'overlay2'
   readonly Platform: 'linux'
+  /** No profile and no label is applied. */
+  readonly AppArmorProfile: ''
+  readonly MountLabel: ''
+  readonly ProcessLabel: ''
   readonly Config: ContainerInspectConfig
   readonly GraphDriver: {
     readonly Name: 'overlay2'
@@ -140,18 +144,26 @@ export interface ContainerInspectHost {
   readonly PidMode: string
   readonly IpcMode: string
   readonly UTSMode: string
+  /** Empty is the host's. */
+  readonly UsernsMode: '' | 'private'
   readonly CgroupnsMode: string
   readonly ShmSize: number
   readonly Memory: number
   readonly MemorySwap: number
   readonly MemoryReservation: number
   readonly NanoCpus: number
+  /** 0: a quota is told as the share of processors it stands for. */
+  readonly CpuPeriod: 0
+  readonly CpuQuota: 0
   readonly CpuShares: number
   readonly CpusetCpus: string
   readonly CpusetMems: string
   /** Null: none was asked for. */
   readonly PidsLimit: number | null
   readonly OomScoreAdj: number
+  readonly OomKillDisable: false
+  /** Null: what others lent is among the mounts. */
+  readonly VolumesFrom: null
   readonly Ulimits: readonly { readonly Name: string; readonly Soft: number; readonly Hard: number }[] | null
   readonly Devices: readonly {
     readonly PathOnHost: string

@@ -37,6 +37,7 @@ const LISTS: ReadonlySet<string> = new Set([
   'Shell',
   'Test',
   'Ulimits',
+  'VolumesFrom',
 ])
 
 export class GoMap {

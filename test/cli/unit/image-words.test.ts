@@ -85,6 +85,9 @@ const container: ContainerInspect = {
   LogPath: '',
   Driver: 'overlay2',
   Platform: 'linux',
+  AppArmorProfile: '',
+  MountLabel: '',
+  ProcessLabel: '',
   Config: { Image: 'app:1', Labels: { a: 'b' } },
   GraphDriver: { Name: 'overlay2', Data: null },
 }
