@@ -47,7 +47,8 @@ bool is_master(int fd) noexcept {
 
 int32_t fitness(const HoldRequest& request, int pidfd, int terminal) noexcept {
   if (state.status != Status::kRunning) return kEsrch;
-  if (request.pid <= 0 || !is_id(request.exec_id) || pidfd < 0 || !is_pidfd(pidfd)) return kEinval;
+  if (request.pid <= 0 || request.was_attached > 1 || !is_id(request.exec_id)) return kEinval;
+  if (pidfd < 0 || !is_pidfd(pidfd)) return kEinval;
   return terminal >= 0 && !is_master(terminal) ? kEnotty : 0;
 }
 
@@ -103,8 +104,8 @@ int32_t hold(const HoldRequest& request, int pidfd, int terminal) noexcept {
   held->pid = request.pid;
   __builtin_memcpy(held->exec_id, request.exec_id, kExecIdSize);
   const auto index = static_cast<uint32_t>(held - all);
+  if (request.was_attached != 0) note_exec_detach(held->exec_id, kExecIdSize);
   if (terminal >= 0) {
-    note_exec_detach(held->exec_id, kExecIdSize);
     call(nr::fcntl, terminal, F_SETFL, O_RDWR | O_NONBLOCK);
     watch(terminal, Source::kHeldTerminal, index, EPOLLIN);
   }

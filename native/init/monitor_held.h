@@ -10,9 +10,10 @@ inline constexpr size_t kExecIdSize = 64;  // hex digits
 // What comes with the request, as it is on the wire.
 struct HoldRequest {
   int32_t pid;
+  uint32_t was_attached;  // 1: somebody had it until now, and leaves it
   char exec_id[kExecIdSize];
 };
-static_assert(sizeof(HoldRequest) == 68);
+static_assert(sizeof(HoldRequest) == 72);
 
 // Takes the pidfd and the terminal's master (or -1), or closes them. 0 or an errno.
 int32_t hold(const HoldRequest& request, int pidfd, int terminal) noexcept;

@@ -18,7 +18,7 @@ export interface ExecOptions {
   readonly stdin?: StdinOption
   readonly stdout?: OutputOption
   readonly stderr?: OutputOption | 'stdout'
-  /** It goes on when this process ends. */
+  /** It goes on when this process ends. With `tty` its container's monitor has the terminal, and its streams are null here. */
   readonly detach?: boolean
   /** It is refused where it could not be left running later. Default: it is as it is, see `isDetachable`. */
   readonly detachable?: boolean

@@ -33,7 +33,8 @@ export type MonitorRequest =
    * One more process of the container is the container's own from now on: its pidfd comes with the frame, and behind it the master of its
    * terminal where it has one. `execID`: 64 hex digits. EMFILE: there are too many of them.
    */
-  | { readonly _tag: 'Hold'; readonly pid: number; readonly execID: string }
+  /** `wasAttached`: somebody had it until now, and leaves it. */
+  | { readonly _tag: 'Hold'; readonly pid: number; readonly execID: string; readonly wasAttached: boolean }
 
 export type MonitorMessage =
   | { readonly _tag: 'Output'; readonly stream: StreamName; readonly bytes: Uint8Array }
@@ -105,7 +106,10 @@ export const encodeRequest = (request: MonitorRequest): Uint8Array => {
     case 'Kill':
       return frame(TYPE.kill, NOTHING)
     case 'Hold':
-      return frame(TYPE.hold, Buffer.concat([uint32s(request.pid), Buffer.from(request.execID)]))
+      return frame(
+        TYPE.hold,
+        Buffer.concat([uint32s(request.pid, Number(request.wasAttached)), Buffer.from(request.execID)]),
+      )
   }
 }
 
@@ -260,7 +264,12 @@ const decodeRequest = (type: number, body: Buffer): MonitorRequest | undefined =
       return kind && { _tag: 'SetRestart', kind, maximumRetries: body.readUInt32LE(4) }
     }
     case TYPE.hold:
-      return { _tag: 'Hold', pid: body.readInt32LE(0), execID: body.toString('latin1', 4) }
+      return {
+        _tag: 'Hold',
+        pid: body.readInt32LE(0),
+        wasAttached: body.readUInt32LE(4) === 1,
+        execID: body.toString('latin1', 8),
+      }
     default:
       return { _tag: 'Kill' }
   }
@@ -274,7 +283,7 @@ const REQUEST_BYTES: Readonly<Record<number, number>> = {
   [TYPE.stop]: 8,
   [TYPE.setRestart]: 8,
   [TYPE.kill]: 0,
-  [TYPE.hold]: 68,
+  [TYPE.hold]: 72,
 }
 
 const decodeAttach = (bits: number): MonitorRequest => ({

@@ -64,6 +64,23 @@ test('keys that only begin the sequence reach the program', async () => {
   await remove('keys')
 })
 
+for (const [name, words] of [
+  ['alone', '-dt'],
+  ['input', '-dit'],
+] as const)
+  test(`a program of exec ${words} has a terminal, goes on, and is told of without a word of leaving`, async () => {
+    await detached(name)
+    const script = 'for f in 0 1 2; do [ -t $f ] && echo $f >>/told; done; echo not seen; exec sleep 1234'
+    const { code, stdout, stderr } = await cli.run(['exec', words, name, 'sh', '-c', script])
+    assert.equal([code, stdout, stderr], [0, '', ''])
+    while (!(await ok(`top ${name} -eo pid,args`)).includes('sleep 1234'));
+    assert.is(await ok(`exec ${name} cat /told`), '0\n1\n2\n')
+    const shown = ['exec_create', 'exec_start', 'exec_die']
+    assert.equal(await told(name), ['exec_create', 'exec_start', ...shown])
+    await remove(name)
+    assert.is((await told(name)).at(-1), 'exec_die')
+  })
+
 test('without a terminal, or without input, no keys leave it', async () => {
   await detached('plain')
   const child = cli.spawn(['exec', '-i', 'plain', 'wc', '-c'], { stdio: ['pipe', 'pipe', 'inherit'] })

@@ -1,6 +1,6 @@
 // A program with a terminal that its caller leaves to the container, on the real kernel: who goes on, who holds the terminal, what is told.
 import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, readdirSync, readlinkSync } from 'node:fs'
 import path from 'node:path'
 import { createEngine, type EngineEvent, type ExecProcess } from '../../src/index.ts'
 import { isAtLeast } from '../../src/model/host-facts.ts'
@@ -13,6 +13,7 @@ import {
   librarySuite,
   processesWith,
   until as untilWithin,
+  withContainer as withContainerOf,
 } from '../support/library.ts'
 import { assert } from '../support/suite.ts'
 
@@ -22,18 +23,8 @@ const until = (what: string, holds: () => boolean | Promise<boolean>): Promise<v
 const containers = () => box().engine.containers
 const LIMITS = { memory: '64MiB', pids: 50, cpus: 1 } as const
 
-const withContainer = async (options: object, use: (id: string) => Promise<void>): Promise<void> => {
-  const before = box().census()
-  const { id } = await containers().create({ rootfs: box().rootfs }, ['sleep', '1000'], options)
-  try {
-    await containers().start(id)
-    await use(id)
-  } finally {
-    await box().engine.remove(id, { force: true })
-  }
-  await comeAndGo(box())
-  assert.equal(await box().unchanged(before), [])
-}
+const withContainer = (options: object, use: (id: string) => Promise<void>): Promise<void> =>
+  withContainerOf(box(), options, 'next command', use)
 
 /** Sleeps that differ by a word of their own: busybox adds its arguments up. */
 let words = 0
@@ -56,6 +47,14 @@ const said = (process: ExecProcess, text: string): Promise<void> => {
       if (all.includes(text)) resolve()
     })
   })
+}
+
+const linkOf = (file: string): string => {
+  try {
+    return readlinkSync(file)
+  } catch {
+    return ''
+  }
 }
 
 let program = ''
@@ -215,6 +214,126 @@ test('an abandoned one is still its caller’s: where it could not be left, it e
     assert.is(processesWith(mark).length, 0)
     await own.close()
   }))
+
+/** One whose terminal nobody has but the container, from its first moment on. */
+const alone = async (id: string, script: string, options: object = {}): Promise<void> => {
+  const own = createEngine({ root: box().root, networksAhead: 0 })
+  try {
+    const left = await own.containers.exec(id, ['sh', '-c', script], { detach: true, tty: true, ...options })
+    assert.equal([left.stdin, left.stdout, left.stderr], [null, null, null])
+    assert.equal(execGroups(), [])
+  } finally {
+    await own.close()
+  }
+}
+const saidBy = async (id: string, argv: readonly string[]): Promise<string> => {
+  const { stdout } = await containers().exec(id, argv)
+  let text = ''
+  for await (const chunk of stdout ?? []) text += String(chunk)
+  return text
+}
+const ALONE = ['exec_create', 'exec_start', 'exec_die']
+const alsoOf = (id: string, mark: string): Promise<readonly EngineEvent[]> =>
+  toldOf(id).then((all) => {
+    const execID = all.find(({ Action }) => Action.includes(mark))?.Actor.Attributes.execID
+    return all.filter(({ Actor }) => Actor.Attributes.execID === execID)
+  })
+
+test('a detached one with a terminal has it as its three streams, of the size asked for, and outlives its caller', () =>
+  withContainer({}, async (id) => {
+    const mark = word()
+    await alone(
+      id,
+      `for f in 0 1 2; do test -t $f && echo $f >>/tmp/t; done; tty >>/tmp/t; stty size >>/tmp/t; exec sleep 2000 ${mark}`,
+      { tty: { columns: 91, rows: 37 } },
+    )
+    await until('it has looked', () => processesWith(mark).length === 1)
+    assert.match(await saidBy(id, ['cat', '/tmp/t']), /^0\n1\n2\n\/dev\/pts\/\d+\n37 91\n$/)
+    await comeAndGo(box())
+    assert.is(processesWith(mark).length, 1)
+    await containers().stop(id, { timeout: 1 })
+    await until('it has ended with its container', () => processesWith(mark).length === 0)
+    const told = await alsoOf(id, mark)
+    assert.equal(
+      told.map(({ Action }) => Action.split(':')[0]),
+      ALONE,
+    )
+    assert.is(told.at(-1)?.Actor.Attributes.exitCode, '137')
+  }))
+
+test('what a detached one writes on its terminal goes nowhere, and never holds it up', () =>
+  withContainer({}, async (id) => {
+    const mark = word()
+    await alone(id, `seq 1 200000; exec sleep 2000 ${mark}`)
+    await until('it has written all', () => processesWith(mark).length === 1)
+  }))
+
+test('terminals of detached ones are given back at their ends', () =>
+  withContainer({}, async (id) => {
+    const monitor = await monitorOf(id)
+    const masters = (): number =>
+      readdirSync(`/proc/${monitor}/fd`).filter((fd) => linkOf(`/proc/${monitor}/fd/${fd}`).endsWith('/ptmx'))
+        .length
+    assert.is(masters(), 0)
+    const marks = Array.from({ length: 8 }, word)
+    for (const mark of marks) await alone(id, `exec sleep 2000 ${mark}`)
+    assert.is(masters(), marks.length)
+    for (const mark of marks) for (const pid of processesWith(mark)) process.kill(pid, 'SIGKILL')
+    await until('none is held', () => masters() === 0)
+    for (let round = 0; round < 20; round++) await alone(id, 'true')
+    await until('none is held', () => masters() === 0)
+    await until('all ends are told', async () => {
+      const ends = (await toldOf(id)).filter(({ Action }) => Action === 'exec_die')
+      return ends.length === marks.length + 20
+    })
+    assert.is(await saidBy(id, ['ls', '/dev/pts']), 'ptmx\n')
+  }))
+
+test('a detached one whose terminal nobody can take is ended, and its caller told why', () =>
+  withContainer({}, async (id) => {
+    const fill = createEngine({ root: box().root, networksAhead: 0 })
+    const MOST_HELD = 256
+    const marks: string[] = []
+    try {
+      for (let held = 0; held < MOST_HELD; held++) {
+        const mark = word()
+        marks.push(mark)
+        await fill.containers.exec(id, ['sleep', '2000', mark], {
+          detach: true,
+          stdin: 'ignore',
+          stdout: 'ignore',
+          stderr: 'ignore',
+        })
+      }
+      const mark = word()
+      const error = await failure(
+        fill.containers.exec(id, ['sleep', '2000', mark], { detach: true, tty: true }),
+      )
+      assert.match(error.message, /ask monitor to hold: EMFILE/)
+      assert.is(processesWith(mark).length, 0)
+      const told = await alsoOf(id, mark)
+      assert.equal(
+        told.map(({ Action }) => Action.split(':')[0]),
+        ALONE,
+      )
+      assert.equal(execGroups(), [])
+    } finally {
+      await fill.close()
+    }
+  }))
+
+test('an attached container holds no terminal: refused before anything is executed', async () => {
+  const shown = await box().engine.start({ rootfs: box().rootfs }, ['sleep', '1000'])
+  const mark = word()
+  const error = await failure(
+    containers().exec(shown.id, ['sleep', '2000', mark], { detach: true, tty: true }),
+  )
+  assert.is(error._tag, 'Unsupported')
+  assert.match(error.message, /is attached: nobody would hold the terminal/)
+  assert.is(processesWith(mark).length, 0)
+  shown.kill('SIGKILL')
+  await shown.removed
+})
 
 test('programs that cannot be executed leave nothing with the guardian', () =>
   withContainer({}, async (id) => {

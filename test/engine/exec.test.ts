@@ -11,6 +11,7 @@ import {
   librarySuite,
   processesWith,
   until as untilWithin,
+  withContainer as withContainerOf,
 } from '../support/library.ts'
 import { assert } from '../support/suite.ts'
 
@@ -23,17 +24,8 @@ const LIMITS = { memory: '64MiB', pids: 50, cpus: 1 } as const
 const NO_RIGHTS = { security: { capDrop: ['ALL'] } } as const
 const OWN_FILTER = { security: { seccomp: { defaultAction: 'SCMP_ACT_ALLOW' } } } as const
 
-const withContainer = async (options: object, use: (id: string) => Promise<void>): Promise<void> => {
-  const before = box().census()
-  const { id } = await containers().create({ rootfs: box().rootfs }, ['sleep', '1000'], options)
-  try {
-    await containers().start(id)
-    await use(id)
-  } finally {
-    await box().engine.remove(id, { force: true })
-  }
-  assert.equal(await box().unchanged(before), [])
-}
+const withContainer = (options: object, use: (id: string) => Promise<void>): Promise<void> =>
+  withContainerOf(box(), options, 'itself', use)
 
 const execGroups = (): readonly string[] => execGroupsOf(box())
 

@@ -25,7 +25,8 @@ const ESRCH = 3
 const MOST = 256
 
 const idOf = (number: number): string => number.toString(16).padStart(64, '0')
-const holding = (pid: number, execID = idOf(1)): Uint8Array => encodeRequest({ _tag: 'Hold', pid, execID })
+const holding = (pid: number, execID = idOf(1), wasAttached = false): Uint8Array =>
+  encodeRequest({ _tag: 'Hold', pid, execID, wasAttached })
 
 const folderOf = (): string => path.join(driver.folder, 'events')
 const started = async (wanted: Parameters<Driver['start']>[1] = {}): Promise<Monitor> => {
@@ -75,11 +76,12 @@ const held = async (
   pid: number,
   execID: string,
   more: readonly number[] = [],
+  wasAttached = false,
 ): Promise<number> => {
   const client = driver.passing(monitor)
   const pidfd = driver.pidfdOf(pid)
   try {
-    return await answerTo(client, holding(pid, execID), [pidfd, ...more])
+    return await answerTo(client, holding(pid, execID, wasAttached), [pidfd, ...more])
   } finally {
     closeSync(pidfd)
     client.close()
@@ -129,23 +131,28 @@ Held('one that has ended before it comes is told, too', async () => {
   await endContainer(monitor.client)
 })
 
-Held('a terminal that comes along is held as long as the process lives, and its coming is told', async () => {
-  const monitor = await started()
-  const before = driver.descriptorsOf(monitor.pid())
-  const { pid, child } = program('read x')
-  const fd = master()
-  assert.is(await held(monitor, pid, idOf(0x160), [fd]), 0)
-  closeSync(fd)
-  await driver.eventually('two more are open', () => driver.descriptorsOf(monitor.pid()) === before + 2)
-  child.kill('SIGKILL')
-  await driver.eventually('its end is told', () => toldOf(idOf(0x160)).length === 2)
-  assert.equal(
-    toldOf(idOf(0x160)).map(({ Action }) => Action),
-    ['exec_detach', 'exec_die'],
-  )
-  await driver.eventually('both are closed', () => driver.descriptorsOf(monitor.pid()) === before)
-  await endContainer(monitor.client)
-})
+for (const [what, wasAttached, events] of [
+  ['and that somebody left it is told', true, ['exec_detach', 'exec_die']],
+  ['of one that nobody had only its end is told', false, ['exec_die']],
+] as const)
+  Held(`a terminal that comes along is held as long as the process lives, ${what}`, async () => {
+    const monitor = await started()
+    const before = driver.descriptorsOf(monitor.pid())
+    const { pid, child } = program('read x')
+    const fd = master()
+    const execID = idOf(0x160 + Number(wasAttached))
+    assert.is(await held(monitor, pid, execID, [fd], wasAttached), 0)
+    closeSync(fd)
+    await driver.eventually('two more are open', () => driver.descriptorsOf(monitor.pid()) === before + 2)
+    child.kill('SIGKILL')
+    await driver.eventually('its end is told', () => toldOf(execID).length === events.length)
+    assert.equal(
+      toldOf(execID).map(({ Action }) => Action),
+      events,
+    )
+    await driver.eventually('both are closed', () => driver.descriptorsOf(monitor.pid()) === before)
+    await endContainer(monitor.client)
+  })
 
 Held('the end of the container ends all of them, which is told before its own', async () => {
   const monitor = await started()
@@ -190,9 +197,10 @@ Held('what is no process, no terminal, or has no id is refused, and not kept', a
     ['two processes', holding(pid), [pidfd, pidfd], ENOTTY],
     ['no number of a process', holding(0), [pidfd], EINVAL],
     ['a negative one', holding(-1), [pidfd], EINVAL],
-    ['a quote in the id', bad(8 + 4 + 10, 0x22), [pidfd], EINVAL],
-    ['a capital in the id', bad(8 + 4 + 63, 0x41), [pidfd, terminal], EINVAL],
-    ['a NUL in the id', bad(8 + 4, 0), [pidfd, terminal], EINVAL],
+    ['neither attached nor not', bad(8 + 4, 2), [pidfd], EINVAL],
+    ['a quote in the id', bad(8 + 8 + 10, 0x22), [pidfd], EINVAL],
+    ['a capital in the id', bad(8 + 8 + 63, 0x41), [pidfd, terminal], EINVAL],
+    ['a NUL in the id', bad(8 + 8, 0), [pidfd, terminal], EINVAL],
   ]
   const before = driver.descriptorsOf(monitor.pid())
   const client = driver.passing(monitor)

@@ -6,7 +6,7 @@ import { createEngine, type EngineEvent, SlipwayError } from '../../src/index.ts
 import { type Census, heldNetworks } from './census.ts'
 import { engineNeeds, openTestEngine, type TestEngine } from './engine.ts'
 import { lacking, type Need } from './needs.ts'
-import { type Suite, suite } from './suite.ts'
+import { assert, type Suite, suite } from './suite.ts'
 
 export interface LibrarySuite {
   /** `needs`: what this test needs besides an engine. */
@@ -63,6 +63,29 @@ export const comeAndGo = async ({ root }: TestEngine): Promise<void> => {
   const next = createEngine({ root, networksAhead: 0 })
   await next.list()
   await next.close()
+}
+
+/**
+ * A detached container that sleeps, while `use` runs. Whoever clears away the last of it, nothing is left then: it by its own end, or the
+ * next command.
+ */
+export const withContainer = async (
+  box: TestEngine,
+  options: object,
+  clearedBy: 'itself' | 'next command',
+  use: (id: string) => Promise<void>,
+): Promise<void> => {
+  const before = box.census()
+  const { containers } = box.engine
+  const { id } = await containers.create({ rootfs: box.rootfs }, ['sleep', '1000'], options)
+  try {
+    await containers.start(id)
+    await use(id)
+  } finally {
+    await box.engine.remove(id, { force: true })
+  }
+  if (clearedBy === 'next command') await comeAndGo(box)
+  assert.equal(await box.unchanged(before), [])
 }
 
 /** Processes of the host that were started with this word; it is part of no other command line. */

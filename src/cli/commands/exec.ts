@@ -13,7 +13,7 @@ import { relayTerminal, terminalSize, unfitInput } from '../tty-relay.ts'
 const flags = {
   interactive: { kind: 'boolean', short: 'i', help: 'Hand our standard input to it' },
   tty: { kind: 'boolean', short: 't', help: 'Give it a terminal of its own' },
-  detach: { kind: 'boolean', short: 'd', help: 'Leave it running' },
+  detach: { kind: 'boolean', short: 'd', help: 'Leave it running; what it writes goes nowhere' },
   env: { kind: 'list', short: 'e', value: 'NAME[=VALUE]', help: 'A variable; without a value, ours' },
   'env-file': { kind: 'list', value: 'FILE', help: 'Variables, one on a line' },
   user: {
@@ -88,6 +88,9 @@ const detached = async (
   return E.isRight(done)
 }
 
+const NOWHERE = { stdin: 'ignore', stdout: 'ignore', stderr: 'ignore' } as const
+const INHERITED = { stdout: 'inherit', stderr: 'inherit' } as const
+
 const optionsOf = (
   context: Context<typeof flags>,
   { tty, interactive, detach, user, workdir, privileged, 'detach-keys': keys }: Args<typeof flags>['flags'],
@@ -98,9 +101,7 @@ const optionsOf = (
   ...(workdir === undefined ? {} : { cwd: workdir }),
   ...(privileged ? { privileged } : {}),
   ...(!detach && tty && interactive && (keys ?? '') !== '' ? { detachable: true } : {}),
-  ...(detach ? ({ detach, stdin: 'ignore', stdout: 'ignore', stderr: 'ignore' } as const) : {}),
-  ...(!detach && tty ? { tty: context.stdout.isTTY() ? terminalSize(context) : true } : {}),
-  ...(!detach && !tty
-    ? ({ stdin: interactive ? 'inherit' : 'ignore', stdout: 'inherit', stderr: 'inherit' } as const)
-    : {}),
+  ...(detach ? { detach } : {}),
+  ...(tty ? { tty: context.stdout.isTTY() ? terminalSize(context) : true } : {}),
+  ...(tty ? {} : detach ? NOWHERE : ({ ...INHERITED, stdin: interactive ? 'inherit' : 'ignore' } as const)),
 })

@@ -35,9 +35,25 @@ export interface HeldExec extends ExecProcess {
   readonly leave: () => Promise<void>
   /** From now on somebody waits for its end, also of one that was left. */
   readonly hold: () => void
+  /** As `detach`, of one that nobody was attached to. */
+  readonly leaveWithTerminal: TaskEither<EngineError, void>
+}
+
+/** One that was executed: in which container, under which id, with what. */
+interface Executed {
+  readonly ports: Ports
+  readonly home: Home
+  readonly execID: string
+  readonly joining: JoiningPlan
+  readonly streams: OpenStdio
+  readonly process: LaunchedProcess
 }
 
 export const hasTerminal = ({ tty }: Pick<DecodedExec, 'tty'>): boolean => tty !== undefined && tty !== false
+
+/** It ends with us, until somebody else has its terminal. */
+export const isGuarded = (request: Pick<DecodedExec, 'tty' | 'detach'>): boolean =>
+  request.detach !== true || hasTerminal(request)
 
 /** Resolves when it has been executed, and leaves nothing where it could not be. */
 export const launchExec = (
@@ -61,9 +77,8 @@ export const launchExec = (
     }),
     TE.map((process) => {
       streams.started()
-      return request.detach === true
-        ? leftExec(ports, streams, process, home, execID)
-        : guardedExec(ports, streams, process, joining, home, execID)
+      const executed = { ports, home, execID, joining, streams, process }
+      return isGuarded(request) ? guardedExec(executed) : leftExec(executed)
     }),
   )
 }
@@ -75,43 +90,27 @@ const abandoned = async (ports: Ports, { own, guard }: JoiningPlan): Promise<voi
 }
 
 /** It goes on without us. */
-const leftExec = (
-  ports: Ports,
-  streams: OpenStdio,
-  process: LaunchedProcess,
-  home: Home,
-  execID: string,
-): HeldExec => {
-  process.leave()
-  return heldExec(ports, streams, process, home, execID, async () => {})
+const leftExec = (executed: Executed): HeldExec => {
+  executed.process.leave()
+  return heldExec(executed, async () => {})
 }
 
 /** It does not outlive us, unless it is let go. */
-const guardedExec = (
-  ports: Ports,
-  streams: OpenStdio,
-  process: LaunchedProcess,
-  { own, guard }: JoiningPlan,
-  home: Home,
-  execID: string,
-): HeldExec => {
+const guardedExec = (executed: Executed): HeldExec => {
+  const { ports, home, process, joining } = executed
+  const { own, guard } = joining
   const unguard = ports.host.guard(process.pidfd, guard, process.guardian)
   let release: Promise<void> | undefined
-  return heldExec(ports, streams, process, home, execID, () => {
+  return heldExec(executed, () => {
     release ??= (own === undefined ? Promise.resolve() : leaveGroup(ports, own, home)).then(unguard)
     return release
   })
 }
 
 /** `letGo`: nobody in its group is tied to us any more; once, whoever calls it how often. */
-const heldExec = (
-  ports: Ports,
-  streams: OpenStdio,
-  process: LaunchedProcess,
-  { id, hasMonitor }: Home,
-  execID: string,
-  letGo: () => Promise<void>,
-): HeldExec => {
+const heldExec = (executed: Executed, letGo: () => Promise<void>): HeldExec => {
+  const { ports, home, execID, streams, process } = executed
+  const { id, hasMonitor } = home
   const terminal = process.terminal === undefined ? undefined : ports.stdio.terminal(process.terminal)
   const held = heldStreams(streams, terminal)
   const hasEnded = (): boolean => process.pidfd() < 0
@@ -128,19 +127,46 @@ const heldExec = (
   const handed = async (
     connection: MonitorConnection,
     fds: readonly number[],
+    wasAttached: boolean,
   ): Promise<E.Either<EngineError, void>> => {
     // One that has ended is told of here.
     if (hasEnded()) return E.right(undefined)
-    const done = await connection.hand({ _tag: 'Hold', pid: process.pid, execID }, fds)()
+    const done = await connection.hand({ _tag: 'Hold', pid: process.pid, wasAttached, execID }, fds)()
     isLeft ||= E.isRight(done)
     return done
   }
   const handTo =
-    (connection: MonitorConnection, fds: readonly number[]): TaskEither<EngineError, void> =>
+    (
+      connection: MonitorConnection,
+      fds: readonly number[],
+      wasAttached: boolean,
+    ): TaskEither<EngineError, void> =>
     () => {
-      const handing = handed(connection, fds).finally(connection.close)
+      const handing = handed(connection, fds, wasAttached).finally(connection.close)
       answered = handing
       return handing
+    }
+  const leaveWithTerminal =
+    (wasAttached: boolean): TaskEither<EngineError, void> =>
+    async () => {
+      const master = process.terminal
+      if (master === undefined)
+        return E.left(cannotLeave('the program has no terminal: its streams end with whoever started it'))
+      if (!hasMonitor) return E.left(cannotLeave('its container is attached'))
+      const left = hasEnded()
+        ? E.right(undefined)
+        : await heard(ports, id, (container) =>
+            pipe(
+              TE.fromEither(allowed('exec', container)),
+              TE.flatMap(() => connected(ports, container)),
+              TE.flatMap((connection) => handTo(connection, [process.pidfd(), master], wasAttached)),
+            )(),
+          )()
+      if (E.isLeft(left)) return left
+      await letGo()
+      process.leave()
+      for (const stream of [held.stdin, held.stdout]) stream?.destroy()
+      return left
     }
   return {
     pid: process.pid,
@@ -155,29 +181,11 @@ const heldExec = (
       if (!hasMonitor) return
       const connection = await ports.monitors.connect(id)()
       if (E.isRight(connection) && connection.right !== undefined)
-        await handTo(connection.right, [process.pidfd()])()
+        await handTo(connection.right, [process.pidfd()], false)()
     },
     hold: process.hold,
-    detach: async () => {
-      const master = process.terminal
-      if (master === undefined)
-        return E.left(cannotLeave('the program has no terminal: its streams end with whoever started it'))
-      if (!hasMonitor) return E.left(cannotLeave('its container is attached'))
-      const left = hasEnded()
-        ? E.right(undefined)
-        : await heard(ports, id, (container) =>
-            pipe(
-              TE.fromEither(allowed('exec', container)),
-              TE.flatMap(() => connected(ports, container)),
-              TE.flatMap((connection) => handTo(connection, [process.pidfd(), master])),
-            )(),
-          )()
-      if (E.isLeft(left)) return left
-      await letGo()
-      process.leave()
-      for (const stream of [held.stdin, held.stdout]) stream?.destroy()
-      return left
-    },
+    detach: leaveWithTerminal(true),
+    leaveWithTerminal: leaveWithTerminal(false),
   }
 }
 

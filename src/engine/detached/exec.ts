@@ -14,11 +14,12 @@ import { noteAll } from '../note.ts'
 import type { OutputStream } from '../ports/stdio.ts'
 import type { Ports } from '../ports.ts'
 import { findHome, type Home, type HomeKey, runningHome } from './exec-home.ts'
-import { cannotLeave, type HeldExec, hasTerminal, launchExec } from './exec-process.ts'
+import { cannotLeave, type HeldExec, hasTerminal, isGuarded, launchExec } from './exec-process.ts'
 import { type Guarded, type JoiningPlan, planJoining } from './joining.ts'
 
 const ENOENT = 2
 const ESRCH = 3
+const SIGKILL = 9
 
 export interface ExecRequest extends DecodedExec {
   readonly argv: readonly string[]
@@ -58,7 +59,7 @@ export const execIn =
     pipe(
       TE.fromEither(findHome(ports, wanted)),
       TE.filterOrElse(
-        ({ isAttached }) => !(isAttached && request.detachable === true),
+        ({ isAttached }) => !(isAttached && mustBeLeft(request)),
         (): EngineError => cannotLeave(`container ${wanted} is attached`),
       ),
       TE.flatMap((home) => execWhileItRuns(ports, home, request)),
@@ -80,9 +81,9 @@ const execWhileItRuns =
         planExec(ports, home.right, request),
         TE.tapTask((plan) => () => begun.tell(home.right, plan)),
         TE.flatMap((plan) => launchExec(ports, home.right, begun.execID, plan, request)),
-        TE.flatMap((process) => TE.fromTask(() => told(ports, home.right, process, request))),
       )()
-      if (E.isRight(done)) return done
+      // Executed: whatever fails from here on is not tried again.
+      if (E.isRight(done)) return told(ports, home.right, done.right, request)()
       if (!isOfItsEnd(done.left) || looks === MOST_LOOKS) {
         const now = await runningHome(ports, key)()
         return E.isLeft(now) ? now : done
@@ -120,25 +121,42 @@ const once = (
   }
 }
 
-const told = async (
-  ports: Ports,
-  { event }: Home,
-  process: HeldExec,
-  { detach }: ExecRequest,
-): Promise<ExecProcess> => {
-  const { execID } = process
-  if (detach === true) await process.leave()
-  // Told before the caller goes on, who may end at once.
-  const exit = process.exit.then(async (exitCode) => {
-    if (!(await process.isLeft()))
-      await noteAll(ports, [containerEvent('exec_die', event, { exitCode: String(exitCode), execID })])
-    return exitCode
-  })
-  if (detach === true && process.hasEnded()) await exit
-  const { pid, stdin, stdout, stderr, kill, resize, isDetachable, detach: leave, hold } = process
-  const held = HeldPromise.of(exit, hold)
-  return { pid, stdin, stdout, stderr, exit: held, kill, resize, isDetachable, detach: leave }
-}
+const told =
+  (
+    ports: Ports,
+    { event }: Home,
+    process: HeldExec,
+    request: ExecRequest,
+  ): TaskEither<EngineError, ExecProcess> =>
+  async () => {
+    const { execID, pid, stderr, kill, resize, isDetachable, detach, hold } = process
+    const left = request.detach === true ? await leftAtOnce(process, request)() : E.right(undefined)
+    // Told before the caller goes on, who may end at once.
+    const exit = process.exit.then(async (exitCode) => {
+      if (!(await process.isLeft()))
+        await noteAll(ports, [containerEvent('exec_die', event, { exitCode: String(exitCode), execID })])
+      return exitCode
+    })
+    if (request.detach === true && (E.isLeft(left) || process.hasEnded())) await exit
+    if (E.isLeft(left)) return left
+    const isOurs = !(request.detach === true && hasTerminal(request))
+    const [stdin, stdout] = isOurs ? [process.stdin, process.stdout] : [null, null]
+    const held = HeldPromise.of(exit, hold)
+    return E.right({ pid, stdin, stdout, stderr, exit: held, kill, resize, isDetachable, detach })
+  }
+
+/** One whose terminal nobody takes would hear its hangup as soon as we end: that is not what was asked for. */
+const leftAtOnce = (process: HeldExec, request: ExecRequest): TaskEither<EngineError, void> =>
+  hasTerminal(request)
+    ? pipe(
+        process.leaveWithTerminal,
+        TE.tapError(() => TE.fromIO(() => process.kill(SIGKILL))),
+      )
+    : TE.fromTask(process.leave)
+
+/** Somebody has to have its terminal when we end. */
+const mustBeLeft = (request: ExecRequest): boolean =>
+  request.detachable === true || (request.detach === true && hasTerminal(request))
 
 const planExec = (ports: Ports, home: Home, request: ExecRequest): TaskEither<EngineError, JoiningPlan> =>
   pipe(
@@ -151,13 +169,13 @@ const planExec = (ports: Ports, home: Home, request: ExecRequest): TaskEither<En
     ),
   )
 
-/** One that is to stay is the container's, like any process of it. */
+/** One that is to stay is the container's, like any process of it: at once, or with its terminal. */
 const guardedOf = (
   ports: Ports,
   { hasMonitor }: Home,
   request: ExecRequest,
 ): TaskEither<EngineError, Guarded | undefined> =>
-  request.detach === true
+  !isGuarded(request)
     ? TE.right(undefined)
     : pipe(
         ports.host.execGroups,
