@@ -96,6 +96,7 @@ import {
 } from './model/volume-verbs.ts'
 import { withOwnText } from './plan/launch/own-text.ts'
 
+export { type ClientSettings, readClientSettings } from './adapters/docker-config.ts'
 export type { EngineOptions, LiveEngine } from './adapters/live.ts'
 export type { Ended } from './engine/container.ts'
 export type { ContainerSummary, RemoveContainerOptions } from './engine/containers.ts'

@@ -1,15 +1,17 @@
-// Docker's config.json: the passwords and tokens it holds, the helpers it names, and how both are changed.
-import { readFile, realpath, stat } from 'node:fs/promises'
-import { homedir } from 'node:os'
-import path from 'node:path'
+// Of Docker's config.json: the passwords and tokens it holds, the helpers it names, and how both are changed.
+import { realpath, stat } from 'node:fs/promises'
 import type { KeptLogin } from '../engine/ports/registry.ts'
 import { isObject } from '../model/decode.ts'
 import { HUB } from '../model/reference.ts'
-import { thrown } from './attempt.ts'
 import { replaceFile } from './content-store-files.ts'
+import {
+  type DockerConfig,
+  dockerConfigFile,
+  type Environment,
+  invalidField,
+  readDockerConfig,
+} from './docker-config.ts'
 import { type CredentialHelper, credentialHelper } from './registry-helpers.ts'
-
-type Environment = Readonly<Record<string, string | undefined>>
 
 /** What opens a registry: a password, a token that its token server changes into others, or a token for the registry itself. */
 export type Credential =
@@ -32,24 +34,18 @@ const HUB_KEY = 'https://index.docker.io/v1/'
 /** Under this user name a helper keeps an identity token (docker/cli, credentials/native_store.go). */
 const TOKEN_USER = '<token>'
 
-/** `$DOCKER_CONFIG`, else `~/.docker`. */
-export const dockerConfigFile = (env: Environment): string => {
-  const folder = (env.DOCKER_CONFIG ?? '') === '' ? undefined : env.DOCKER_CONFIG
-  return path.join(folder ?? path.join(env.HOME ?? homedir(), '.docker'), 'config.json')
-}
-
 /** Reads the file anew for every question. Fails: InvalidSpec with the file and the field, HostUnfit for a helper, SyscallFailed. */
 export const dockerCredentials = (env: Environment = process.env): CredentialStore => {
   const file = dockerConfigFile(env)
   return {
     find: async (registry, signal) => {
-      const config = await readConfig(file)
+      const config = await readDockerConfig(file)
       const helper = helperFor(config, file, registry, env, signal)
       const kept = helper === undefined ? undefined : await fromHelper(helper, registry)
       return kept ?? credentialIn(config, file, registry)
     },
     save: async (registry, credential) => {
-      const config = await readConfig(file)
+      const config = await readDockerConfig(file)
       const helper = helperFor(config, file, registry, env)
       const key = keysOf(registry)[0] ?? registry
       if (helper === undefined) await changeAuth(file, key, entryOf(credential))
@@ -65,7 +61,7 @@ export const dockerCredentials = (env: Environment = process.env): CredentialSto
       return { where: helper?.name ?? file, plain: helper === undefined }
     },
     erase: async (registry) => {
-      const config = await readConfig(file)
+      const config = await readDockerConfig(file)
       const helper = helperFor(config, file, registry, env)
       let found = false
       for (const key of keysOf(registry)) {
@@ -80,8 +76,6 @@ export const dockerCredentials = (env: Environment = process.env): CredentialSto
   }
 }
 
-type Config = Readonly<Record<string, unknown>>
-
 /** Names under which a registry may be found; the first is the one it is kept under. */
 const keysOf = (registry: string): readonly string[] =>
   registry === HUB
@@ -95,25 +89,10 @@ const keysOf = (registry: string): readonly string[] =>
         `http://${registry}`,
       ]
 
-const readConfig = async (file: string): Promise<Config> => {
-  const content = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return '{}'
-    throw error
-  })
-  let config: unknown
-  try {
-    config = JSON.parse(content.trim() === '' ? '{}' : content)
-  } catch {
-    throw invalid(file, '$', 'it is not JSON')
-  }
-  if (isObject(config)) return config
-  throw invalid(file, '$', 'expected an object')
-}
-
-const objectAt = (config: Config, name: string, file: string): Config => {
+const objectAt = (config: DockerConfig, name: string, file: string): DockerConfig => {
   const found = config[name] ?? {}
   if (isObject(found)) return found
-  throw invalid(file, `$.${name}`, 'expected an object')
+  throw invalidField(file, `$.${name}`, 'expected an object')
 }
 
 interface NamedHelper {
@@ -123,7 +102,7 @@ interface NamedHelper {
 
 /** `credHelpers` by registry, else `credsStore` for all. */
 const helperFor = (
-  config: Config,
+  config: DockerConfig,
   file: string,
   registry: string,
   env: Environment,
@@ -134,7 +113,7 @@ const helperFor = (
   const name = key === undefined ? config.credsStore : helpers[key]
   if (name === undefined || name === '') return undefined
   const field = key === undefined ? '$.credsStore' : `$.credHelpers[${JSON.stringify(key)}]`
-  if (typeof name !== 'string') throw invalid(file, field, 'expected the name of a helper')
+  if (typeof name !== 'string') throw invalidField(file, field, 'expected the name of a helper')
   return { name: `docker-credential-${name}`, program: credentialHelper(name, env, signal) }
 }
 
@@ -154,29 +133,29 @@ const fromHelper = async (
   return undefined
 }
 
-const credentialIn = (config: Config, file: string, registry: string): Credential | undefined => {
+const credentialIn = (config: DockerConfig, file: string, registry: string): Credential | undefined => {
   const auths = objectAt(config, 'auths', file)
   for (const key of keysOf(registry)) {
     if (!Object.hasOwn(auths, key)) continue
     const where = `$.auths[${JSON.stringify(key)}]`
     const entry = auths[key]
-    if (!isObject(entry)) throw invalid(file, where, 'expected an object')
+    if (!isObject(entry)) throw invalidField(file, where, 'expected an object')
     const found = credentialOf(entry, file, where)
     if (found !== undefined) return found
   }
   return undefined
 }
 
-const credentialOf = (entry: Config, file: string, where: string): Credential | undefined => {
+const credentialOf = (entry: DockerConfig, file: string, where: string): Credential | undefined => {
   const text = (name: string): string => {
     const value = entry[name] ?? ''
     if (typeof value === 'string') return value
-    throw invalid(file, `${where}.${name}`, 'expected text')
+    throw invalidField(file, `${where}.${name}`, 'expected text')
   }
   const [username, password] =
     text('auth') === '' ? [text('username'), text('password')] : split(text('auth'))
   if (username === undefined || password === undefined)
-    throw invalid(file, `${where}.auth`, 'expected user:password in base64')
+    throw invalidField(file, `${where}.auth`, 'expected user:password in base64')
   if (text('registrytoken') !== '') return { kind: 'bearer', token: text('registrytoken') }
   if (text('identitytoken') !== '') return { kind: 'identity', username, token: text('identitytoken') }
   return username === '' ? undefined : { kind: 'password', username, password }
@@ -189,15 +168,15 @@ const split = (auth: string): readonly [string?, string?] => {
   return colon < 0 ? [] : [plain.slice(0, colon), plain.slice(colon + 1)]
 }
 
-const entryOf = (credential: Exclude<Credential, { kind: 'bearer' }>): Config => {
+const entryOf = (credential: Exclude<Credential, { kind: 'bearer' }>): DockerConfig => {
   const base64 = (plain: string): string => Buffer.from(plain).toString('base64')
   if (credential.kind === 'password') return { auth: base64(`${credential.username}:${credential.password}`) }
   return { auth: base64(`${credential.username}:`), identitytoken: credential.token }
 }
 
 /** Changes one entry of `auths` and nothing else; readers see the old file or the new one, and nobody but its owner either. */
-const changeAuth = async (file: string, key: string, entry: Config | undefined): Promise<void> => {
-  const config = await readConfig(file)
+const changeAuth = async (file: string, key: string, entry: DockerConfig | undefined): Promise<void> => {
+  const config = await readDockerConfig(file)
   const { [key]: _, ...others } = objectAt(config, 'auths', file)
   const auths = entry === undefined ? others : { ...others, [key]: entry }
   // Where the file is a link, what it leads to is replaced.
@@ -206,6 +185,3 @@ const changeAuth = async (file: string, key: string, entry: Config | undefined):
   const owner = await stat(target).catch(() => undefined)
   await replaceFile(target, `${JSON.stringify({ ...config, auths }, undefined, '\t')}\n`, { owner })
 }
-
-const invalid = (document: string, where: string, why: string): Error =>
-  thrown({ _tag: 'InvalidSpec', document, where, why })

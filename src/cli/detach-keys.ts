@@ -1,6 +1,7 @@
 // The key sequence that leaves a container running: docker-attach(1), --detach-keys.
 import * as E from '#fp/Either'
 import type { EngineError } from '../model/errors.ts'
+import type { Context } from './command.ts'
 
 /** Bytes, in their order. */
 export type DetachKeys = readonly number[]
@@ -23,6 +24,32 @@ export const parseDetachKeys = (text: string | undefined): E.Either<EngineError,
     value: text,
     why: 'expected single characters and ctrl-LETTER, with commas between them',
   })
+}
+
+/**
+ * Those of the flag, else of Docker's config.json, else the usual ones. `isTyped`: somebody may type them; the file is not looked at
+ * otherwise. Fails: InvalidOption for the flag; InvalidSpec, SyscallFailed for the file.
+ */
+export const chosenDetachKeys = async (
+  context: Pick<Context, 'engine'>,
+  flag: string | undefined,
+  isTyped: boolean,
+): Promise<E.Either<EngineError, DetachKeys>> => {
+  if ((flag ?? '') !== '' || !isTyped) return parseDetachKeys(flag)
+  const settings = await (await context.engine()).clientSettings()()
+  if (E.isLeft(settings)) return settings
+  const { file, detachKeys } = settings.right
+  return E.mapLeft(
+    (error: EngineError): EngineError =>
+      error._tag === 'InvalidOption'
+        ? {
+            _tag: 'InvalidSpec',
+            document: file,
+            where: '$.detachKeys',
+            why: `${JSON.stringify(detachKeys)}: ${error.why}`,
+          }
+        : error,
+  )(parseDetachKeys(detachKeys))
 }
 
 const keyOf = (word: string): number | undefined => {

@@ -2,6 +2,7 @@
 import type { TaskEither } from '#fp/TaskEither'
 import type {
   Called,
+  ClientSettings,
   DetachedOptions,
   Engine,
   ImageVerbs,
@@ -124,6 +125,8 @@ export interface EngineForCli {
   readonly diff: Engine['diff']
   readonly export: Engine['export']
   readonly usage: Engine['usage']
+  /** What Docker's config.json says of the command line. */
+  readonly clientSettings: () => TaskEither<EngineError, ClientSettings>
   readonly containers: Engine['containers']
   readonly events: Engine['events']
   readonly images: ImageVerbs

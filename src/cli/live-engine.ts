@@ -2,7 +2,13 @@
 import { arch } from 'node:os'
 import { pipe } from '#fp/function'
 import * as TE from '#fp/TaskEither'
-import { type Container, createEngine, type DetachedContainer, type Engine } from '../fp.ts'
+import {
+  type Container,
+  createEngine,
+  type DetachedContainer,
+  type Engine,
+  readClientSettings,
+} from '../fp.ts'
 import type { EngineError } from '../model/errors.ts'
 import type { ImageSource } from '../model/options.ts'
 import {
@@ -63,6 +69,7 @@ export const liveEngine = (
     diff: engine.diff,
     export: engine.export,
     usage: engine.usage,
+    clientSettings: () => readClientSettings(),
     containers: engine.containers,
     events: engine.events,
     images: engine.images,

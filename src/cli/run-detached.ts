@@ -3,7 +3,7 @@ import * as E from '#fp/Either'
 import { type EngineError, exitCodeOf } from '../model/errors.ts'
 import { stayWith } from './attached-run.ts'
 import type { Context } from './command.ts'
-import { parseDetachKeys } from './detach-keys.ts'
+import { chosenDetachKeys } from './detach-keys.ts'
 import { detachedOptions } from './detached-options.ts'
 import type { Called, EngineForCli } from './engine.ts'
 import { progressDisplay } from './progress.ts'
@@ -43,7 +43,8 @@ export const runDetached = async (
   record: (id: string) => void,
 ): Promise<number> => {
   const { flags } = context.args
-  const keys = parseDetachKeys(flags['detach-keys'])
+  const isTyped = !flags.detach && flags.interactive && flags.tty
+  const keys = await chosenDetachKeys(context, flags['detach-keys'], isTyped)
   if (E.isLeft(keys)) return fail(context, keys.left)
   const engine = await context.engine()
   const created = await createDetached(context, engine, request, signals.cancel)

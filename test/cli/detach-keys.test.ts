@@ -1,6 +1,8 @@
-import { keyWatcher, parseDetachKeys } from '../../src/cli/detach-keys.ts'
+import { chosenDetachKeys, keyWatcher, parseDetachKeys } from '../../src/cli/detach-keys.ts'
+import { message } from '../../src/model/errors.ts'
 import { expectLeft, expectRight } from '../support/either.ts'
 import { assert, suite } from '../support/suite.ts'
+import { type Answers, fakeEngine } from './fake-world.ts'
 
 const test = suite('cli/detach-keys')
 for (const [text, keys] of [
@@ -21,6 +23,37 @@ for (const text of ['ctrl-', 'ab', 'ctrl-1', 'ctrl-p,', 'é'])
     const error = expectLeft(parseDetachKeys(text))
     assert.is(error._tag === 'InvalidOption' && error.value, text)
   })
+
+const FILE = '/home/me/.docker/config.json'
+const chosen = (flag: string | undefined, isTyped: boolean, settings?: Answers['settings']) =>
+  chosenDetachKeys(
+    { engine: async () => fakeEngine(settings === undefined ? {} : { settings }).engine },
+    flag,
+    isTyped,
+  )
+const OWN = { file: FILE, detachKeys: 'ctrl-a,d' }
+const BAD = { file: FILE, detachKeys: 'ctrl-%' }
+for (const [what, flag, isTyped, settings, keys] of [
+  ['the file’s hold where there is no flag', undefined, true, OWN, [1, 100]],
+  ['an empty flag is none', '', true, OWN, [1, 100]],
+  ['the flag wins', 'x', true, OWN, [120]],
+  ['the flag wins over a file that is damaged', 'x', true, BAD, [120]],
+  ['a file without any leaves the usual ones', undefined, true, { file: FILE }, [16, 17]],
+  ['an empty value is none', undefined, true, { file: FILE, detachKeys: '' }, [16, 17]],
+  ['a file is not looked at where nobody types', undefined, false, BAD, [16, 17]],
+] as const)
+  test(`detachKeys: ${what}`, async () => {
+    assert.equal(expectRight(await chosen(flag, isTyped, settings)), keys)
+  })
+test('detachKeys: a bad value is told with its file, a file that cannot be read as it is', async () => {
+  assert.is(
+    message(expectLeft(await chosen(undefined, true, BAD))),
+    `${FILE}: $.detachKeys: "ctrl-%": expected single characters and ctrl-LETTER, with commas between them`,
+  )
+  const unread = { _tag: 'SyscallFailed', step: 'open', errno: 13, path: FILE } as const
+  assert.equal(expectLeft(await chosen(undefined, true, unread)), unread)
+  assert.is(expectLeft(await chosen('ctrl-', true, OWN))._tag, 'InvalidOption')
+})
 
 /** What passes of these chunks, and whether the keys were seen. */
 const typed = (keys: readonly number[], ...chunks: readonly string[]): readonly [string, boolean] => {

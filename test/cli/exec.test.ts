@@ -1,4 +1,6 @@
 // slipway exec on the real engine, in terminals: what is typed, what leaves, and what goes on.
+import { mkdirSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
 import { lacking } from '../support/needs.ts'
 import { assert, suite } from '../support/suite.ts'
 import { openRealCli, type RealCli, realCliNeeds } from './real-cli.ts'
@@ -53,6 +55,50 @@ for (const [name, what, flags, keys] of [
     await remove(name)
     assert.equal(await told(name), [...begun, 'exec_die'])
   })
+
+test('keys of Docker’s config.json leave what exec, run, attach and start have, unless the flag has others', async () => {
+  const folder = path.join(cli.folder, 'docker')
+  mkdirSync(folder)
+  const kept = (detachKeys: unknown): void =>
+    writeFileSync(path.join(folder, 'config.json'), JSON.stringify({ detachKeys }))
+  kept('ctrl-b,q')
+  await detached('kept')
+  for (const [flag, keys] of [
+    ['', '\u0002q'],
+    ['--detach-keys z', 'z'],
+  ] as const) {
+    const session = inTerminal(
+      cli,
+      `--config ${folder} exec -it ${flag} kept sh -c "echo up; exec sleep 1234"`,
+    )
+    await session.shows('up')
+    session.type(keys)
+    assert.is((await session.over).code, 0)
+  }
+  for (const [words, shown] of [
+    [`run -it --log-driver json-file --name shell ${cli.image} sh -c "echo up; exec sleep 1000"`, 'up'],
+    ['attach shell', undefined],
+    ['start -ai shell', 'up'],
+  ] as const) {
+    if (words.startsWith('start')) await ok('stop -t 1 shell')
+    const session = inTerminal(cli, `--config ${folder} ${words}`)
+    if (shown !== undefined) await session.shows(shown)
+    session.type('\u0002q')
+    assert.is((await session.over).code, 0, words)
+    assert.is(await ok('inspect --format {{.State.Running}} shell'), 'true\n')
+  }
+  kept('ctrl-%')
+  const refused = /docker\/config.json: \$\.detachKeys: "ctrl-%": expected single characters/
+  for (const words of ['exec -it kept sh', 'attach shell', 'start -ai kept']) {
+    const { code, stderr } = await cli.run(['--config', folder, ...words.split(' ')])
+    assert.is.not(code, 0, words)
+    assert.match(stderr, refused)
+  }
+  for (const words of ['exec kept true', 'exec -i kept true', 'exec -dit kept true'])
+    assert.is((await cli.run(['--config', folder, ...words.split(' ')])).code, 0, words)
+  await remove('kept')
+  await remove('shell')
+})
 
 test('keys that only begin the sequence reach the program', async () => {
   await detached('keys')

@@ -10,7 +10,7 @@ import type {
   EngineForCli,
   RunningContainer,
 } from '../../src/cli/engine.ts'
-import type { ImageVerbs, VolumeVerbs } from '../../src/fp.ts'
+import type { ClientSettings, ImageVerbs, VolumeVerbs } from '../../src/fp.ts'
 import type { EngineError } from '../../src/model/errors.ts'
 import type { HostFacts } from '../../src/model/host-facts.ts'
 import type { ImageSource } from '../../src/model/options.ts'
@@ -131,6 +131,7 @@ export interface Answers {
   readonly remove?: (name: string, force: boolean) => EngineError | undefined
   readonly facts?: EngineError | HostFacts
   readonly store?: EngineError
+  readonly settings?: EngineError | ClientSettings
   readonly images?: Partial<ImageVerbs>
   readonly volumes?: Partial<VolumeVerbs>
   readonly containers?: Partial<
@@ -231,6 +232,7 @@ export const fakeEngine = (answers: Answers = {}): FakeEngine => {
     commit: (container) => TE.left({ _tag: 'ContainerNotFound', container }),
     diff: (container) => TE.left({ _tag: 'ContainerNotFound', container }),
     export: (container) => TE.left({ _tag: 'ContainerNotFound', container }),
+    clientSettings: () => answer(answers.settings ?? { file: '/home/me/.docker/config.json' }),
     usage: TE.left({ _tag: 'Unsupported', feature: 'usage', why: 'this is a fake' }),
     containers: fakeContainers,
     events: () => TE.left({ _tag: 'Unsupported', feature: 'events', why: 'this is a fake' }),

@@ -2,7 +2,7 @@
 import * as E from '#fp/Either'
 import { stayWith } from '../attached-run.ts'
 import { command } from '../command.ts'
-import { parseDetachKeys } from '../detach-keys.ts'
+import { chosenDetachKeys } from '../detach-keys.ts'
 import { refuse } from '../report.ts'
 
 export const attach = command({
@@ -17,7 +17,7 @@ export const attach = command({
   },
   run: async (context) => {
     const { flags, positionals } = context.args
-    const keys = parseDetachKeys(flags['detach-keys'])
+    const keys = await chosenDetachKeys(context, flags['detach-keys'], !flags['no-stdin'])
     if (E.isLeft(keys)) return refuse(context, keys.left)
     const engine = await context.engine()
     const [name = ''] = positionals

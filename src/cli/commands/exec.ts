@@ -4,7 +4,7 @@ import type { ExecProcess } from '../../fp.ts'
 import { signalNumber } from '../../model/signals.ts'
 import { readCallersFile } from '../callers-files.ts'
 import { type Args, type Context, command, type FlagTable } from '../command.ts'
-import { parseDetachKeys } from '../detach-keys.ts'
+import { chosenDetachKeys } from '../detach-keys.ts'
 import { environment } from '../key-value-files.ts'
 import { refuseProgram, reportError } from '../report.ts'
 import { PASSED_ON } from '../signals.ts'
@@ -46,9 +46,9 @@ export const exec = command({
   run: async (context) => {
     const { args, cwd, env, onSignal } = context
     const [container = '', ...argv] = args.positionals
-    const keys = parseDetachKeys(args.flags['detach-keys'])
+    const { detach, interactive, tty } = args.flags
+    const keys = await chosenDetachKeys(context, args.flags['detach-keys'], !detach && interactive && tty)
     if (E.isLeft(keys)) return refuseProgram(context, keys.left)
-    const { interactive, tty, detach } = args.flags
     const unfit = interactive && tty && !detach ? unfitInput(context) : undefined
     if (unfit !== undefined) return refuseProgram(context, unfit)
     const variables = environment(args.flags['env-file'], args.flags.env, env, readCallersFile(cwd))
@@ -58,12 +58,12 @@ export const exec = command({
     const started = await engine.containers.exec(container, argv, options)()
     if (E.isLeft(started)) return refuseProgram(context, started.left)
     const process = started.right
-    if (args.flags.detach) return 0
+    if (detach) return 0
     const stop = onSignal(PASSED_ON, (name) => void process.kill(signalNumber(name) ?? 0))
     try {
-      if (!args.flags.tty) return await process.exit
+      if (!tty) return await process.exit
       const isLeft = await relayTerminal(process, context, {
-        passInput: args.flags.interactive,
+        passInput: interactive,
         leave: () => void process.kill(HANGUP),
         ...(process.isDetachable
           ? { detach: { keys: keys.right, run: () => detached(context, process) } }

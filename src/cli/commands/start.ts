@@ -2,7 +2,7 @@
 import * as E from '#fp/Either'
 import { stayWith } from '../attached-run.ts'
 import { command } from '../command.ts'
-import { parseDetachKeys } from '../detach-keys.ts'
+import { chosenDetachKeys } from '../detach-keys.ts'
 import { eachMeant } from '../each-name.ts'
 import { misuse, refuse } from '../report.ts'
 
@@ -20,7 +20,7 @@ export const start = command({
   },
   run: async (context) => {
     const { flags, positionals } = context.args
-    const keys = parseDetachKeys(flags['detach-keys'])
+    const keys = await chosenDetachKeys(context, flags['detach-keys'], flags.interactive)
     if (E.isLeft(keys)) return refuse(context, keys.left)
     if (!flags.attach && !flags.interactive)
       return eachMeant(context, 'start', ['created', 'stopped'], ({ containers }, name) =>
