@@ -286,10 +286,13 @@ void stay_ended() noexcept {
   is_over = true;
 }
 
+// Of a container that is to run again; it may be overdue.
+int64_t next_start() noexcept { return are_starts_held() ? kNever : restart_at; }
+
 void serve_time() noexcept {
   const int64_t now = now_ms();
   if (now >= kill_at) kill_child();
-  if (now >= restart_at) restart();
+  if (now >= next_start()) restart();
   if (now >= next_health()) serve_health();
 }
 
@@ -340,7 +343,7 @@ bool serve_next(int64_t until) noexcept {
 void live() noexcept {
   bool is_quiet = false;
   while (!is_over) {
-    const int64_t due = earliest(earliest(kill_at, restart_at), next_health());
+    const int64_t due = earliest(earliest(kill_at, next_start()), next_health());
     const int64_t quiet_at = is_quiet ? kNever : now_ms() + kQuietMs;
     if (serve_next(earliest(due, quiet_at)))
       is_quiet = false;
@@ -441,6 +444,9 @@ int32_t asked_kill() noexcept {
     kill_child();
   return 0;
 }
+
+// Only between two runs is there a start that can wait.
+int32_t asked_hold_starts() noexcept { return state.status == Status::kRestarting ? 0 : kEbusy; }
 
 void act_on_unhealthy(HealthAction action) noexcept {
   if (action == HealthAction::kNone) return;

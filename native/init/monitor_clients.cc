@@ -37,8 +37,10 @@ enum Type : uint8_t {
   kRestart = 21,
   kKill = 22,
   kHold = 23,
+  kHoldStarts = 24,
 };
-constexpr uint32_t kRequestSizes[] = {4, 0, 4, 4, 8, 8, 0, sizeof(HoldRequest)};  // from kAttach on
+constexpr uint32_t kRequestSizes[] = {4, 0, 4, 4, 8, 8, 0, sizeof(HoldRequest),
+                                      0};  // from kAttach on
 // A pidfd, and a terminal.
 constexpr unsigned kMaxPassed = 2;
 
@@ -66,7 +68,8 @@ struct Client {
   // Descriptors that came with the frame that is being read.
   int passed[kMaxPassed] = {};
   unsigned passed_count = 0;
-  bool is_blocked = false;  // what it wrote last has no room yet
+  bool is_blocked = false;    // what it wrote last has no room yet
+  bool holds_starts = false;  // as long as it is connected
   uint64_t missed = 0;
   uint8_t* queue = nullptr;
   size_t queued = 0, sent = 0;
@@ -216,6 +219,12 @@ int32_t take_over(Client& client) noexcept {
   return hold(request, pidfd, terminal);
 }
 
+int32_t hold_starts(Client& client) noexcept {
+  const int32_t result = asked_hold_starts();
+  client.holds_starts = client.holds_starts || result == 0;
+  return result;
+}
+
 int32_t carry_out(Client& client) noexcept {
   switch (client.header.type) {
     case kAttach:
@@ -235,6 +244,8 @@ int32_t carry_out(Client& client) noexcept {
                                   static_cast<uint32_t>(word(client, 1)));
     case kHold:
       return take_over(client);
+    case kHoldStarts:
+      return hold_starts(client);
     default:
       return asked_kill();
   }
@@ -253,7 +264,7 @@ void answer(Client& client) noexcept {
 
 bool is_sound(const Header& header) noexcept {
   if (header.type == kInput) return header.body() <= kMaxBody;
-  return header.type >= kAttach && header.type <= kHold &&
+  return header.type >= kAttach && header.type <= kHoldStarts &&
          header.body() == kRequestSizes[header.type - kAttach];
 }
 
@@ -453,6 +464,12 @@ void tell_exit(const Text& text) noexcept { tell_watchers(kExit, text); }
 void tell_failure(const Failure& failure) noexcept {
   each(0,
        [&](Client& client) { (void)say(client, kStartFailed, &failure, sizeof failure, false); });
+}
+
+bool are_starts_held() noexcept {
+  for (uint32_t i = 0; i < used; i++)
+    if (clients[i].fd > 0 && clients[i].holds_starts) return true;
+  return false;
 }
 
 bool is_all_told() noexcept {

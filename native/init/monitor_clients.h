@@ -21,6 +21,8 @@ void tell_state(const Text& text) noexcept;
 void tell_exit(const Text& text) noexcept;
 // To everybody.
 void tell_failure(const Failure& failure) noexcept;
+// Whoever asked for it is still connected.
+bool are_starts_held() noexcept;
 // False while somebody has not read yet what was said.
 bool is_all_told() noexcept;
 
@@ -29,6 +31,7 @@ int32_t asked_signal(int32_t signal) noexcept;
 int32_t asked_stop(int32_t signal, int32_t timeout_ms) noexcept;
 int32_t asked_restart_policy(uint32_t kind, uint32_t most) noexcept;
 int32_t asked_kill() noexcept;
+int32_t asked_hold_starts() noexcept;
 // Who begins to watch is told that.
 const Text& current_state() noexcept;
 

@@ -173,4 +173,5 @@ const ASKED: Readonly<Record<MonitorRequest['_tag'], string>> = {
   SetRestart: 'change restarts',
   Kill: 'kill',
   Hold: 'hold',
+  HoldStarts: 'hold back its start',
 }

@@ -2,7 +2,8 @@
 //
 //   runs, paused     /proc/<first process>/root: all it has mounted is seen, also what is in memory only
 //   does not run     its plan, less everything but its root and mounts, up to where a payload would be executed: a mount namespace of its
-//                    own, whose one process is ours and ends with us. Nobody starts or removes the container meanwhile
+//                    own, whose one process is ours and ends with us. Nobody starts or removes the container meanwhile, nor does its
+//                    monitor, where it waits for its next start
 import * as E from '#fp/Either'
 import { pipe } from '#fp/function'
 import type { TaskEither } from '#fp/TaskEither'
@@ -37,8 +38,10 @@ const SHORT_ID = 12
 /** One that ends, or is started, between two looks. */
 const MOST_LOOKS = 100
 const LOOK_MS = 10
+const EBUSY = 16
+const ECONNRESET = 104
 
-/** By name, id or unique beginning of an id. Fails: ContainerNotFound, AmbiguousContainer, WrongStatus between two runs; as a start does. */
+/** By name, id or unique beginning of an id. Fails: ContainerNotFound, AmbiguousContainer; WrongStatus where it is never seen running or at rest; as a start does. */
 export const openContainerRoot =
   (wanted: string) =>
   (tools: CopyTools): TaskEither<EngineError, ContainerRoot> =>
@@ -73,7 +76,6 @@ const rootNow = (
       E.map((root: HeldRoot | undefined) => root && { ...root, close: async () => root.close() })(held),
     )
   }
-  if (found.status === 'restarting') return Promise.resolve(E.left(restless(name)))
   return rootAtRest(tools, found, name)
 }
 
@@ -106,15 +108,40 @@ const rootAtRest = (
 
 /** Those who change the container wait, and it is looked at once more. */
 const lockedWhile = (
-  { detached }: Ports,
+  { detached, monitors }: Ports,
   found: ContainerSummary,
   hold: (options: DecodedOptions) => Promise<E.Either<EngineError, void>>,
 ): TaskEither<EngineError, void> =>
   isDetached(found)
-    ? detached.locked(found.id, async (container) =>
-        runs(statusOf(container)) ? E.right(undefined) : hold(container.document.options),
-      )
+    ? detached.locked(found.id, async (container) => {
+        const status = statusOf(container)
+        const body = () => hold(container.document.options)
+        if (status === 'restarting') return beforeNextStart(monitors, found.id, body)
+        return runs(status) ? E.right(undefined) : body()
+      })
     : heldAttached(detached, found, () => hold({ ...rootOptionsOf(found), mounts: found.mounts ?? [] }))
+
+/** Its monitor begins no start as long as it hears from us. Nothing is done where it has begun one, or is gone. */
+const beforeNextStart = async (
+  { connect }: Ports['monitors'],
+  id: string,
+  body: () => Promise<E.Either<EngineError, void>>,
+): Promise<E.Either<EngineError, void>> => {
+  const connected = await connect(id)()
+  if (E.isLeft(connected)) return connected
+  const connection = connected.right
+  if (connection === undefined) return E.right(undefined)
+  try {
+    const asked = await connection.ask({ _tag: 'HoldStarts' })()
+    if (E.isRight(asked)) return await body()
+    return isNoLonger(asked.left) ? E.right(undefined) : asked
+  } finally {
+    connection.close()
+  }
+}
+
+const isNoLonger = (error: EngineError): boolean =>
+  error._tag === 'SyscallFailed' && (error.errno === EBUSY || error.errno === ECONNRESET)
 
 /** All of them that its root is made by. */
 const rootOptionsOf = ({ options = {} }: ContainerSummary): DecodedOptions => {

@@ -31,10 +31,12 @@ export type MonitorRequest =
   | { readonly _tag: 'Kill' }
   /**
    * One more process of the container is the container's own from now on: its pidfd comes with the frame, and behind it the master of its
-   * terminal where it has one. `execID`: 64 hex digits. EMFILE: there are too many of them.
+   * terminal where it has one. `execID`: 64 hex digits. `wasAttached`: somebody had it until now, and leaves it. EMFILE: there are too
+   * many of them.
    */
-  /** `wasAttached`: somebody had it until now, and leaves it. */
   | { readonly _tag: 'Hold'; readonly pid: number; readonly execID: string; readonly wasAttached: boolean }
+  /** As long as this connection is there it is not started again. EBUSY: it is not between two runs. */
+  | { readonly _tag: 'HoldStarts' }
 
 export type MonitorMessage =
   | { readonly _tag: 'Output'; readonly stream: StreamName; readonly bytes: Uint8Array }
@@ -81,6 +83,7 @@ const TYPE = {
   setRestart: 21,
   kill: 22,
   hold: 23,
+  holdStarts: 24,
 } as const
 const ATTACH = { stdin: 1, stdout: 2, stderr: 4, watch: 8 } as const
 /** A timeout as the table has it: native/init/monitor.h, kTableStopMs. */
@@ -105,6 +108,8 @@ export const encodeRequest = (request: MonitorRequest): Uint8Array => {
       return frame(TYPE.setRestart, uint32s(RESTART_KINDS.indexOf(request.kind), request.maximumRetries))
     case 'Kill':
       return frame(TYPE.kill, NOTHING)
+    case 'HoldStarts':
+      return frame(TYPE.holdStarts, NOTHING)
     case 'Hold':
       return frame(
         TYPE.hold,
@@ -270,6 +275,8 @@ const decodeRequest = (type: number, body: Buffer): MonitorRequest | undefined =
         wasAttached: body.readUInt32LE(4) === 1,
         execID: body.toString('latin1', 8),
       }
+    case TYPE.holdStarts:
+      return { _tag: 'HoldStarts' }
     default:
       return { _tag: 'Kill' }
   }
@@ -284,6 +291,7 @@ const REQUEST_BYTES: Readonly<Record<number, number>> = {
   [TYPE.setRestart]: 8,
   [TYPE.kill]: 0,
   [TYPE.hold]: 72,
+  [TYPE.holdStarts]: 0,
 }
 
 const decodeAttach = (bits: number): MonitorRequest => ({

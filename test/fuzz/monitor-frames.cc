@@ -27,7 +27,7 @@ void demand(bool holds, const char* what) {
 }
 
 constexpr uint32_t kInput = 0, kState = 3, kReply = 5, kFirst = 16;
-constexpr uint32_t kSizes[] = {4, 0, 4, 4, 8, 8, 0, 68};
+constexpr uint32_t kSizes[] = {4, 0, 4, 4, 8, 8, 0, 72, 0};
 constexpr int32_t kAnswer = 77;  // of every request that is carried out elsewhere
 
 std::string delivered;
@@ -118,6 +118,7 @@ int32_t asked_signal(int32_t) noexcept { return kAnswer; }
 int32_t asked_stop(int32_t, int32_t) noexcept { return kAnswer; }
 int32_t asked_restart_policy(uint32_t, uint32_t) noexcept { return kAnswer; }
 int32_t asked_kill() noexcept { return kAnswer; }
+int32_t asked_hold_starts() noexcept { return kAnswer; }
 int32_t hold(const HoldRequest&, int pidfd, int terminal) noexcept {
   demand(pidfd == -1 && terminal == -1, "descriptors that nobody sent");
   return kAnswer;

@@ -18,7 +18,8 @@ import path from 'node:path'
 import { Readable } from 'node:stream'
 import { gzipSync } from 'node:zlib'
 import type { CopyEnd, SlipwayError } from '../../src/index.ts'
-import { failure, librarySuite } from '../support/library.ts'
+import type { MonitorState } from '../../src/model/monitor-state.ts'
+import { failure, librarySuite, until } from '../support/library.ts'
 import { assert } from '../support/suite.ts'
 import { tarOf } from '../support/tar-builder.ts'
 
@@ -89,7 +90,21 @@ const kept: Make = async (name, options = {}) => {
   await container.removed
   return () => box().engine.remove(name)
 }
-const KINDS: Readonly<Record<string, Make>> = { running, paused, created: made, exited, attached, kept }
+/** One that ends as soon as it begins, and is started again a while later. */
+const restarting: Make = async (name, options = {}) => {
+  await containers().create('base:1', ['false'], { name, restart: 'always', ...options })
+  await containers().start(name)
+  return () => box().engine.remove(name, { force: true })
+}
+const KINDS: Readonly<Record<string, Make>> = {
+  running,
+  paused,
+  created: made,
+  exited,
+  restarting,
+  attached,
+  kept,
+}
 
 const withOne = async (make: Make, name: string, body: () => Promise<void>, options = {}): Promise<void> => {
   await prepare()
@@ -645,6 +660,80 @@ test('a container whose root is a directory, and one of the host image, are copi
     await box().engine.remove('other')
   }
 })
+
+const stateOf = async (name: string): Promise<MonitorState | undefined> =>
+  (await containers().inspect(name)).state
+
+/** Its pauses are doubled: until there is one that is not over before it is used. */
+const waitsLong = (name: string): Promise<void> =>
+  until(
+    'it waits',
+    async () => {
+      const { status, nextMs = 0 } = (await stateOf(name)) ?? {}
+      return status === 'restarting' && nextMs - Date.now() > 1000
+    },
+    60,
+  )
+
+test('a start that falls into a copy comes after it, and sees what was copied', async () =>
+  withOne(
+    async (name, options) => {
+      await prepare()
+      await containers().create('base:1', ['sh', '-c', 'test -e /srv/new && exec sleep 1000; exit 1'], {
+        name,
+        restart: 'always',
+        ...options,
+      })
+      await containers().start(name)
+      return () => box().engine.remove(name, { force: true })
+    },
+    'between',
+    async () => {
+      await waitsLong('between')
+      const { tar, close } = await containers().copyFrom('between', '/srv')
+      const held = await stateOf('between')
+      assert.is(held?.status, 'restarting')
+      await until('its start is overdue', () => Date.now() > (held?.nextMs ?? 0) + 300)
+      assert.equal(await stateOf('between'), held)
+      await Readable.from(tar).resume().toArray()
+      await close()
+      await until(
+        'it is started',
+        async () => ((await stateOf('between'))?.restarts ?? 0) > (held?.restarts ?? 0),
+      )
+      await into(scratch('from', 'file'), 'between', '/srv/new')
+      await until('it goes on', async () => (await stateOf('between'))?.status === 'running', 60)
+      assert.is((await containers().inspect('between')).isAlive, true)
+    },
+  ))
+
+test('a stop waits for a copy between two runs, and nothing is started after it', async () =>
+  withOne(restarting, 'stopped', async () => {
+    await waitsLong('stopped')
+    const { close } = await containers().copyFrom('stopped', '/srv')
+    const held = await stateOf('stopped')
+    let isStopped = false
+    const stopping = containers()
+      .stop('stopped')
+      .then(() => {
+        isStopped = true
+      })
+    await until('its start is overdue', () => Date.now() > (held?.nextMs ?? 0) + 100)
+    assert.is(isStopped, false)
+    await close()
+    await stopping
+    const { exit, hasMonitor } = await containers().inspect('stopped')
+    assert.is(exit?.stopped, false)
+    assert.is(hasMonitor, false)
+  }))
+
+test('a container whose monitor was killed between two runs is one that has ended', async () =>
+  withOne(restarting, 'orphan', async () => {
+    await waitsLong('orphan')
+    process.kill((await stateOf('orphan'))?.monitorPid ?? 0, 'SIGKILL')
+    await into(scratch('from', 'file'), 'orphan', '/srv/copied')
+    assert.is(await content('orphan', '/srv/copied'), 'a file\n')
+  }))
 
 test('a bad request says what is wrong with it', async () =>
   withOne(made, 'asked', async () => {

@@ -50,7 +50,7 @@ const request: fc.Arbitrary<MonitorRequest> = fc.oneof(
       ...Object.fromEntries(Object.entries(bits).filter(([, isSet]) => isSet)),
     }),
   ),
-  fc.constantFrom<MonitorRequest>({ _tag: 'EndInput' }, { _tag: 'Kill' }),
+  fc.constantFrom<MonitorRequest>({ _tag: 'EndInput' }, { _tag: 'Kill' }, { _tag: 'HoldStarts' }),
   fc.record({ _tag: fc.constant('Resize' as const), columns: uint16, rows: uint16 }),
   fc.record({ _tag: fc.constant('Signal' as const), signal: int32 }),
   fc.oneof(

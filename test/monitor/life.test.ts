@@ -194,6 +194,48 @@ Life('always: it starts again and again, each time as new', async () => {
   assert.ok(last.restarts >= 3)
 })
 
+Life('a start waits as long as anybody who asked for that is connected, and comes then at once', async () => {
+  const monitor = driver.start('echo run; exit 1', {
+    restart: { kind: 'always', maximumRetries: 0, firstMs: 2000, longestMs: 2000, settledMs: 60_000 },
+  })
+  const { client } = monitor
+  const waiting = await client.state('restarting')
+  const heard = client.states().length
+  const holders = [await monitor.connect(), await monitor.connect()]
+  for (const each of holders) assert.is(await each.ask({ _tag: 'HoldStarts' }), 0)
+  // A second time changes nothing.
+  assert.is(await holders[0]?.ask({ _tag: 'HoldStarts' }), 0)
+  await driver.eventually('it is overdue', () => Date.now() > (waiting.nextMs ?? 0) + 300)
+  holders[0]?.close()
+  // Whatever is asked meanwhile is answered.
+  for (let asked = 0; asked < 20; asked++) assert.is(await client.ask({ _tag: 'Signal', signal: 0 }), 3)
+  assert.is(client.states().length, heard)
+  holders[1]?.close()
+  assert.is((await client.exit()).restarts, 1)
+  assert.is(await client.ask({ _tag: 'Kill' }), 0)
+  await client.state('stopped')
+})
+
+Life('a start that is held back does not come after a stop', async () => {
+  const monitor = driver.start('exit 1', {
+    restart: { kind: 'always', maximumRetries: 0, firstMs: 60_000, longestMs: 60_000, settledMs: 60_000 },
+  })
+  await monitor.client.state('restarting')
+  const holder = await monitor.connect()
+  assert.is(await holder.ask({ _tag: 'HoldStarts' }), 0)
+  assert.is(await monitor.client.ask({ _tag: 'Stop', signal: 15, timeoutMs: 0 }), 0)
+  await monitor.client.state('stopped')
+  assert.equal(await monitor.ended(), { code: 0 })
+})
+
+Life('one that runs has no start to hold back', async () => {
+  const { client } = driver.start(FOREVER, { restart: always })
+  await client.state('running')
+  assert.is(await client.ask({ _tag: 'HoldStarts' }), 16)
+  assert.is(await client.ask({ _tag: 'Kill' }), 0)
+  await client.exit()
+})
+
 Life('on-failure: a success ends it', async () => {
   const { client } = driver.start('exit 0', { restart: { kind: 'on-failure', maximumRetries: 0, ...SHORT } })
   assert.is((await client.exit()).exitCode, 0)
