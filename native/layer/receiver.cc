@@ -1,10 +1,15 @@
-// Each node is made under a name of its own and renamed to the wanted one: what stood there is
-// replaced at once, and a reader sees the old file or the new one.
+// Each node is whole before it has its name: what stood there is replaced at once, and a reader
+// sees the old file or the new one. Between the two calls which that takes it has a name of its
+// own, and whoever is killed then, they come to their end (sys/unbroken.h).
 #include "layer/receiver.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -17,6 +22,24 @@
 #include "layer/tar_reader.h"
 
 namespace slipway::layer {
+
+// What one of the steps of a name said.
+struct Put {
+  const char* step = nullptr;
+  const char* why = nullptr;
+  int error = 0;
+
+  bool fail(const char* what) {
+    step = what;
+    error = errno;
+    return false;
+  }
+  bool refuse(const char* what) {
+    why = what;
+    return false;
+  }
+};
+
 namespace {
 
 constexpr size_t kReadBytes = 256 << 10;
@@ -25,11 +48,53 @@ constexpr char kOfTheKernel[] =
 
 constexpr char kMounted[] = "it is a mount of its own, which cannot be replaced";
 
+constexpr char kPrefix[] = ".slipway-";
+
 std::string draw_name() {
   uint64_t number = 0;
   while (getrandom(&number, sizeof number, 0) != sizeof number) {
   }
-  return ".slipway-" + std::to_string(number);
+  return kPrefix + std::to_string(number);
+}
+
+bool is_drawn(const char* name) {
+  const size_t size = sizeof kPrefix - 1;
+  if (strncmp(name, kPrefix, size) != 0 || name[size] == '\0') return false;
+  return name[size + strspn(name + size, "0123456789")] == '\0';
+}
+
+// Removes a file that nobody who lives is writing.
+void remove_abandoned(int directory, const char* name) {
+  const sys::UniqueFd file(
+      openat(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+  struct stat status;
+  if (!file || fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode)) return;
+  if (flock(file.get(), LOCK_EX | LOCK_NB) == 0) (void)unlinkat(directory, name, 0);
+}
+
+void remove_abandoned_in(int directory) {
+  const int copy = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  DIR* stream = copy < 0 ? nullptr : fdopendir(copy);
+  if (stream == nullptr) {
+    if (copy >= 0) (void)close(copy);
+    return;
+  }
+  for (dirent* entry = readdir(stream); entry != nullptr; entry = readdir(stream))
+    if (is_drawn(entry->d_name)) remove_abandoned(directory, entry->d_name);
+  closedir(stream);
+}
+
+// A node that others see under its own name is moved to the wanted one.
+bool rename_to(int directory, const char* from, const char* to, Put* put) {
+  if (renameat(directory, from, directory, to) != 0) {
+    if (errno == EBUSY) return put->refuse(kMounted);
+    if (errno == EISDIR || errno == ENOTEMPTY || errno == EEXIST)
+      return put->refuse("cannot overwrite a directory with a non-directory");
+    return put->fail("copy_rename");
+  }
+  // Two names of one file: rename(2) has done nothing then.
+  (void)unlinkat(directory, from, 0);
+  return true;
 }
 
 // A umask of zero, of this thread alone; where that is refused (seccomp), it is the process's.
@@ -46,6 +111,25 @@ class OwnUmask {
   const bool own_;
   const mode_t before_;
 };
+
+constexpr uid_t kUnchanged = static_cast<uid_t>(-1);
+
+// By a descriptor of the very node. Somebody who can write here may have put another one under the
+// name: what has more names than this one is not touched.
+bool own(int directory, const char* name, mode_t kind, uid_t owner, gid_t group,
+         const timespec (&times)[2], Put* put) {
+  const int fd = openat(directory, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+  struct stat status;
+  bool ok = fd >= 0 && fstat(fd, &status) == 0;
+  if (!ok) (void)put->fail("copy_stat");
+  if (ok && (status.st_nlink != 1 || (status.st_mode & S_IFMT) != kind))
+    ok = put->refuse("it was replaced while it was copied");
+  if (ok && owner != kUnchanged && fchownat(fd, "", owner, group, AT_EMPTY_PATH) != 0)
+    ok = put->fail("copy_chown");
+  if (ok && utimensat(fd, "", times, AT_EMPTY_PATH) != 0) ok = put->fail("copy_time");
+  if (fd >= 0) (void)close(fd);
+  return ok;
+}
 
 // Capabilities are root's to give, and some file systems have no attributes: as tar(1), a copy goes
 // without what the place cannot have.
@@ -213,19 +297,29 @@ bool Receiver::file(const Entry& entry) {
   if (!make_room(false)) return false;
   // Without a name it goes with us, also by SIGKILL. Some file systems have no such files.
   file_.reset(openat(top(), ".", O_WRONLY | O_TMPFILE | O_CLOEXEC, 0600));
-  if (!file_) {
-    temporary_ = draw_name();
-    file_.reset(openat(top(), temporary_.c_str(),
-                       O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
-  }
-  if (!file_) {
-    temporary_.clear();
-    return fail("copy_create");
-  }
+  if (!file_ && !make_named_file()) return fail("copy_create");
   if (entry.sparse && ftruncate(file_.get(), static_cast<off_t>(entry.size)) != 0)
     return fail("copy_write");
   current_ = entry;
   return true;
+}
+
+// One that a killed process leaves is removed by whoever copies into that directory next: who
+// lives has a lock on its own.
+bool Receiver::make_named_file() {
+  Level& level = levels_.back();
+  if (!level.is_swept) remove_abandoned_in(top());
+  level.is_swept = true;
+  for (;;) {
+    temporary_ = draw_name();
+    file_.reset(openat(top(), temporary_.c_str(),
+                       O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+    if (!file_) return temporary_.clear(), false;
+    struct stat status;
+    const bool is_locked = flock(file_.get(), LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK;
+    // Somebody was here between both calls.
+    if (is_locked && fstat(file_.get(), &status) == 0 && status.st_nlink > 0) return true;
+  }
 }
 
 bool Receiver::data(uint64_t offset, const uint8_t* bytes, size_t size) {
@@ -259,35 +353,45 @@ bool Receiver::finish_file() {
   if (fchmod(file.get(), current_.mode & 07777) != 0) return fail("copy_chmod");
   const timespec times[2] = {{0, UTIME_OMIT}, current_.mtime};
   if (futimens(file.get(), times) != 0) return fail("copy_time");
-  return !temporary_.empty() ? take_place() : name_file(file.get());
+  if (temporary_.empty()) return name_file(file.get());
+  Put put;
+  if (rename_to(top(), temporary_.c_str(), name_.c_str(), &put)) temporary_.clear();
+  return tell(put);
 }
 
-// What stands under the name is not replaced by link(2): there it has another name first, whole,
-// for the moment between two calls.
-bool Receiver::name_file(int fd) {
-  const std::string path = "/proc/self/fd/" + std::to_string(fd);
-  const auto link_as = [&](const std::string& name) {
-    return linkat(AT_FDCWD, path.c_str(), top(), name.c_str(), AT_SYMLINK_FOLLOW) == 0;
+// Under a name of its own `make` makes it, whole; then it takes its place. All of it or nothing.
+template <typename Make>
+bool Receiver::take_place(const Make& make) {
+  const std::string drawn = draw_name();
+  const char *from = drawn.c_str(), *to = name_.c_str();
+  const int directory = top();
+  Put put;
+  auto steps = [&] {
+    if (!make(from, &put) || !rename_to(directory, from, to, &put))
+      (void)unlinkat(directory, from, 0);
   };
-  if (link_as(name_)) return true;
-  if (errno != EEXIST) return fail("copy_link");
-  temporary_ = draw_name();
-  if (link_as(temporary_)) return take_place();
-  temporary_.clear();
-  return fail("copy_link");
+  unbroken_.run(steps);
+  return tell(put);
 }
 
-bool Receiver::take_place() {
-  if (renameat(top(), temporary_.c_str(), top(), name_.c_str()) != 0) {
-    if (errno == EBUSY) return refuse(kMounted);
-    if (errno == EISDIR || errno == ENOTEMPTY || errno == EEXIST)
-      return refuse("cannot overwrite a directory with a non-directory");
-    return fail("copy_rename");
-  }
-  // Two names of one file: rename(2) has done nothing then.
-  (void)unlinkat(top(), temporary_.c_str(), 0);
-  temporary_.clear();
-  return true;
+bool Receiver::tell(const Put& put) {
+  if (put.why != nullptr) return refuse(put.why);
+  errno = put.error;
+  return put.step == nullptr || fail(put.step);
+}
+
+// What stands under the name is not replaced by link(2): there it has another name first.
+bool Receiver::name_file(int fd) {
+  char path[32];
+  (void)snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+  const int directory = top();
+  const auto link_as = [&](const char* name) {
+    return linkat(AT_FDCWD, path, directory, name, AT_SYMLINK_FOLLOW) == 0;
+  };
+  if (link_as(name_.c_str())) return true;
+  if (errno != EEXIST) return fail("copy_link");
+  return take_place(
+      [&](const char* name, Put* put) { return link_as(name) || put->fail("copy_link"); });
 }
 
 void Receiver::drop_temporary() {
@@ -299,35 +403,28 @@ void Receiver::drop_temporary() {
 // Links, pipes and devices are never opened.
 bool Receiver::node(const Entry& entry) {
   if (!make_room(false)) return false;
-  temporary_ = draw_name();
-  const char* name = temporary_.c_str();
   const bool link = entry.kind == Kind::kSymlink, pipe = entry.kind == Kind::kFifo;
   const mode_t kind = pipe ? S_IFIFO : entry.kind == Kind::kCharDevice ? S_IFCHR : S_IFBLK;
   const mode_t mode = kind | (entry.mode & 07777);
-  const int made = link ? symlinkat(entry.link.c_str(), top(), name)
-                        : mknodat(top(), name, mode, pipe ? 0 : makedev(entry.major, entry.minor));
-  if (made != 0) {
-    temporary_.clear();
-    if (errno != EPERM || link || pipe) return fail(link ? "copy_symlink" : "copy_mknod");
-    received_->skipped_devices++;
-    return true;
-  }
-  return own(entry) && take_place();
-}
-
-// By a descriptor of the very node. Somebody who can write here may have put another one under the
-// name: what has more names than this one is not touched.
-bool Receiver::own(const Entry& entry) {
-  Node node;
-  if (!open_node(top(), temporary_.c_str(), &node)) return fail("copy_stat");
-  const bool ours = node.status.st_nlink == 1 && !node.is_file() && !node.is_directory() &&
-                    node.is_link() == (entry.kind == Kind::kSymlink);
-  if (!ours) return refuse("it was replaced while it was copied");
-  const int fd = node.fd.get();
-  if (wanted_.keep_owner && fchownat(fd, "", entry.uid, entry.gid, AT_EMPTY_PATH) != 0)
-    return fail("copy_chown");
+  const dev_t device = pipe ? 0 : makedev(entry.major, entry.minor);
+  const char* target = entry.link.c_str();
+  const int directory = top();
+  const uid_t owner = wanted_.keep_owner ? entry.uid : kUnchanged;
+  const gid_t group = wanted_.keep_owner ? entry.gid : kUnchanged;
   const timespec times[2] = {{0, UTIME_OMIT}, entry.mtime};
-  return utimensat(fd, "", times, AT_EMPTY_PATH) == 0 || fail("copy_time");
+  const auto make = [&](const char* name, Put* put) {
+    const int made =
+        link ? symlinkat(target, directory, name) : mknodat(directory, name, mode, device);
+    if (made != 0) return put->fail(link ? "copy_symlink" : "copy_mknod");
+    return own(directory, name, link ? S_IFLNK : kind, owner, group, times, put);
+  };
+  if (take_place(make)) return true;
+  const bool is_not_allowed = failure_->step != nullptr && failure_->error == EPERM && !link &&
+                              !pipe && strcmp(failure_->step, "copy_mknod") == 0;
+  if (!is_not_allowed) return false;
+  *failure_ = Failure{};
+  received_->skipped_devices++;
+  return true;
 }
 
 bool Receiver::hard_link(const Entry& entry) {
@@ -342,12 +439,10 @@ bool Receiver::hard_link(const Entry& entry) {
   const sys::UniqueFd from(fcntl(top(), F_DUPFD_CLOEXEC, 0));
   if (!from) return fail("copy_link");
   if (!enter(path_, path_.parts.size() - 1, true) || !make_room(false)) return false;
-  temporary_ = draw_name();
-  if (linkat(from.get(), old.c_str(), top(), temporary_.c_str(), 0) != 0) {
-    temporary_.clear();
-    return fail("copy_link");
-  }
-  return take_place();
+  const int directory = top();
+  return take_place([&](const char* name, Put* put) {
+    return linkat(from.get(), old.c_str(), directory, name, 0) == 0 || put->fail("copy_link");
+  });
 }
 
 bool receive(int from, const Receiving& wanted, Received* received, Failure* failure) {

@@ -10,6 +10,7 @@
 #include "layer/dir_stack.h"
 #include "layer/entry.h"
 #include "layer/place.h"
+#include "sys/unbroken.h"
 #include "sys/unique_fd.h"
 
 namespace slipway::layer {
@@ -27,7 +28,9 @@ struct Received {
   uint64_t skipped_devices = 0;  // that may not be made here
 };
 
-// A file has another name until it is whole. No step goes through a link that an entry, or somebody
+struct Put;  // receiver.cc
+
+// A file has no name until it is whole. No step goes through a link that an entry, or somebody
 // else, has put there, and none leaves the directory it began in: a part of a path is opened below
 // the descriptor of the part before it.
 class Receiver final : public EntrySink {
@@ -49,6 +52,7 @@ class Receiver final : public EntrySink {
     sys::UniqueFd fd;
     dev_t device = 0;
     ino_t inode = 0;
+    bool is_swept = false;
   };
   // What a directory gets once nothing more is put into it.
   struct Attributes {
@@ -69,9 +73,11 @@ class Receiver final : public EntrySink {
   bool file(const Entry& entry);
   bool node(const Entry& entry);
   bool hard_link(const Entry& entry);
-  bool own(const Entry& entry);
   bool finish_file();
-  bool take_place();
+  template <typename Make>
+  bool take_place(const Make& make);
+  bool make_named_file();
+  bool tell(const Put& put);
   bool name_file(int fd);
   void drop_temporary();
   [[nodiscard]] int top() const { return levels_.back().fd.get(); }
@@ -85,10 +91,10 @@ class Receiver final : public EntrySink {
   // The entry being received.
   CleanPath path_;
   std::string name_;
-  std::string temporary_;  // in the top directory; empty: none
+  std::string temporary_;  // of the file, in the top directory; empty: it has none
   sys::UniqueFd file_;
   Entry current_;
-  uint64_t made_ = 0;
+  sys::Unbroken unbroken_;
 };
 
 // Reads a tar from a descriptor, a pipe, up to its end.

@@ -1,7 +1,7 @@
 // Files that appear whole or not at all: written under another name, flushed, renamed.
 import { randomBytes } from 'node:crypto'
 import { readdirSync } from 'node:fs'
-import { open, rename, rm } from 'node:fs/promises'
+import { open, rename, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { unless } from '../model/unless.ts'
 import { located } from './attempt.ts'
@@ -34,6 +34,20 @@ export const replaceFile = async (
   }
   await syncDirectory(path.dirname(file))
 }
+
+/** What replacements of this file that were killed have left: nobody is still at one that is as old as that. */
+export const dropUnfinished = async (file: string): Promise<void> => {
+  const folder = path.dirname(file)
+  for (const name of await namesIn(folder)) {
+    if (!name.startsWith(`${path.basename(file)}.`) || !DRAWN.test(name)) continue
+    const left = path.join(folder, name)
+    const found = await stat(left).catch(() => undefined)
+    if (found !== undefined && Date.now() - found.mtimeMs > ABANDONED_MS) await rm(left, { force: true })
+  }
+}
+/** As `replaceFile` draws them. */
+const DRAWN = new RegExp(`\\.[0-9a-f]{12}\\${UNFINISHED}$`)
+const ABANDONED_MS = 3_600_000
 
 const writeFlushed = async (
   file: string,

@@ -3,7 +3,7 @@ import { realpath, stat } from 'node:fs/promises'
 import type { KeptLogin } from '../engine/ports/registry.ts'
 import { isObject } from '../model/decode.ts'
 import { HUB } from '../model/reference.ts'
-import { replaceFile } from './content-store-files.ts'
+import { dropUnfinished, replaceFile } from './content-store-files.ts'
 import {
   type DockerConfig,
   dockerConfigFile,
@@ -184,4 +184,5 @@ const changeAuth = async (file: string, key: string, entry: DockerConfig | undef
   // With sudo and the user's own HOME the file must stay the user's.
   const owner = await stat(target).catch(() => undefined)
   await replaceFile(target, `${JSON.stringify({ ...config, auths }, undefined, '\t')}\n`, { owner })
+  await dropUnfinished(target)
 }

@@ -11,6 +11,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -112,6 +113,19 @@ Credentials('a login is kept for its owner alone, and changes nothing else', asy
   assert.equal(readdirSync(folder), ['config.json'])
   assert.equal(await store().find('reg.example'), { kind: 'password', username: 'me', password: 'pä:ss' })
 })
+Credentials(
+  'what a login that was killed has left goes with a later one, and nothing else does',
+  async () => {
+    write({})
+    const [old, young, other] = ['0123456789ab', 'ba9876543210', 'other'].map(
+      (word) => `config.json.${word}.new`,
+    )
+    for (const name of [old, young, other]) writeFileSync(path.join(folder, name ?? ''), 'x')
+    for (const name of [old, other]) utimesSync(path.join(folder, name ?? ''), 1000, 1000)
+    await store().save('reg.example', { kind: 'password', username: 'a', password: 'b' })
+    assert.equal(readdirSync(folder).sort(), ['config.json', young, other].sort())
+  },
+)
 Credentials('a login makes the folder and the file where there are none', async () => {
   const home = path.join(folder, 'home')
   const own = dockerCredentials({ HOME: home })
