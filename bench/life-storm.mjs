@@ -1,4 +1,4 @@
-// `node bench/life-storm.mjs [--operations 2000] [--lanes 4] [--seed N] [--storage ext4-loop]`: verbs on detached containers from several
+// `node bench/life-storm.mjs [--help] [--operations 2000] [--lanes 4] [--seed N] [--storage ext4-loop]`: verbs on detached containers from several
 // processes at once, while those processes, monitors and containers are killed at any moment. After each round every container is what it
 // is said to be, every line that was promised is in its log, every byte that was flushed is in its volume, and the next command works on
 // whatever was left. At the end nothing is left. Fails on anything else.
@@ -20,8 +20,15 @@ const { values } = parseArgs({
     round: { type: 'string', default: '100' },
     seed: { type: 'string', default: String(Math.floor(Math.random() * 2 ** 31)) },
     storage: { type: 'string', default: 'ext4-loop' },
+    help: { type: 'boolean', short: 'h', default: false },
   },
 })
+if (values.help) {
+  console.log(
+    'node bench/life-storm.mjs [--operations 2000] [--lanes 4] [--round 100] [--seed N] [--storage ext4-loop|tmpfs]',
+  )
+  process.exit(0)
+}
 const random = randomOf(Number(values.seed))
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
 /** Of a worker: the share of verbs it is killed in, and about as long as the longest takes. */
@@ -141,6 +148,7 @@ const settle = async (stage, round) => {
       })
     for (const line of await stage.lookAt(engine)) fault(`after all were stopped: ${line}`)
     checkBooks(stage, fault)
+    checkCopies(stage, fault)
     for (const { id } of await engine.list()) if (random() < 0.4) await engine.remove(id, { force: true })
   } catch (error) {
     fault(error.stack)
@@ -169,6 +177,7 @@ const goOn = async (engine, { id, name, status }, fault) => {
     restarting: ['start', 'stop'],
   }
   const verb = anyOf(random, next[status])
+  const removesItself = await isOfAutoRemove(engine, id)
   try {
     if (verb === 'exec') await (await engine.containers.exec(id, ['/true'])).exit
     else if (verb === 'attach') (await engine.containers.attach(id)).close()
@@ -177,8 +186,18 @@ const goOn = async (engine, { id, name, status }, fault) => {
     const tag = error.error?._tag
     // It may end by itself at any moment.
     const hasEnded = tag === 'WrongStatus' || tag === 'ContainerNotFound'
+    // Whose monitor was killed before it could remove it is removed by this very command.
+    if (tag === 'ContainerNotFound' && status === 'stopped' && removesItself) return
     if (!(hasEnded && status !== 'created' && status !== 'stopped'))
       fault(`${verb} of ${name}, which was ${status}: ${error.message}`)
+  }
+}
+
+const isOfAutoRemove = async (engine, id) => {
+  try {
+    return (await engine.containers.inspect(id)).document.policies.autoRemove
+  } catch {
+    return false
   }
 }
 
@@ -205,6 +224,16 @@ const checkBooks = (stage, fault) => {
     if (!now.startsWith(before)) fault(`${volume} has lost bytes: ${before.length} before, ${now.length} now`)
     for (const line of bookOf(now).damaged) fault(`${volume}: ${line}`)
     stage.bytes.set(volume, now)
+  }
+}
+
+/** What a copy that was killed has begun is whole, or gone. */
+const checkCopies = (stage, fault) => {
+  const folder = path.join(stage.root, 'containers')
+  for (const id of readdirSync(folder)) {
+    const upper = path.join(folder, id, 'upper')
+    for (const name of existsSync(upper) ? readdirSync(upper) : [])
+      if (name.startsWith('.slipway-')) fault(`a copy has left ${upper}/${name}`)
   }
 }
 

@@ -1,6 +1,7 @@
 // One lane of the storm of lives: verbs on detached containers chosen at random, one after the other, each told before it is taken and
 // after it is done. Whoever reads that kills this process at any moment. Arguments: root, runtime, root file system, seed, how many verbs.
-import { writeSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync, writeSync } from 'node:fs'
+import path from 'node:path'
 import { createEngine } from '../../dist/index.js'
 import { anyOf, deckOf, randomOf } from '../random.mjs'
 import { LAYERED, serveLayer } from './slipway-shape.mjs'
@@ -56,6 +57,41 @@ const exec = async (name) => {
   const process = await containers.exec(name, ['/true'], { stdout: 'ignore', stderr: 'ignore' })
   await process.exit
 }
+/** It goes on without this process, and ends with its container or by itself. */
+const PROGRAM = ['/bin/busybox', 'sleep', '20']
+const leave = async (name) => {
+  const process = await containers.exec(name, PROGRAM, { tty: true })
+  process.stdout.resume()
+  await within(random() * 20)
+  await process.detach()
+}
+const execDetached = (name) =>
+  containers.exec(name, PROGRAM, often(0.7) ? { detach: true, tty: true } : { detach: true, ...NOWHERE })
+const NOWHERE = { stdin: 'ignore', stdout: 'ignore', stderr: 'ignore' }
+
+/** Files of one letter each: whatever replaces one, and whoever is killed then, nobody sees two letters. */
+const LETTERS = ['a', 'b', 'c', 'd']
+const LETTER_BYTES = 300_000
+const folder = path.join(root, '..', 'copies')
+mkdirSync(folder, { recursive: true })
+const letterFile = (letter) => path.join(folder, letter)
+for (const letter of LETTERS) writeFileSync(letterFile(letter), letter.repeat(LETTER_BYTES))
+const copyIn = (name) => containers.copy(letterFile(any(LETTERS)), { container: name, path: '/copied' })
+const copyOut = async (name) => {
+  const target = path.join(folder, `out-${process.pid}`)
+  try {
+    await containers.copy({ container: name, path: '/copied' }, target)
+  } catch (error) {
+    // Nobody has copied anything into this one yet.
+    if (error.error?.errno === ENOENT && error.error.step === 'copy_stat_path') return
+    throw error
+  }
+  const text = readFileSync(target, 'latin1')
+  if (text !== (text[0] ?? '').repeat(LETTER_BYTES))
+    throw new Error(`a copy of ${text.length} bytes is not whole`)
+}
+const ENOENT = 2
+
 const volume = async (name) => {
   await engine.createVolume({ name })
   if (often(0.5)) await engine.removeVolume(name)
@@ -72,6 +108,10 @@ const VERBS = {
   rename: [4, (name) => containers.rename(name, any(NAMES))],
   update: [3, (name) => containers.update(name, { memory: any(['64MiB', '80MiB']), pids: any([30, 40]) })],
   exec: [3, exec],
+  leave: [3, leave],
+  execDetached: [3, execDetached],
+  copyIn: [5, copyIn],
+  copyOut: [4, copyOut],
   attach: [3, attach],
   restart: [4, (name) => containers.restart(name, { timeout: 50 })],
   wait: [2, (name) => Promise.race([containers.wait(name), within(random() * 300)])],

@@ -13,6 +13,7 @@ import {
 import type { Addon } from '../native/addon.ts'
 
 const EAGAIN = 11
+const EPIPE = 32
 const ECONNRESET = 104
 /** As much as the largest message, nearly. */
 const CHUNK_BYTES = 64 << 10
@@ -121,7 +122,8 @@ export const monitorConnection = (addon: Addon, fd: number, pass: Pass): Monitor
         const handOver = (): void => {
           const errno = isOver ? ECONNRESET : pass(encodeRequest(request), fds)
           if (errno === 0) waiting.push({ request, answer: resolve })
-          else resolve(refused(request, errno))
+          // It ended, and who wrote first is told so.
+          else resolve(refused(request, errno === EPIPE ? ECONNRESET : errno))
         }
         // What was asked before goes first.
         if (isOver || unsent.length === 0) handOver()

@@ -31,6 +31,7 @@ export interface CopyTools {
 
 /** Resolves when nothing of it is left, and others may start the container. May be called again. */
 export interface ContainerRoot extends OpenRoot {
+  readonly id: string
   readonly close: () => Promise<void>
 }
 
@@ -73,7 +74,9 @@ const rootNow = (
   if (hasProcesses(found)) {
     const held = tools.copies.rootOf(found, name)
     return Promise.resolve(
-      E.map((root: HeldRoot | undefined) => root && { ...root, close: async () => root.close() })(held),
+      E.map(
+        (root: HeldRoot | undefined) => root && { ...root, id: found.id, close: async () => root.close() },
+      )(held),
     )
   }
   return rootAtRest(tools, found, name)
@@ -95,7 +98,7 @@ const rootAtRest = (
           closed()
           return over.then(() => undefined)
         }
-        resolve(E.right({ ...root, close }))
+        resolve(E.right({ ...root, id: found.id, close }))
       })
       root.close()
       process.abandon()

@@ -19,7 +19,8 @@ import {
   placeCopy,
 } from '../model/copies.ts'
 import { type EngineError, SlipwayError } from '../model/errors.ts'
-import { type CopyTools, openContainerRoot } from './container-root.ts'
+import { type ContainerRoot, type CopyTools, openContainerRoot } from './container-root.ts'
+import { findContainer } from './containers.ts'
 import type { FoundNode, OpenRoot } from './ports/copies.ts'
 
 type Program<A> = (tools: CopyTools) => TaskEither<EngineError, A>
@@ -56,8 +57,20 @@ const withRoot =
   (tools) =>
     pipe(
       openContainerRoot(wanted)(tools),
-      TE.flatMap((root) => () => use(root, tools)().finally(root.close)),
+      TE.flatMap(
+        (root) => () =>
+          pipe(
+            use(root, tools),
+            TE.mapLeft((error) => removal(tools, root) ?? error),
+          )().finally(root.close),
+      ),
     )
+
+/** Its files went away under the copy, where it was removed meanwhile. */
+const removal = ({ ports }: CopyTools, { id }: ContainerRoot): EngineError | undefined => {
+  const found = findContainer(ports, id)
+  return E.isLeft(found) ? found.left : undefined
+}
 
 /** What is there; a symbolic link there is followed only with a slash behind it. Fails: ContainerNotFound, WrongStatus, SyscallFailed. */
 export const statPath = (wanted: string, at: string): Program<PathStat> =>

@@ -158,6 +158,23 @@ test('one that has ended meanwhile is left as it is', () =>
     assert.equal(await actionsOf(id), ['exec_create', 'exec_start', 'exec_die'])
   }))
 
+test('one that has let go of its terminal, which its caller has closed by then, is left without it', () =>
+  withContainer({}, async (id) => {
+    const mark = word()
+    const left = await containers().exec(
+      id,
+      ['sh', '-c', `trap '' HUP; echo up; exec sleep 2000 ${mark} <&- >&- 2>&-`],
+      { tty: true },
+    )
+    left.stdout?.resume()
+    await until('its terminal is closed', () => left.stdin?.destroyed === true)
+    await left.detach()
+    assert.is(processesWith(mark).length, 1)
+    await containers().stop(id, { timeout: 1 })
+    await until('it has ended with its container', () => processesWith(mark).length === 0)
+    assert.equal(await actionsOf(id), WHOLE)
+  }))
+
 test('without a terminal there is nothing to leave', () =>
   withContainer({}, async (id) => {
     const piped = await containers().exec(id, ['sleep', '1000'])

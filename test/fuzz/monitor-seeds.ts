@@ -61,6 +61,7 @@ const REQUESTS: readonly MonitorRequest[] = [
   { _tag: 'EndInput' },
   { _tag: 'Stop', signal: 15, timeoutMs: 10 },
   { _tag: 'Kill' },
+  { _tag: 'HoldStarts' },
 ]
 /** In front: the size of a piece, and the room for input. */
 const frames = (): readonly Uint8Array[] => [

@@ -140,7 +140,7 @@ const header = (type: number, size: number): Buffer => {
 const hostile: Readonly<Record<string, Uint8Array>> = {
   'bytes that are no frame': Buffer.alloc(100, 0xee),
   'an unknown type': header(15, 0),
-  'a type above all': header(24, 0),
+  'a type above all': header(25, 0),
   'a message of the monitor’s own': Buffer.concat([header(3, 2), text('{}')]),
   'a body that is too long': header(0, (64 << 10) + 1),
   'a request of another size': Buffer.concat([header(19, 8), Buffer.alloc(8)]),

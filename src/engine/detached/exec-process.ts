@@ -124,33 +124,31 @@ const heldExec = (executed: Executed, letGo: () => Promise<void>): HeldExec => {
     return exitCodeOf(end)
   })
   streams.onBroken(() => process.kill(SIGKILL))
+  // The master is closed as soon as nobody has its other end, though the program may live.
+  const terminals = (): readonly number[] =>
+    process.terminal === undefined || held.stdin?.destroyed === true ? [] : [process.terminal]
   const handed = async (
     connection: MonitorConnection,
-    fds: readonly number[],
     wasAttached: boolean,
   ): Promise<E.Either<EngineError, void>> => {
     // One that has ended is told of here.
     if (hasEnded()) return E.right(undefined)
+    const fds = [process.pidfd(), ...terminals()]
     const done = await connection.hand({ _tag: 'Hold', pid: process.pid, wasAttached, execID }, fds)()
     isLeft ||= E.isRight(done)
     return done
   }
   const handTo =
-    (
-      connection: MonitorConnection,
-      fds: readonly number[],
-      wasAttached: boolean,
-    ): TaskEither<EngineError, void> =>
+    (connection: MonitorConnection, wasAttached: boolean): TaskEither<EngineError, void> =>
     () => {
-      const handing = handed(connection, fds, wasAttached).finally(connection.close)
+      const handing = handed(connection, wasAttached).finally(connection.close)
       answered = handing
       return handing
     }
   const leaveWithTerminal =
     (wasAttached: boolean): TaskEither<EngineError, void> =>
     async () => {
-      const master = process.terminal
-      if (master === undefined)
+      if (process.terminal === undefined)
         return E.left(cannotLeave('the program has no terminal: its streams end with whoever started it'))
       if (!hasMonitor) return E.left(cannotLeave('its container is attached'))
       const left = hasEnded()
@@ -159,7 +157,7 @@ const heldExec = (executed: Executed, letGo: () => Promise<void>): HeldExec => {
             pipe(
               TE.fromEither(allowed('exec', container)),
               TE.flatMap(() => connected(ports, container)),
-              TE.flatMap((connection) => handTo(connection, [process.pidfd(), master], wasAttached)),
+              TE.flatMap((connection) => handTo(connection, wasAttached)),
             )(),
           )()
       if (E.isLeft(left)) return left
@@ -180,8 +178,7 @@ const heldExec = (executed: Executed, letGo: () => Promise<void>): HeldExec => {
     leave: async () => {
       if (!hasMonitor) return
       const connection = await ports.monitors.connect(id)()
-      if (E.isRight(connection) && connection.right !== undefined)
-        await handTo(connection.right, [process.pidfd()], false)()
+      if (E.isRight(connection) && connection.right !== undefined) await handTo(connection.right, false)()
     },
     hold: process.hold,
     detach: leaveWithTerminal(true),
