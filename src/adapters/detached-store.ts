@@ -28,7 +28,7 @@ import { attemptNow } from './attempt.ts'
 import { type FactsParts, runOf, textOf, WANTED, withFacts } from './detached-facts.ts'
 import { whileLocked } from './detached-lock.ts'
 import { monitorGone, settled } from './detached-waits.ts'
-import { hasMonitor, monitorDirectory, passingIn, unmarkPassing } from './monitor-places.ts'
+import { hasMonitor, markPassing, monitorDirectory, passingIn, unmarkPassing } from './monitor-places.ts'
 import { replaceFileNow, writeNewNow } from './replace-file.ts'
 import { isReplacing } from './replacements.ts'
 import { DETACHED_DOCUMENT as DOCUMENT, modifiedMs, randomHex, type StateDir } from './state-dir.ts'
@@ -139,8 +139,10 @@ export const detachedStore = (parts: StoreParts): DetachedStore => {
       attemptNow('write container', () =>
         replaceFileNow(path.join(directory(document.id), DOCUMENT), encodeContainerDocument(document)),
       ),
-    want: (id, wanted) =>
+    want: ({ id, policies: { autoRemove } }, wanted) =>
       attemptNow('note what is wanted', () => {
+        // From here on it is one that is removed where nobody goes on: that is found by its mark.
+        if (wanted && autoRemove) markPassing(state.runtime, id)
         const file = path.join(directory(id), WANTED)
         if (wanted) closeSync(openSync(file, 'a', 0o600))
         else rmSync(file, { force: true })

@@ -41,7 +41,7 @@ import { isTheOne } from './detached-facts.ts'
 import { keepFrozenSpare } from './frozen.ts'
 import { failureOf, lastStep, stepFailure } from './launch-script.ts'
 import { monitorConnection, type Pass } from './monitor-connection.ts'
-import { markPassing, monitorDirectory, passingMark } from './monitor-places.ts'
+import { monitorDirectory, passingMark } from './monitor-places.ts'
 import { type NoMonitor, processScript, WaitingProcess } from './monitor-process.ts'
 import { replaceFileNow } from './replace-file.ts'
 import type { StateDir } from './state-dir.ts'
@@ -70,7 +70,6 @@ export const monitors = (parts: MonitorParts): Monitors => ({
           TE.bind('ends', () => TE.fromEither(socketPair(parts))),
           TE.bind('connection', ({ ends }) => connectionOn(parts, ends.own)),
           TE.flatMap(({ ends, connection }) => {
-            if (document.policies.autoRemove) markPassing(parts.state.runtime, document.id)
             // Said before anybody can hear it: nothing the container writes is missed.
             const attached = connection.ask(attachment(choices))()
             return pipe(

@@ -231,6 +231,16 @@ test('whoever attaches with an input to one that has none is attached without', 
   streams.close()
   await remove(id)
 })
+test('one that removes itself, and whose start was killed before it had a monitor, is removed by the next command', async () => {
+  const { id } = await create(STAYS, { autoRemove: true })
+  const { ports } = await box().engine.open()
+  const { document } = await containers().inspect(id)
+  assert.is(ports.detached.want(document, true)._tag, 'Right')
+  // As of one that was killed there: nothing but the note is left of it.
+  assert.is(await statusOf(id), 'created')
+  await comeAndGo(box())
+  assert.is(await statusOf(id), undefined)
+})
 test('a change of one that removes itself meanwhile finds no container', async () => {
   const tags = new Set<string>()
   for (let round = 0; round < 12; round++) {

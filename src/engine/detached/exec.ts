@@ -19,6 +19,7 @@ import { type Guarded, type JoiningPlan, planJoining } from './joining.ts'
 
 const ENOENT = 2
 const ESRCH = 3
+const ENODEV = 19
 const SIGKILL = 9
 
 export interface ExecRequest extends DecodedExec {
@@ -84,7 +85,7 @@ const execWhileItRuns =
       )()
       // Executed: whatever fails from here on is not tried again.
       if (E.isRight(done)) return told(ports, home.right, done.right, request)()
-      if (!isOfItsEnd(done.left) || looks === MOST_LOOKS) {
+      if (!isOfItsEnd(done.left, key.id) || looks === MOST_LOOKS) {
         const now = await runningHome(ports, key)()
         return E.isLeft(now) ? now : done
       }
@@ -92,10 +93,11 @@ const execWhileItRuns =
     }
   }
 
-const isOfItsEnd = (error: EngineError): boolean =>
+/** Of its process, or of its groups, which go with it. */
+const isOfItsEnd = (error: EngineError, id: string): boolean =>
   error._tag === 'SyscallFailed' &&
-  (error.errno === ENOENT || error.errno === ESRCH) &&
-  error.path?.startsWith('/proc/') === true
+  [ENOENT, ESRCH, ENODEV].includes(error.errno) &&
+  (error.path?.startsWith('/proc/') === true || error.path?.includes(id) === true)
 
 /**
  * Its life in the journal, with Docker's words: the command line is part of the action. That it is begun is told before it can do anything,

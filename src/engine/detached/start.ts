@@ -39,7 +39,7 @@ export const startContainer =
         // Groups of the run before: this one gets its own, by the limits of the document.
         TE.tapIO(() => () => ports.host.state.change(id, undefined)),
         TE.tap(({ options }) => ports.host.makeBindSources(options, undefined)),
-        TE.tap(() => TE.fromEither(ports.detached.want(id, true))),
+        TE.tap(() => TE.fromEither(ports.detached.want(document, true))),
         TE.flatMap((plan) =>
           withVolumes(
             ports,

@@ -94,8 +94,8 @@ const SIGKILL = 9
  * Where nothing can be written it ends all the same, and a policy may start it after the next boot. Of one that removes itself the note
  * says that it has run: whoever finds it without a monitor removes it by that.
  */
-export const unwanted = (ports: Ports, { document: { id, policies } }: DetachedContainer): void => {
-  if (!policies.autoRemove) ports.detached.want(id, false)
+export const unwanted = (ports: Ports, { document }: DetachedContainer): void => {
+  if (!document.policies.autoRemove) ports.detached.want(document, false)
 }
 
 const signalOf = (signal: string): E.Either<EngineError, number> => {

@@ -50,7 +50,10 @@ export interface DetachedStore {
   /** Where the monitor says which process is the first: a symlink to its directory below /proc. */
   readonly processDirectory: (id: string) => string
   /** Whether it is to run. */
-  readonly want: (id: string, wanted: boolean) => Either<EngineError, void>
+  readonly want: (
+    container: Pick<ContainerDocument, 'id' | 'policies'>,
+    wanted: boolean,
+  ) => Either<EngineError, void>
   /** Ids of those that have run, were to remove themselves, and could not: whoever takes the lock of one removes it. */
   readonly spent: () => readonly string[]
   /** The lock alone, of any container that has a directory. Fails: ContainerNotFound; whatever `body` fails with. */
