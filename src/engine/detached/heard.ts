@@ -24,13 +24,14 @@ export const heard =
     }
   }
 
-/** It closed the connection without an answer, or what it was to signal or to adopt ended first. */
+const OF_AN_END: readonly string[] = ['open pidfd', 'ask monitor to signal', 'ask monitor to hold']
+
+/** It closed the connection without an answer, or what it was to signal, to adopt or to hold ended first. */
 const isUnheard = (error: EngineError): boolean => {
   if (error._tag === 'LaunchDied') return error.step === 'start monitor'
   if (error._tag !== 'SyscallFailed') return false
   const { step, errno } = error
   return (
-    (errno === ECONNRESET && step.startsWith('ask monitor')) ||
-    (errno === ESRCH && (step === 'open pidfd' || step === 'ask monitor to signal'))
+    (errno === ECONNRESET && step.startsWith('ask monitor')) || (errno === ESRCH && OF_AN_END.includes(step))
   )
 }
