@@ -523,12 +523,12 @@ export const createEngine = (options: EngineOptions = {}): Engine => {
         return inspectContainer(String(container), options.right.size === true, images)(ports)
       }),
     remove: (container, wanted) =>
-      settledFirst('remove', ({ ports }) => {
+      settledFirst('remove', ({ ports }) => async () => {
         session.flush()
-        return removeContainer(String(container), {
-          force: wanted?.force === true,
-          volumes: wanted?.volumes === true,
-        })(ports)
+        const volumes = wanted?.volumes === true
+        // Whoever borrowed them and has ended has them still.
+        if (volumes) await session.cleared()
+        return removeContainer(String(container), { force: wanted?.force === true, volumes })(ports)()
       }),
     commit: (container, wanted) =>
       ofContainer('commit', container, decodeCommitOptions(wanted), (images, found, options, ports) => {
