@@ -210,14 +210,17 @@ const begun = (
       containerDirectory: path.join(state.containers, document.id),
       hasTerminal: hasTerminal(document),
       hasStdin: document.policies.stdin,
-      owner: ownerOf(template.spec),
+      // An ordinary user gives nothing away: the child does, while it is root inside.
+      owner: facts.users === undefined ? ownerOf(template.spec) : 0,
       groups: template.parents.length,
       adopts: adopts !== undefined,
+      users: facts.users !== undefined,
     },
     encodeMonitorTable(optionsOf(facts, state, document, template, adopts)),
   )
   const adopted = pidfd === undefined ? [] : [pidfd.right]
-  const fds = [client, state.containersFd, ...template.parents.map(({ fd }) => fd), ...adopted]
+  const users = facts.users === undefined ? [] : [facts.users.fd]
+  const fds = [client, state.containersFd, ...template.parents.map(({ fd }) => fd), ...adopted, ...users]
   return async () => {
     const became = await process.become(stage, fds)
     addon.closeFds(Int32Array.of(client, ...adopted))

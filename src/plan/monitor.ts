@@ -35,9 +35,15 @@ export interface MonitorPlace {
   readonly owner: number
   /** Of the launch plan: as many parents are handed over. */
   readonly groups: number
-  /** The container runs already, and its streams are there; a pidfd of its first process comes last. */
+  /** The container runs already, and its streams are there; a pidfd of its first process comes behind the groups. */
   readonly adopts: boolean
+  /** Its user namespace is one that an ordinary user's engine has made; a descriptor of it comes last. */
+  readonly users: boolean
 }
+
+/** Where a monitor has the user namespace that its containers are born in: plans name it by this, whoever made it. */
+const USERS_FD = 254
+export const MONITOR_USERS = `/proc/self/fd/${USERS_FD}`
 
 /** Names in the run directory. */
 export const MONITOR_FILES = { lock: 'lock', socket: 'socket', state: 'state' } as const
@@ -66,19 +72,25 @@ export const planMonitorProcess = (facts: HostFacts, groups: readonly CgroupPare
 
 /**
  * The last stage. Descriptors that go with it, in this order: a socket of whoever starts it (the other end speaks the monitor's
- * protocol, and is its first client), the directory `containers`, the launch plan's groups' parents, and a pidfd where it adopts.
+ * protocol, and is its first client), the directory `containers`, the launch plan's groups' parents, a pidfd where it adopts, and the
+ * user namespace where there is one.
  * `lock monitor` fails with EAGAIN (EWOULDBLOCK) while another one lives.
  */
 export const planMonitor = (facts: HostFacts, place: MonitorPlace, table: Uint8Array): MonitorStage => {
   const slots = new SlotSpace()
   slots.count = MONITOR_SLOTS.cgroups + place.groups
   const adopted = place.adopts ? slots.next() : undefined
+  const users = place.users ? slots.next() : undefined
   const fds = Object.fromEntries(FDS.map((name) => [name, slots.next()])) as Record<
     (typeof FDS)[number],
     Slot
   >
   const program = new Program(facts.arch, slots)
   openPlace(program, place, fds)
+  if (users !== undefined) {
+    program.call('keep user namespace', 'dup3', [users, USERS_FD, O_CLOEXEC])
+    program.call('close', 'close', [users])
+  }
   if (!place.adopts && !place.hasTerminal) makeStreams(program, place, fds.run)
   listen(program, fds)
   openHelper(program, fds.helper)

@@ -64,6 +64,7 @@ export const STEPS = [
   'join cgroup',
   'join guardian cgroup',
   'join monitor cgroup',
+  'keep user namespace',
   'join session keyring',
   'keep address of network device',
   'keep capabilities over setuid',

@@ -194,6 +194,7 @@ const OF_MONITORS: ReadonlySet<string> = new Set([
   'enter monitor directory',
   'free name',
   'join monitor cgroup',
+  'keep user namespace',
   'listen at monitor socket',
   'lock monitor',
   'make log directory',

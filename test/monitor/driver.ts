@@ -381,6 +381,7 @@ const startMonitor = (
     owner: wanted.owner ?? 0,
     groups: planned.cgroupFds.length,
     adopts: options.adopts !== undefined,
+    users: false,
   }
   const table = Buffer.from(encodeMonitorTable(options))
   wanted.spoil?.(table)

@@ -13,6 +13,7 @@ import type { ResolvedUser } from '../../model/user-db.ts'
 import { type LaunchInput, type LaunchPlan, planLaunch } from '../../plan/launch/index.ts'
 import type { Lasting } from '../../plan/launch/lasting.ts'
 import { ownText, patchesOf, withOwnText } from '../../plan/launch/own-text.ts'
+import { MONITOR_USERS } from '../../plan/monitor.ts'
 import type { Ports } from '../ports.ts'
 import { decideTemplate, type RequestWithVolumes, type Template, templateKey, userOf } from '../start.ts'
 import { plannedOptions } from './mounts.ts'
@@ -114,8 +115,18 @@ const rememberedTemplate = (
 
 /** With the places where the id stands: those of other programs that last are nobody else's. */
 const planShared = (input: LaunchInput): LaunchPlan => {
-  const plan = planLaunch({ ...input, lasting: LASTING })
+  const plan = planLaunch({ ...input, spec: inMonitor(input), lasting: LASTING })
   return { ...plan, patches: patchesOf(plan, input) }
+}
+
+/** The user namespace of an ordinary user's engine is the monitor's to hold. */
+const inMonitor = ({ spec, facts }: LaunchInput): Spec => {
+  const { linux } = spec
+  if (facts.users === undefined || linux === undefined) return spec
+  const namespaces = linux.namespaces?.map((each) =>
+    each.type === 'user' ? { ...each, path: MONITOR_USERS } : each,
+  )
+  return { ...spec, linux: { ...linux, ...(namespaces && { namespaces }) } }
 }
 
 const ofContainer = (template: Template, id: string): Template => {
