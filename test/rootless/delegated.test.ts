@@ -87,6 +87,23 @@ test('limits hold in a group that is made below the delegated one, and that is t
   assert.equal(made.map(({ name }) => name).sort(), ['shell', 'slipway'])
 })
 
+test('they hold for one that outlives its command, and for what its monitor starts again', async () => {
+  const output = (...argv: readonly string[]): string => {
+    const { status, stdout, stderr } = user.slipway(argv, SHELL)
+    if (status !== 0) throw new Error(`slipway ${argv.join(' ')}: ${status}: ${stderr}`)
+    return stdout.trim()
+  }
+  const script = 'cat /sys/fs/cgroup/memory.max; sleep 0.1; exit 2'
+  const limits = ['--memory', '32m', '--pids-limit', '20', '--restart', 'on-failure:1']
+  output('run', '-d', '--name', 'limited', ...limits, 'plain:1', 'sh', '-c', script)
+  await until('it has been tried twice', () =>
+    output('ps', '-a', '--format', '{{.Status}}').startsWith('Exited (2)'),
+  )
+  assert.is(output('logs', 'limited'), '33554432\n33554432')
+  output('rm', 'limited')
+  await until('its group is gone', () => containersBelow(inner).length === 0)
+})
+
 test('who runs out of memory is told so, and the peak is known', () => {
   const source = `
 const engine = lib.createEngine()
