@@ -1,96 +1,47 @@
 // The same command lines about containers and volumes to docker and to slipway: the same output, and the same exit code.
-import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import path from 'node:path'
-import { type Bundle, bundle } from '../../cli/bundle.ts'
-import { makeRootfs } from '../../support/engine.ts'
-import { assert, suite } from '../../support/suite.ts'
+import { assert } from '../../support/suite.ts'
+import { besideDocker, type Run } from './beside-docker.ts'
 import { said } from './common.ts'
-import {
-  dockerIn,
-  engineNeeds,
-  openStage,
-  pause,
-  type Ran,
-  type Stage,
-  slipwayIn,
-  startDockerd,
-} from './stage.ts'
+import { pause } from './stage.ts'
 
-const test = suite('oci/engines/docker-containers')
-const reason = engineNeeds('docker', 'dockerd')
-const fact = (name: string, body: () => void | Promise<void>): void =>
-  reason === undefined ? test(name, body) : test.skip(name, reason)
-
-let stage: Stage
-let cli: Bundle
-let folder = ''
-const at = (name: string): string => path.join(folder, name)
-type Run = (...argv: readonly string[]) => Ran
-const docker: Run = (...argv) => dockerIn(stage, argv)
-const slipway: Run = (...argv) => slipwayIn(cli, at('root'), argv)
+const { test, fact, at, docker, slipway, same, sameCode } = besideDocker(
+  'docker-containers',
+  () => {
+    both('import', '-c', 'ENV PATH=/bin', '-c', 'LABEL of=image x=image', at('rootfs.tar'), 'base:1')
+    both('import', '-c', 'ENV PATH=/bin', '-c', 'VOLUME /own', at('rootfs.tar'), 'other:1')
+    both('volume', 'create', '--label', 'k=v', 'vol-1')
+    both('volume', 'create', '-o', 'type=tmpfs', '-o', 'device=tmpfs', 'vol-2')
+    const line = 'sleep 1000; echo "two words"'
+    both(
+      'run',
+      '-d',
+      '--name',
+      'up',
+      '-l',
+      'x=own',
+      '--network',
+      'none',
+      '-v',
+      'vol-1:/data',
+      'base:1',
+      'sh',
+      '-c',
+      line,
+    )
+    both('run', '--name', 'ended', '-d', '--network', 'none', 'base:1', 'sh', '-c', 'exit 4')
+    both('create', '--name', 'made', '--network', 'none', 'other:1', 'true')
+    both('wait', 'ended')
+  },
+  {
+    clear: () => {
+      for (const run of BOTH) run('rm', '-f', 'up', 'ended', 'made')
+    },
+  },
+)
 const BOTH: readonly Run[] = [docker, slipway]
 const both = (...argv: readonly string[]): void => {
   for (const run of BOTH) said(run(...argv))
 }
-
-test.before(async () => {
-  if (reason !== undefined) return
-  folder = mkdtempSync(path.join(tmpdir(), 'slipway-containers-'))
-  cli = await bundle()
-  stage = await openStage()
-  await startDockerd(stage)
-  makeRootfs(at('rootfs'))
-  execFileSync('tar', ['c', '-C', at('rootfs'), '-f', at('rootfs.tar'), '.'])
-  both('import', '-c', 'ENV PATH=/bin', '-c', 'LABEL of=image x=image', at('rootfs.tar'), 'base:1')
-  both('import', '-c', 'ENV PATH=/bin', '-c', 'VOLUME /own', at('rootfs.tar'), 'other:1')
-  both('volume', 'create', '--label', 'k=v', 'vol-1')
-  both('volume', 'create', '-o', 'type=tmpfs', '-o', 'device=tmpfs', 'vol-2')
-  const line = 'sleep 1000; echo "two words"'
-  both(
-    'run',
-    '-d',
-    '--name',
-    'up',
-    '-l',
-    'x=own',
-    '--network',
-    'none',
-    '-v',
-    'vol-1:/data',
-    'base:1',
-    'sh',
-    '-c',
-    line,
-  )
-  both('run', '--name', 'ended', '-d', '--network', 'none', 'base:1', 'sh', '-c', 'exit 4')
-  both('create', '--name', 'made', '--network', 'none', 'other:1', 'true')
-  both('wait', 'ended')
-})
-test.after(async () => {
-  if (reason !== undefined) return
-  if (stage !== undefined) for (const run of BOTH) run('rm', '-f', 'up', 'ended', 'made')
-  await stage.close(`slipway-none-${process.pid}`)
-  cli.remove()
-  rmSync(folder, { recursive: true, force: true })
-})
-
-/** Lines that came out otherwise; each fact ends with a look at them. */
-let different: string[] = []
-const compare = (words: readonly string[], outputs: boolean): void => {
-  const [theirs, ours] = [docker(...words), slipway(...words)]
-  const same = ours.code === theirs.code && (!outputs || ours.stdout === theirs.stdout)
-  const shown = ({ code, stdout, stderr }: Ran) => `${code} ${outputs ? stdout : ''}${stderr}`
-  if (!same) different.push(`${words.join(' ')}\n  docker ${shown(theirs)}\n  slipway ${shown(ours)}`)
-}
-const same = (...words: readonly string[]): void => compare(words, true)
-const sameCode = (...words: readonly string[]): void => compare(words, false)
-test.afterEach(() => {
-  const found = different
-  different = []
-  assert.is(found.join('\n'), '')
-})
 
 const ROW = '{{.Names}} {{.Image}} {{.State}} {{.Command}} {{.LocalVolumes}} {{.Networks}} {{.Labels}}'
 fact('ps lists the same lines in the same order, by every condition', () => {

@@ -1,30 +1,10 @@
 // The same copies by docker and by slipway, into a container and out of it: the same paths afterwards, and what one refuses the other does.
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { type Bundle, bundle } from '../../cli/bundle.ts'
-import { makeRootfs } from '../../support/engine.ts'
-import { assert, suite } from '../../support/suite.ts'
+import { assert } from '../../support/suite.ts'
+import { besideDocker, type Run } from './beside-docker.ts'
 import { said } from './common.ts'
-import { dockerIn, engineNeeds, openStage, type Ran, type Stage, slipwayIn, startDockerd } from './stage.ts'
-
-const test = suite('oci/engines/docker-cp')
-const reason = engineNeeds('docker', 'dockerd')
-const fact = (name: string, body: () => void): void =>
-  reason === undefined ? test(name, body) : test.skip(name, reason)
-
-let stage: Stage
-let cli: Bundle
-let folder = ''
-const at = (...names: string[]): string => path.join(folder, ...names)
-type Run = (...argv: readonly string[]) => Ran
-const docker: Run = (...argv) => dockerIn(stage, argv)
-const slipway: Run = (...argv) => slipwayIn(cli, at('root'), argv)
-const BOTH: readonly (readonly [string, Run])[] = [
-  ['docker', docker],
-  ['slipway', slipway],
-]
 
 /** A folder that copies begin in, or go to: inside of a container and on the host alike. */
 const fill = (top: string): void => {
@@ -44,27 +24,22 @@ const fill = (top: string): void => {
   symlinkSync('later', path.join(top, 'to-later'))
 }
 
-test.before(async () => {
-  if (reason !== undefined) return
-  folder = mkdtempSync(path.join(tmpdir(), 'slipway-docker-cp-'))
-  cli = await bundle()
-  stage = await openStage()
-  await startDockerd(stage)
-  const rootfs = at('rootfs')
-  makeRootfs(rootfs)
-  fill(path.join(rootfs, 'work', 'from'))
-  fill(path.join(rootfs, 'work', 'to'))
-  fill(at('from'))
-  execFileSync('tar', ['c', '-C', rootfs, '-f', at('rootfs.tar'), '.'])
-  said(docker('import', at('rootfs.tar'), 'base:1'))
-  said(slipway('import', at('rootfs.tar'), 'base:1'))
-})
-test.after(async () => {
-  if (reason !== undefined) return
-  await stage.close(`slipway-none-${process.pid}`)
-  cli.remove()
-  rmSync(folder, { recursive: true, force: true })
-})
+const { test, fact, at, docker, slipway } = besideDocker(
+  'docker-cp',
+  () => {
+    fill(at('from'))
+    for (const run of [docker, slipway]) said(run('import', at('rootfs.tar'), 'base:1'))
+  },
+  {
+    fill: (rootfs) => {
+      for (const name of ['from', 'to']) fill(path.join(rootfs, 'work', name))
+    },
+  },
+)
+const BOTH: readonly (readonly [string, Run])[] = [
+  ['docker', docker],
+  ['slipway', slipway],
+]
 
 const SOURCES = ['file', 'dir', 'dir/', 'dir/.', 'to-dir', 'to-dir/', 'to-file', 'none', 'file/']
 const TARGETS = ['have', 'have/', 'old', 'new', 'new/', 'no/new', 'to-have', 'to-old', 'to-later', 'old/x']

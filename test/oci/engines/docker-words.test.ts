@@ -1,43 +1,11 @@
 // The same command lines to docker and to slipway, over the same images: the same output, and the same exit code.
-import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import path from 'node:path'
-import { type Bundle, bundle } from '../../cli/bundle.ts'
-import { makeRootfs } from '../../support/engine.ts'
-import { assert, suite } from '../../support/suite.ts'
+import { writeFileSync } from 'node:fs'
+import { assert } from '../../support/suite.ts'
+import { besideDocker } from './beside-docker.ts'
 import { said } from './common.ts'
-import {
-  dockerIn,
-  engineNeeds,
-  openStage,
-  pause,
-  type Ran,
-  type Stage,
-  slipwayIn,
-  startDockerd,
-} from './stage.ts'
+import { pause, type Ran } from './stage.ts'
 
-const test = suite('oci/engines/docker-words')
-const reason = engineNeeds('docker', 'dockerd')
-const fact = (name: string, body: () => void): void =>
-  reason === undefined ? test(name, body) : test.skip(name, reason)
-
-let stage: Stage
-let cli: Bundle
-let folder = ''
-const at = (name: string): string => path.join(folder, name)
-const docker = (...argv: readonly string[]): Ran => dockerIn(stage, argv)
-const slipway = (...argv: readonly string[]): Ran => slipwayIn(cli, at('root'), argv)
-
-test.before(async () => {
-  if (reason !== undefined) return
-  folder = mkdtempSync(path.join(tmpdir(), 'slipway-words-'))
-  cli = await bundle()
-  stage = await openStage()
-  await startDockerd(stage)
-  makeRootfs(at('rootfs-made'))
-  execFileSync('tar', ['c', '-C', at('rootfs-made'), '-f', at('rootfs.tar'), '.'])
+const { test, fact, at, docker, slipway, same, sameCode } = besideDocker('docker-words', async () => {
   for (const [name, ...changes] of IMAGES) {
     const flags = changes.flatMap((change) => ['-c', change])
     said(docker('import', '-m', `made as ${name}`, ...flags, at('rootfs.tar'), name))
@@ -48,12 +16,6 @@ test.before(async () => {
   }
   writeFileSync(at('no.tar'), 'no tar at all')
 })
-test.after(async () => {
-  if (reason !== undefined) return
-  await stage.close(`slipway-none-${process.pid}`)
-  cli.remove()
-  rmSync(folder, { recursive: true, force: true })
-})
 
 /** From the oldest to the newest, with lines of a Dockerfile. */
 const IMAGES: readonly (readonly [string, ...string[]])[] = [
@@ -62,23 +24,7 @@ const IMAGES: readonly (readonly [string, ...string[]])[] = [
   ['me/app:2', 'ENTRYPOINT ["/a","b c"]', 'ONBUILD RUN x', 'HEALTHCHECK --interval=3s CMD true'],
 ]
 
-/** Lines that came out otherwise; each fact ends with a look at them. */
-let different: string[] = []
-const compare = (words: readonly string[], outputs: boolean): void => {
-  const [theirs, ours] = [docker(...words), slipway(...words)]
-  const same = ours.code === theirs.code && (!outputs || ours.stdout === theirs.stdout)
-  const shown = ({ code, stdout, stderr }: Ran) => `${code} ${outputs ? stdout : ''}${stderr}`
-  if (!same) different.push(`${words.join(' ')}\n  docker ${shown(theirs)}\n  slipway ${shown(ours)}`)
-}
 const NAMES = IMAGES.map(([name]) => name)
-
-const same = (...words: readonly string[]): void => compare(words, true)
-const sameCode = (...words: readonly string[]): void => compare(words, false)
-test.afterEach(() => {
-  const found = different
-  different = []
-  assert.is(found.join('\n'), '')
-})
 
 const ROW = '{{.Repository}}:{{.Tag}} {{.ID}} {{.CreatedAt}}'
 fact('images lists the same lines in the same order, by every condition', () => {
