@@ -16,37 +16,33 @@ export const processScript = (addon: Addon, { bytes, base }: MonitorStage): Nati
     close: new Uint16Array(0),
   })
 
+/** A promise, and what resolves it. */
+interface Deferred<A> {
+  readonly promise: Promise<A>
+  readonly resolve: (value: A) => void
+}
+const deferred = <A>(): Deferred<A> => {
+  let resolve: (value: A) => void = () => {}
+  const promise = new Promise<A>((settle) => {
+    resolve = settle
+  })
+  return { promise, resolve }
+}
+
 export class WaitingProcess {
   readonly #native: NativeLaunch
   #isTaken = false
   #isOver = false
-  readonly #cloned: Promise<void>
-  readonly #gone: Promise<void>
-  readonly #became: Promise<E.Either<NoMonitor, void>>
+  readonly #cloned = deferred<void>()
+  readonly #gone = deferred<void>()
+  readonly #became = deferred<E.Either<NoMonitor, void>>()
 
   constructor(addon: Addon, script: NativeScript) {
-    let [cloned, gone] = [(): void => {}, (): void => {}]
-    let became: (result: E.Either<NoMonitor, void>) => void = () => {}
-    this.#cloned = new Promise((resolve) => {
-      cloned = resolve
-    })
-    this.#gone = new Promise((resolve) => {
-      gone = resolve
-    })
-    this.#became = new Promise((resolve) => {
-      became = resolve
-    })
-    const over = (): void => {
-      this.#isOver = true
-      became(E.left('died'))
-      cloned()
-      gone()
-    }
     this.#native = new addon.Launch(script, new Int32Array(0), '', (...event: LaunchEvent) => {
       switch (event[0]) {
         case 'cloned':
           if (!this.#isTaken) this.#native.unref()
-          return cloned()
+          return this.#cloned.resolve()
         case 'waiting':
           // It is in no namespaces of its own.
           addon.closeFds(Int32Array.of(event[1], event[2]))
@@ -55,36 +51,43 @@ export class WaitingProcess {
         case 'executed':
           // Not before: until then its answer is all that a caller may be waiting for.
           this.#native.unref()
-          return became(E.right(undefined))
+          return this.#became.resolve(E.right(undefined))
         case 'failed':
-          became(E.left(event))
+          this.#became.resolve(E.left(event))
           // A failure of the process's own is followed by its end.
-          return event[1] === PHASE.child ? undefined : over()
+          return event[1] === PHASE.child ? undefined : this.#over()
         case 'cancelled':
         case 'exited':
-          return over()
+          return this.#over()
         default:
           return undefined
       }
     })
   }
 
+  #over(): void {
+    this.#isOver = true
+    this.#became.resolve(E.left('died'))
+    this.#cloned.resolve()
+    this.#gone.resolve()
+  }
+
   /** Once. `fds` are borrowed until this resolves, which it does when it is a monitor. */
   async become({ bytes, base }: MonitorStage, fds: readonly number[]): Promise<E.Either<NoMonitor, void>> {
     this.#isTaken = true
-    await this.#cloned
+    await this.#cloned.promise
     const stage = { plan: bytes, fds: Uint16Array.from(fds.keys()), base, when: 'later' } as const
     // One that cannot be sent its stage is one that has died: its end, or what it said before, tells.
     if (!this.#isOver && this.#native.send(stage, Int32Array.from(fds)) !== 0) this.#native.kill(SIGKILL)
-    return this.#became
+    return this.#became.promise
   }
 
   async dismiss(): Promise<void> {
     if (this.#isTaken) return
     this.#isTaken = true
-    await this.#cloned
+    await this.#cloned.promise
     if (!this.#isOver) this.#native.abandon()
-    await this.#gone
+    await this.#gone.promise
   }
 }
 
