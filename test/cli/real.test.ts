@@ -202,6 +202,20 @@ test("a variable file is ours, whoever runs us: Node's own flag of that name sta
   assert.equal(inner, { code: 0, stdout: '--env-file /nosuch\n', stderr: '' })
 })
 
+test('few files may be open', async () => {
+  const node = ['sh', '-c', 'ulimit -Sn 200; ulimit -Hn 200; exec "$0" "$@"', process.execPath]
+  const words = ['run', '--rm', '--network', 'none', cli.image, 'sh', '-c', 'ulimit -n']
+  const attached = await cli.run(words, {}, node)
+  assert.equal(attached, { code: 0, stdout: '200\n', stderr: '' })
+  const detached = await cli.run(['run', '-d', '--name', 'few', ...words.slice(2)], {}, node)
+  assert.is(detached.code, 0, detached.stderr)
+  assert.is((await cli.run(['wait', 'few'])).stdout, '0\n')
+  assert.is((await cli.run(['logs', 'few'])).stdout, '200\n')
+  assert.is((await cli.run(['rm', 'few'])).code, 0)
+  // What the first detached one makes, and stays.
+  await cli.leftovers()
+})
+
 test('arguments arrive as they are: empty ones, newlines, thirty thousand', async () => {
   const odd = await cli.run([
     'run',
