@@ -15,6 +15,7 @@ import { type ContainerSummary, findContainer, hasProcesses, isDetached, summary
 import { rewrite } from './detached/renew.ts'
 import { killContainer as killDetached } from './detached/stop.ts'
 import { waitForContainer } from './detached/wait.ts'
+import type { DetachedContainer } from './ports/detached.ts'
 import type { JournalPort } from './ports/journal.ts'
 import type { LivingPort, MoreGroups } from './ports/living.ts'
 import type { Ports } from './ports.ts'
@@ -206,16 +207,30 @@ const updateDetached = (
     // On file first: what was refused for want of room there has changed nothing.
     const noted = await rewrite(tools.ports, container, changed)()
     if (E.isLeft(noted) || !hasProcesses(now) || Object.keys(resources).length === 0) return noted
-    const limited = limitNow(tools, now, resources)
-    // One that ends meanwhile takes its groups with it: what is noted holds from its next start on.
-    if (E.isRight(limited) || !runsStill(tools.ports, document.id)) return E.right(undefined)
-    await rewrite(tools.ports, { ...container, document: changed }, document)()
+    const limited = await limitRun(tools, container, resources)
+    if (E.isLeft(limited)) await rewrite(tools.ports, { ...container, document: changed }, document)()
     return limited
   })
 
-const runsStill = ({ detached }: Ports, id: string): boolean => {
-  const found = detached.read(id)
-  return E.isRight(found) && found.right?.isAlive === true
+/** How often it is looked at again, of one that starts again all the time. */
+const MOST_RUNS = 10
+
+/**
+ * One that ends meanwhile takes its groups with it: what is noted holds from its next start on. A run that began before that was noted has
+ * groups of its own.
+ */
+const limitRun = async (
+  tools: Living,
+  container: DetachedContainer,
+  resources: LinuxResources,
+  left = MOST_RUNS,
+): Promise<E.Either<EngineError, void>> => {
+  const limited = limitNow(tools, summaryOf(container), resources)
+  if (E.isRight(limited)) return limited
+  const found = await tools.ports.detached.settled(container.document.id)()
+  if (E.isLeft(found) || !found.right.isAlive) return E.right(undefined)
+  const isAnother = found.right.state?.begunMs !== container.state?.begunMs
+  return isAnother && left > 0 ? limitRun(tools, found.right, resources, left - 1) : limited
 }
 
 const limitNow = (

@@ -57,6 +57,37 @@ const monitorPid = async (id: string): Promise<number> => {
   return state?.monitorPid ?? 0
 }
 
+test('limits of one that ends meanwhile and runs again hold for the next run, too', async () => {
+  const { ports } = await box().engine.open()
+  const id = await begin(STAYS, { memory: '64m', restart: 'always' })
+  const { state } = await containers().inspect(id)
+  const group = state?.groups?.find((each) => each.includes('memory')) ?? state?.groups?.[0] ?? ''
+  const file = path.join(
+    group,
+    existsSync(path.join(group, 'memory.max')) ? 'memory.max' : 'memory.limit_in_bytes',
+  )
+  const { setLimits } = ports.host
+  const port = ports.host as { setLimits: typeof setLimits }
+  let calls = 0
+  port.setLimits = (writes) => {
+    calls++
+    if (calls > 1) return setLimits(writes)
+    // Between the look at its groups and the write to them. Its monitor makes the next run's, of the same name.
+    process.kill(state?.pid ?? 0, 'SIGKILL')
+    for (const end = Date.now() + 30_000; existsSync(group) && Date.now() < end; ) {}
+    return setLimits(writes)
+  }
+  try {
+    await containers().update(id, { memory: '32m' })
+  } finally {
+    port.setLimits = setLimits
+  }
+  await until('it runs again', async () => (await containers().inspect(id)).state?.restarts === 1)
+  await until('it has a group', () => existsSync(file))
+  assert.is(readFileSync(file, 'utf8').trim(), String(32 << 20))
+  await remove(id)
+})
+
 test('one that was killed while it was paused is not paused when it runs again', async () => {
   const id = await begin(STAYS)
   await containers().pause(id)
@@ -217,7 +248,11 @@ test('a program that is to run in one that ends all the time runs, or finds that
 })
 test('between two runs there is nobody to signal, and SIGKILL ends that', async () => {
   const id = await begin('exit 1', { restart: 'always' })
-  await until('it waits for a while', async () => (await containers().inspect(id)).state?.restarts === 2)
+  // 1.6 s by then.
+  await until(
+    'it waits for a while',
+    async () => ((await containers().inspect(id)).state?.restarts ?? 0) >= 4,
+  )
   await until('it waits', async () => (await statusOf(id)) === 'restarting')
   assert.is((await failure(containers().kill(id, 'SIGHUP')))._tag, 'WrongStatus')
   await containers().kill(id, 'SIGKILL')

@@ -262,7 +262,7 @@ Living('a limit that the kernel refuses leaves no group', async () => {
 
 Living('update refuses what says nothing, and what contradicts itself', async () => {
   const refused = async (options: object) => (await failure(other.containers.update('x', options))).message
-  assert.match(await refused({}), /no limit is given/)
+  assert.match(await refused({}), /neither a limit nor a restart policy is given/)
   assert.match(await refused({ memory: '64m', memorySwap: '32m' }), /is memory plus swap/)
   assert.match(await refused({ memory: 'much' }), /^memory: "much"/)
   assert.match(await refused({ blkioWeight: 5 }), /^blkioWeight: "5": is not between 10 and 1000/)
