@@ -24,7 +24,7 @@ constexpr int kSignalPipe = 13, kMaxSignal = 64;
 constexpr int32_t kAsPlanned = -2;  // src/model/monitor-frames.ts, AS_PLANNED
 // Memory of a burst is given back when it has been quiet for so long.
 constexpr int64_t kQuietMs = 1000;
-// Of the last news: who does not read them by then never will.
+// Of the last news that found no room: who does not read by then never will.
 constexpr int64_t kLingerMs = 2000;
 
 int epoll = -1;
@@ -355,8 +355,9 @@ void live() noexcept {
   }
 }
 
-// The last news are given a while to be read.
+// The last news are given room, and where there is none, a while to be read.
 void linger() noexcept {
+  make_room();
   const int64_t until = now_ms() + kLingerMs;
   while (!is_all_told() && now_ms() < until) (void)serve_next(until);
 }

@@ -83,10 +83,14 @@ uint32_t index_of(const Client& client) noexcept {
   return static_cast<uint32_t>(&client - clients);
 }
 
+// Something is still to be said to it.
+bool is_late(const Client& client) noexcept {
+  return client.queued > client.sent || client.missed > 0;
+}
+
 void look_out(Client& client) noexcept {
   const uint32_t in = client.is_blocked ? 0 : static_cast<uint32_t>(EPOLLIN);
-  const bool is_late = client.queued > client.sent || client.missed > 0;
-  const uint32_t events = in | (is_late ? static_cast<uint32_t>(EPOLLOUT) : 0);
+  const uint32_t events = in | (is_late(client) ? static_cast<uint32_t>(EPOLLOUT) : 0);
   if (events == client.events) return;
   watch(client.fd, Source::kClient, index_of(client), events);
   client.events = events;
@@ -168,10 +172,10 @@ void miss(Client& client, size_t size) noexcept {
 }
 
 // True when there is nothing to make up for.
-bool tell_of_missed(Client& client) noexcept {
+bool tell_of_missed(Client& client, bool may_wait = false) noexcept {
   if (client.missed == 0) return true;
   const uint64_t count = client.missed;
-  if (!say(client, kMissed, &count, sizeof count, true)) return false;
+  if (!say(client, kMissed, &count, sizeof count, !may_wait)) return false;
   client.missed = 0;
   return client.fd > 0;
 }
@@ -187,6 +191,14 @@ void flush(Client& client) noexcept {
   }
   free_queue(client);
   if (tell_of_missed(client)) look_out(client);
+}
+
+// The kernel doubles it, and gives who has no CAP_NET_ADMIN at most net.core.wmem_max: socket(7).
+void give_room(const Client& client) noexcept {
+  constexpr int kRoom = 1 << 20;  // by far more than a queue, and what the socket holds already
+  for (const int option : {SO_SNDBUFFORCE, SO_SNDBUF})
+    if (call(nr::setsockopt, client.fd, SOL_SOCKET, option, sys::ptr(&kRoom), sizeof kRoom) == 0)
+      return;
 }
 
 uint32_t bit_of(unsigned stream) noexcept { return stream == 1 ? kReadsOutput : kReadsError; }
@@ -459,7 +471,12 @@ void tell_missed(unsigned stream, size_t size) noexcept {
 }
 
 void tell_state(const Text& text) noexcept { tell_watchers(kState, text); }
-void tell_exit(const Text& text) noexcept { tell_watchers(kExit, text); }
+
+// What was missed of a run is told before its end: nobody listens for it behind that.
+void tell_exit(const Text& text) noexcept {
+  each(kWatches, [](Client& client) { (void)tell_of_missed(client, true); });
+  tell_watchers(kExit, text);
+}
 
 void tell_failure(const Failure& failure) noexcept {
   each(0,
@@ -472,10 +489,17 @@ bool are_starts_held() noexcept {
   return false;
 }
 
+void make_room() noexcept {
+  each(0, [](Client& client) {
+    if (!is_late(client)) return;
+    give_room(client);
+    flush(client);
+  });
+}
+
 bool is_all_told() noexcept {
   for (uint32_t i = 0; i < used; i++)
-    if (clients[i].fd > 0 && (clients[i].queued > clients[i].sent || clients[i].missed > 0))
-      return false;
+    if (clients[i].fd > 0 && is_late(clients[i])) return false;
   return true;
 }
 

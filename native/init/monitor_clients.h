@@ -23,6 +23,9 @@ void tell_exit(const Text& text) noexcept;
 void tell_failure(const Failure& failure) noexcept;
 // Whoever asked for it is still connected.
 bool are_starts_held() noexcept;
+// The last of what was said goes into the sockets of who has not read yet: it stays there when this
+// process ends.
+void make_room() noexcept;
 // False while somebody has not read yet what was said.
 bool is_all_told() noexcept;
 

@@ -132,8 +132,12 @@ bool pump_compact(uint32_t index, size_t size) noexcept {
     cannot_splice = true;
   } else if (moved == 0) {
     copy_piece(index, wanted < kPiece ? wanted : kPiece);
-  } else if (is_read(stream_of(index)) && read_logged(static_cast<size_t>(moved))) {
-    tell_output(stream_of(index), buffer, static_cast<size_t>(moved));
+  } else if (is_read(stream_of(index))) {
+    const auto size_moved = static_cast<size_t>(moved);
+    if (read_logged(size_moved))
+      tell_output(stream_of(index), buffer, size_moved);
+    else
+      tell_missed(stream_of(index), size_moved);
   }
   return true;
 }

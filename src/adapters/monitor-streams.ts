@@ -25,11 +25,15 @@ export const monitorStreams = (
     told = resolve
   })
   let missedBytes = 0
+  /** What comes then is of the next run. */
+  let isOver = false
   const end = (record: ExitRecord | undefined): void => {
+    isOver = true
     for (const stream of [stdout, stderr]) stream.push(null)
     told(record)
   }
   connection.listen((message) => {
+    if (isOver) return undefined
     if (message === undefined) return end(undefined)
     if (message._tag === 'Missed') missedBytes += message.bytes
     if (message._tag === 'Output') {

@@ -40,6 +40,8 @@ const removeGroupsOf = (id: string): void => {
 }
 const statusOf = async (id: string): Promise<string | undefined> =>
   (await box().engine.list()).find((each) => each.id === id)?.status
+const untilItsMonitorIsGone = (id: string): Promise<void> =>
+  until('its monitor is gone', () => !existsSync(path.join(box().root, 'run', 'monitors', id, 'socket')))
 const log = (id: string): string => {
   const folder = path.join(box().root, 'containers', id, 'log')
   return readdirSync(folder)
@@ -89,6 +91,27 @@ test('streams from the first byte to the last, and the exit', () =>
     assert.is(out, 'got hello\n')
     assert.is(err, 'bad\n')
     assert.is(end?.exitCode, 2)
+  }))
+test('output that is read when the container and its monitor are gone is there, or counted', () =>
+  withContainer('head -c 1000000 /dev/zero; exit 5', {}, async (id) => {
+    const streams = await containers().startAttached(id)
+    await untilItsMonitorIsGone(id)
+    let bytes = 0
+    streams.stdout.on('data', (chunk: Uint8Array) => {
+      bytes += chunk.length
+    })
+    assert.is((await streams.exit)?.exitCode, 5)
+    assert.ok(streams.missedBytes > 0)
+    assert.is(bytes + streams.stdout.readableLength + streams.missedBytes, 1_000_000)
+  }))
+test('who reads late has the streams of one run alone', () =>
+  withContainer('echo run; exit 1', { restart: 'on-failure:1' }, async (id) => {
+    const streams = await containers().startAttached(id)
+    await untilItsMonitorIsGone(id)
+    assert.is((await streams.exit)?.restarts, 0)
+    assert.is(log(id).split('run').length, 3)
+    assert.is(await textOf(streams.stdout), 'run\n')
+    streams.close()
   }))
 test('a terminal', () =>
   withContainer(

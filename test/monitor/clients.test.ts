@@ -18,6 +18,10 @@ const text = (words: string): Uint8Array => Buffer.from(words)
 const input = (client: MonitorClient, words: string): void =>
   client.send({ _tag: 'Input', bytes: text(words) })
 
+const readOrMissed = (client: MonitorClient): number =>
+  client.output('stdout').length +
+  client.messages.reduce((sum, each) => sum + (each._tag === 'Missed' ? each.bytes : 0), 0)
+
 Clients('input reaches the program, and its end ends it', async () => {
   const { client } = driver.start(ECHO, open)
   input(client, 'one\ntw')
@@ -119,17 +123,34 @@ Clients('one that does not read misses output, is told how much, and holds up no
   slow.pause()
   input(monitor.client, '\n')
   const whole = Array.from({ length: 200_000 }, (_, index) => `${index + 1}\n`).join('').length
-  const counted = (client: MonitorClient): number =>
-    client.output('stdout').length +
-    client.messages.reduce((sum, each) => sum + (each._tag === 'Missed' ? each.bytes : 0), 0)
-  await driver.eventually('all of it, read or missed', () => counted(monitor.client) === whole)
+  await driver.eventually('all of it, read or missed', () => readOrMissed(monitor.client) === whole)
   slow.resume()
   const missed = await slow.until('missed', isMissed)
   assert.ok(missed.bytes > 0)
   assert.is(await monitor.client.ask({ _tag: 'EndInput' }), 0)
   await slow.exit()
-  assert.is(counted(slow), whole)
+  assert.is(readOrMissed(slow), whole)
 })
+
+Clients(
+  'what was missed of a run is told before its end, also to one that reads when the monitor is gone',
+  async () => {
+    const monitor = driver.start('read x; head -c 1000000 /dev/zero; exit 3', open)
+    await monitor.client.state('running')
+    const late = await monitor.connect()
+    await late.state('running')
+    late.pause()
+    input(monitor.client, '\n')
+    assert.is((await monitor.client.exit()).exitCode, 3)
+    await monitor.ended()
+    late.resume()
+    await late.closed
+    const tags = late.messages.map(({ _tag }) => _tag)
+    assert.ok(tags.includes('Missed') && tags.includes('Exit'), String(tags))
+    assert.ok(tags.lastIndexOf('Missed') < tags.indexOf('Exit'), String(tags))
+    assert.is(readOrMissed(late), 1_000_000)
+  },
+)
 
 const header = (type: number, size: number): Buffer => {
   const bytes = Buffer.alloc(8)
