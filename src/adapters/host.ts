@@ -32,7 +32,7 @@ import { makeBindSources } from './bind-sources.ts'
 import { killAtOnce } from './cgroup-kill.ts'
 import type { CgroupParents } from './cgroup-parents.ts'
 import { pidsIn } from './cgroup-pids.ts'
-import { firstOf, startTimeOf } from './container-processes.ts'
+import { firstOf, namespaceOf, startTimeOf } from './container-processes.ts'
 import type { ExecGroupParts } from './exec-groups.ts'
 import { filterStore } from './filter-store.ts'
 import type { FreezerParts } from './freezer.ts'
@@ -87,6 +87,7 @@ export const realHost = (parts: HostParts): HostPort => {
     isPaused: (id) => isPaused(state.runtime, id),
     ranOutOfMemory,
     firstOf,
+    isEnding: (pid) => namespaceOf(pid, 'mnt') === undefined,
     firstProcess,
     overlaysOf: (id) => overlaysOf(state, id),
     cleanUp,

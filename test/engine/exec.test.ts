@@ -1,6 +1,6 @@
 // What one more program in a container leaves behind, and what is left of it when its caller dies, on the real kernel.
 import { type ChildProcess, spawn } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { readFileSync, readlinkSync } from 'node:fs'
 import { createEngine } from '../../src/index.ts'
 import { bundleProgram } from '../support/bundle.ts'
 import {
@@ -133,6 +133,45 @@ test('a detached one has no group of its own, outlives its caller, and ends with
     assert.is(processesWith(mark).length, 1)
     await containers().stop(id, { timeout: 1 })
     await until('it ended with the container', () => processesWith(mark).length === 0)
+  }))
+test('one whose first process has ended, and waits for others of its own, is not entered', () =>
+  withContainer({}, async (id) => {
+    const { child } = await caller(id, 'echo up; sleep 2000')
+    const { state } = await containers().inspect(id)
+    const first = state?.pid ?? 0
+    const isInside = (): boolean => {
+      try {
+        return readlinkSync(`/proc/${first}/ns/mnt`) !== ''
+      } catch {
+        return false
+      }
+    }
+    // Nobody else can reap what it has started there: pid_namespaces(7), zap_pid_ns_processes of the kernel.
+    child.kill('SIGSTOP')
+    try {
+      process.kill(first, 'SIGKILL')
+      await until('it has no namespaces any more', () => !isInside())
+      const error = await failure(containers().exec(id, ['true']))
+      assert.equal([error._tag, /is stopping, not running/.test(error.message)], ['WrongStatus', true])
+    } finally {
+      child.kill('SIGCONT')
+    }
+    assert.is(await containers().wait(id), 137)
+    await until('its caller has ended', () => child.exitCode !== null)
+  }))
+test('one that restarts all the time is entered, or said not to run', () =>
+  withContainer({ restart: 'always' }, async (id) => {
+    const tags = new Set<string>()
+    for (let kills = 0; kills < 12; kills++) {
+      const { state } = await containers().inspect(id)
+      const entering = containers()
+        .exec(id, ['true'])
+        .then(({ exit }) => exit)
+      if (state?.pid !== undefined && state.pid > 0 && isAlive(state.pid)) process.kill(state.pid, 'SIGKILL')
+      await entering.catch((error) => tags.add(error._tag))
+    }
+    tags.delete('WrongStatus')
+    assert.equal([...tags], [])
   }))
 test('a container that ends under one takes it along, and can be started again at once', () =>
   withContainer({}, async (id) => {

@@ -160,6 +160,8 @@ for (const [what, damage] of [
     damage(runFileOf(id, 'state'))
     assert.is(await statusOf(id), 'running')
     assert.is((await failure(box().engine.remove(id)))._tag, 'WrongStatus')
+    const refused = await failure(containers().exec(id, ['true']))
+    assert.equal([refused._tag, refused.message.includes(runFileOf(id, 'state'))], ['StateDamaged', true])
     assert.is(isAlive(pid), true)
     await containers().stop(id)
     assert.is(isAlive(pid), false)

@@ -1,14 +1,17 @@
 // The container that a program is executed in: one that outlives its command by its document, any other by its record.
+import path from 'node:path'
 import * as E from '#fp/Either'
 import { pipe } from '#fp/function'
 import type { TaskEither } from '#fp/TaskEither'
 import * as TE from '#fp/TaskEither'
-import { allowed } from '../../model/container-status.ts'
+import type { ContainerDocument } from '../../model/container-document.ts'
+import { allowed, isSettled } from '../../model/container-status.ts'
 import type { EngineError } from '../../model/errors.ts'
 import { type EventContainer, eventContainer } from '../../model/events-of-containers.ts'
 import type { ImageSource } from '../../model/options.ts'
 import type { DecodedOptions } from '../../model/options-decoded.ts'
 import { type ContainerSummary, findContainer, isDetached } from '../containers.ts'
+import type { DetachedContainer } from '../ports/detached.ts'
 import type { Ports } from '../ports.ts'
 import { findContainer as findDocument } from './find.ts'
 import { imageOf } from './whole-plan.ts'
@@ -51,9 +54,10 @@ export const runningHome = (ports: Ports, { id, isAttached }: HomeKey): TaskEith
     : pipe(
         ports.detached.settled(id),
         TE.flatMapEither((container) => allowed('exec', container)),
-        TE.map(({ document, state }) => ({
+        TE.flatMapEither((container) => firstProcessOf(ports, container)),
+        TE.map(({ document, pid }) => ({
           id,
-          pid: state?.pid ?? 0,
+          pid,
           image: imageOf(document),
           options: document.options,
           groups: undefined,
@@ -62,18 +66,27 @@ export const runningHome = (ports: Ports, { id, isAttached }: HomeKey): TaskEith
         })),
       )
 
+/** Its monitor may be slow to say what follows a start or an end, or have said what cannot be read. */
+const firstProcessOf = (
+  ports: Ports,
+  container: DetachedContainer,
+): E.Either<EngineError, { readonly document: ContainerDocument; readonly pid: number }> => {
+  const { document, state } = container
+  if (state === undefined) {
+    const file = path.join(path.dirname(ports.detached.processDirectory(document.id)), 'state')
+    return E.left({ _tag: 'StateDamaged', path: file, why: 'does not say which process is the first' })
+  }
+  return isSettled(container)
+    ? E.right({ document, pid: state.pid })
+    : E.left(notRunning(document.name, state.status === 'starting' ? 'starting' : 'stopping'))
+}
+
 const attachedHome = (ports: Ports, id: string): E.Either<EngineError, Home> => {
   const found = findContainer(ports, id)
   if (E.isLeft(found)) return found
   const { name, image, imageId, labels, status, options, groups } = found.right
   const pid = status === 'running' ? ports.host.firstOf(found.right) : undefined
-  if (pid === undefined)
-    return E.left({
-      _tag: 'WrongStatus',
-      container: name,
-      status: status === 'running' ? 'stopped' : status,
-      wanted: 'running',
-    })
+  if (pid === undefined) return E.left(notRunning(name, status === 'running' ? 'stopped' : status))
   if (options === undefined) return E.left(withoutOptions(found.right))
   return E.right({
     id,
@@ -85,6 +98,13 @@ const attachedHome = (ports: Ports, id: string): E.Either<EngineError, Home> => 
     hasMonitor: false,
   })
 }
+
+export const notRunning = (container: string, status: string): EngineError => ({
+  _tag: 'WrongStatus',
+  container,
+  status,
+  wanted: 'running',
+})
 
 /** Nobody knows which filter and which rights it has. */
 const withoutOptions = ({ name }: ContainerSummary): EngineError => ({

@@ -13,13 +13,10 @@ import { HeldPromise } from '../held-promise.ts'
 import { noteAll } from '../note.ts'
 import type { OutputStream } from '../ports/stdio.ts'
 import type { Ports } from '../ports.ts'
-import { findHome, type Home, type HomeKey, runningHome } from './exec-home.ts'
+import { findHome, type Home, type HomeKey, notRunning, runningHome } from './exec-home.ts'
 import { cannotLeave, type HeldExec, hasTerminal, isGuarded, launchExec } from './exec-process.ts'
 import { type Guarded, type JoiningPlan, planJoining } from './joining.ts'
 
-const ENOENT = 2
-const ESRCH = 3
-const ENODEV = 19
 const SIGKILL = 9
 
 export interface ExecRequest extends DecodedExec {
@@ -66,7 +63,7 @@ export const execIn =
       TE.flatMap((home) => execWhileItRuns(ports, home, request)),
     )
 
-/** A process that ends gives up its namespaces before anybody calls it dead. */
+/** One that ends, or has ended, is soon said to. */
 const MOST_LOOKS = 100
 const LOOK_MS = 10
 
@@ -85,19 +82,19 @@ const execWhileItRuns =
       )()
       // Executed: whatever fails from here on is not tried again.
       if (E.isRight(done)) return told(ports, home.right, done.right, request)()
-      if (!isOfItsEnd(done.left, key.id) || looks === MOST_LOOKS) {
-        const now = await runningHome(ports, key)()
-        return E.isLeft(now) ? now : done
-      }
+      const end = await endOf(ports, key, home.right)
+      if (end === undefined || looks === MOST_LOOKS) return E.left(end ?? done.left)
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
     }
   }
 
-/** Of its process, or of its groups, which go with it. */
-const isOfItsEnd = (error: EngineError, id: string): boolean =>
-  error._tag === 'SyscallFailed' &&
-  [ENOENT, ESRCH, ENODEV].includes(error.errno) &&
-  (error.path?.startsWith('/proc/') === true || error.path?.includes(id) === true)
+/** Of the run that was met, where that is over by now, whoever has said so. */
+const endOf = async (ports: Ports, key: HomeKey, { pid, event }: Home): Promise<EngineError | undefined> => {
+  const now = await runningHome(ports, key)()
+  if (E.isLeft(now)) return now.left
+  if (now.right.pid !== pid) return notRunning(event.name, 'restarting')
+  return ports.host.isEnding(pid) ? notRunning(event.name, 'stopping') : undefined
+}
 
 /**
  * Its life in the journal, with Docker's words: the command line is part of the action. That it is begun is told before it can do anything,

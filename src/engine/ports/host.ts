@@ -77,6 +77,8 @@ export interface HostPort {
   readonly ranOutOfMemory: (groups: readonly string[]) => boolean
   /** Pid of a container's first process: the one whose parent is none of it. Undefined where it has ended. */
   readonly firstOf: (container: Pick<ContainerRecord, 'groups' | 'process'>) => number | undefined
+  /** It has given up its namespaces, or is gone. Between the two it waits for whoever is left in its pid namespace. */
+  readonly isEnding: (pid: number) => boolean
   /** Pid of the first process in the groups, as the kernel lists them. */
   readonly firstProcess: (groups: readonly string[]) => number | undefined
   /** How many writable layers a container's directory holds. */
