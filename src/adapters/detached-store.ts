@@ -102,6 +102,7 @@ export const detachedStore = (parts: StoreParts): DetachedStore => {
     has: (id) => ID.test(id) && state.hasDocument(id),
     read,
     settled: (id) => () => settledNow(id),
+    monitorGone: gone,
     clear: ({ document, state: written }) => clear(document.id, written),
     thaw: parts.thaw,
     probeResults: (id) => {

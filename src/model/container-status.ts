@@ -2,7 +2,7 @@
 import type { Either } from '#fp/Either'
 import * as E from '#fp/Either'
 import type { ContainerDocument } from './container-document.ts'
-import type { EngineError } from './errors.ts'
+import type { EngineError, WrongStatus } from './errors.ts'
 import type { ExitRecord, MonitorState } from './monitor-state.ts'
 
 /** Docker's words. */
@@ -113,3 +113,11 @@ export const allowed = <A extends ContainerFacts & { readonly document: Containe
   const [wanted] = WORKS_IN[operation]
   return E.left({ _tag: 'WrongStatus', container: container.document.name, status, wanted })
 }
+
+/** `status`: also `starting` and `stopping`, of one that is between two. */
+export const notRunning = (container: string, status: string): WrongStatus => ({
+  _tag: 'WrongStatus',
+  container,
+  status,
+  wanted: 'running',
+})

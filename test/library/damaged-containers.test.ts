@@ -13,7 +13,7 @@ import {
 } from 'node:fs'
 import path from 'node:path'
 import { createEngine, type Engine } from '../../src/index.ts'
-import { failure, isAlive, librarySuite, until } from '../support/library.ts'
+import { failure, isAlive, librarySuite, pause, until } from '../support/library.ts'
 import { assert } from '../support/suite.ts'
 
 const { test, box, run } = librarySuite('library/damaged containers')
@@ -166,6 +166,26 @@ for (const [what, damage] of [
     await containers().stop(id)
     assert.is(isAlive(pid), false)
     await remove(id)
+  })
+
+  test(`a state that is ${what}, of a monitor that listens no more: what is asked of it waits until it has left`, async () => {
+    for (const ask of [() => containers().stop('stateless'), () => remove('stateless')]) {
+      const id = await begin('stateless', STAYS, { restart: 'no' })
+      const pid = await pidOf(id)
+      damage(runFileOf(id, 'state'))
+      rmSync(runFileOf(id, 'socket'))
+      let isDone = false
+      const done = ask().finally(() => {
+        isDone = true
+      })
+      // Long enough for one that does not wait.
+      await pause(200)
+      assert.is(isDone, false)
+      process.kill(pid, 'SIGKILL')
+      await done
+      assert.is(isAlive(pid), false)
+      await remove(id).catch(({ _tag }) => assert.is(_tag, 'ContainerNotFound'))
+    }
   })
 
   test(`a table that is ${what} is passed over`, async () => {

@@ -5,7 +5,7 @@ import { pipe } from '#fp/function'
 import type { TaskEither } from '#fp/TaskEither'
 import * as TE from '#fp/TaskEither'
 import type { ContainerDocument } from '../../model/container-document.ts'
-import { allowed, isSettled } from '../../model/container-status.ts'
+import { allowed, isSettled, notRunning } from '../../model/container-status.ts'
 import type { EngineError } from '../../model/errors.ts'
 import { type EventContainer, eventContainer } from '../../model/events-of-containers.ts'
 import type { ImageSource } from '../../model/options.ts'
@@ -98,13 +98,6 @@ const attachedHome = (ports: Ports, id: string): E.Either<EngineError, Home> => 
     hasMonitor: false,
   })
 }
-
-export const notRunning = (container: string, status: string): EngineError => ({
-  _tag: 'WrongStatus',
-  container,
-  status,
-  wanted: 'running',
-})
 
 /** Nobody knows which filter and which rights it has. */
 const withoutOptions = ({ name }: ContainerSummary): EngineError => ({

@@ -26,9 +26,10 @@ export const heard =
 
 const OF_AN_END: readonly string[] = ['open pidfd', 'ask monitor to signal', 'ask monitor to hold']
 
-/** It closed the connection without an answer, or what it was to signal, to adopt or to hold ended first. */
+/** It listens no more, closed the connection without an answer, or what it was to signal, to adopt or to hold ended first. */
 const isUnheard = (error: EngineError): boolean => {
   if (error._tag === 'LaunchDied') return error.step === 'start monitor'
+  if (error._tag === 'WrongStatus') return error.status === 'stopping'
   if (error._tag !== 'SyscallFailed') return false
   const { step, errno } = error
   return (

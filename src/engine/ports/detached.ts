@@ -58,6 +58,8 @@ export interface DetachedStore {
   readonly spent: () => readonly string[]
   /** The lock alone, of any container that has a directory. Fails: ContainerNotFound; whatever `body` fails with. */
   readonly held: <A>(id: string, body: () => Promise<Either<EngineError, A>>) => TaskEither<EngineError, A>
+  /** Resolves when no monitor of it lives, or one takes longer than any should. Never fails. */
+  readonly monitorGone: (id: string) => Promise<void>
   /**
    * For one that does not run: waits until its last monitor is gone, and removes the groups that one which was killed has left, and
    * whoever is in them. Never fails.
