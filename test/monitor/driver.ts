@@ -483,8 +483,12 @@ const connectTo = (directory: string): Promise<MonitorClient> =>
   new Promise((resolve, reject) => {
     const fd = openSync(directory, 'r')
     const connection = connect(`/proc/self/fd/${fd}/socket`)
-    // An error of connect(2) has no stack, which uvu cannot read.
-    connection.once('error', ({ message: why }) => reject(new Error(why)))
+    // EAGAIN: more connections wait to be accepted than a busy machine lets the monitor accept; Node does not wait for that. Others have no
+    // stack, which uvu cannot read.
+    connection.once('error', ({ message: why }) => {
+      if (why.includes('EAGAIN')) setTimeout(() => connectTo(directory).then(resolve, reject), 10)
+      else reject(new Error(why))
+    })
     connection.once('connect', () => {
       const client = clientOf(connection)
       client.send({ _tag: 'Attach', watch: true, stdout: true, stderr: true })
