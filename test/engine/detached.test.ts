@@ -103,6 +103,7 @@ test('output that is read when the container and its monitor are gone is there, 
     assert.is((await streams.exit)?.exitCode, 5)
     assert.ok(streams.missedBytes > 0)
     assert.is(bytes + streams.stdout.readableLength + streams.missedBytes, 1_000_000)
+    streams.close()
   }))
 test('who reads late has the streams of one run alone', () =>
   withContainer('echo run; exit 1', { restart: 'on-failure:1' }, async (id) => {
