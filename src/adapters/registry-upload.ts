@@ -1,11 +1,12 @@
 // Getting a blob into a registry: from its neighbour, at one go, or in parts; resumed where it broke, taken back when it fails.
 import * as E from '#fp/Either'
 import type { BlobToPush, PushedBlob } from '../engine/ports/registry.ts'
+import { onAbort } from '../model/abort.ts'
 import { algorithmOf, type Digest, parseDigest } from '../model/digest.ts'
 import type { ImageReference } from '../model/reference.ts'
 import { thrown } from './attempt.ts'
 import { pullScope, pushScope, type Scope } from './registry-auth.ts'
-import { failed, failureIn, isRefused, Transient } from './registry-errors.ts'
+import { cancelledTransfer, failed, failureIn, isRefused, Transient } from './registry-errors.ts'
 import { type Body, resolveLocation } from './registry-http.ts'
 import { outlast, type Retrying, retrying } from './registry-retry.ts'
 import type { Answer, Session } from './registry-session.ts'
@@ -83,6 +84,15 @@ class Target {
 
   /** distribution-spec, "Mounting a blob from another repository". Gives the neighbour that had it. */
   async mount(): Promise<string | undefined> {
+    try {
+      return await this.mountFromAny()
+    } catch (error) {
+      await this.cancel()
+      throw error
+    }
+  }
+
+  private async mountFromAny(): Promise<string | undefined> {
     const { digest, mountFrom } = this.blob
     for (const from of mountFrom.slice(0, MAX_MOUNTS)) {
       const query = new URLSearchParams({ mount: digest, from })
@@ -122,15 +132,22 @@ class Target {
   private start(query: string, scopes: readonly Scope[]): Promise<Answer> {
     const { repository, registry } = this.reference
     return retrying(this.retry, async () => {
-      const answer = await this.session.send(registry, {
-        to: `${repository}/blobs/uploads/${query}`,
-        method: 'POST',
-        scopes: [pushScope(repository), ...scopes],
-        statuses: [201, 202],
-        signal: this.signal,
-      })
-      answer.response.resume()
-      return answer
+      if (this.signal?.aborted === true) throw cancelledTransfer(registry)
+      // Not broken off: an upload whose place nobody was told could not be taken back.
+      const late = soonAfter(this.signal)
+      try {
+        const answer = await this.session.send(registry, {
+          to: `${repository}/blobs/uploads/${query}`,
+          method: 'POST',
+          scopes: [pushScope(repository), ...scopes],
+          statuses: [201, 202],
+          signal: late.signal,
+        })
+        answer.response.resume()
+        return answer
+      } finally {
+        late.done()
+      }
     })
   }
 
@@ -261,6 +278,26 @@ class Target {
     if (upload === undefined) return
     const limit = AbortSignal.timeout(CANCEL_MS)
     await this.ask('DELETE', upload.location, [204, 202, 200], undefined, {}, limit).catch(() => {})
+  }
+}
+
+/** A signal that is aborted a while after this one: so long the answer to what was asked may come. */
+const soonAfter = (
+  signal: AbortSignal | undefined,
+): { readonly signal: AbortSignal; readonly done: () => void } => {
+  const late = new AbortController()
+  let timer: NodeJS.Timeout | undefined
+  const undo =
+    signal &&
+    onAbort(signal, () => {
+      timer = setTimeout(() => late.abort(signal.reason), CANCEL_MS)
+    })
+  return {
+    signal: late.signal,
+    done: () => {
+      undo?.()
+      clearTimeout(timer)
+    },
   }
 }
 

@@ -260,6 +260,8 @@ const POLITE = 'trap "exit 5" TERM; trap "exit 6" USR1; echo up; while :; do sle
 
 test('a stop is its signal, and its engine tells how it ended', () =>
   withAttached(POLITE, { name: 'polite' }, async (one) => {
+    // Its engine tells it when whoever waits for the start has been told.
+    await until('its start is told', async () => (await actionsOf(one.id)).includes('start'))
     await containers().stop('polite')
     assert.is(await one.exit(), '5')
     // `stop` is told by another process than the end: which of it and `destroy` is first is nobody's to say.

@@ -462,6 +462,17 @@ Push('a proxy that takes no large bodies gets parts of 8 MiB', async () => {
   arrived('app', large)
   assert.equal(registry.unfinished(), [])
 })
+Push('an upload that is opened while another one fails is taken back, too', async () => {
+  await loadInto(image, name('app:1'))
+  let posts = 0
+  proxy.fault = (passing) => {
+    if (passing.method === 'POST' && ++posts === 2) return { answerAfterMs: 500 }
+    return isBlobUpload(passing) ? { status: 403 } : undefined
+  }
+  await left('RegistryFailed', store.images.push(name('app:1')))
+  assert.ok(posts >= 2, String(posts))
+  assert.equal(registry.unfinished(), [])
+})
 for (const [what, spoiled] of [
   ['always breaks off', { dropAfter: 0 }],
   ['is always a status 503', { status: 503 }],

@@ -21,6 +21,8 @@ export interface Spoiled {
   readonly loseAnswer?: boolean
   /** Never answers. */
   readonly stall?: boolean
+  /** Passes the answer on so much later. */
+  readonly answerAfterMs?: number
   /** Changes headers of the answer. */
   readonly answerHeaders?: Readonly<Record<string, string>>
 }
@@ -71,7 +73,7 @@ const pass = (
   upstream: string,
   request: IncomingMessage,
   response: ServerResponse,
-  { dropAfter, loseAnswer, answerHeaders }: Spoiled,
+  { dropAfter, loseAnswer, answerAfterMs = 0, answerHeaders }: Spoiled,
 ): void => {
   const [hostname, port] = upstream.split(':')
   const onward = ask({
@@ -89,8 +91,10 @@ const pass = (
       answer.on('end', () => response.destroy())
       return
     }
-    response.writeHead(answer.statusCode ?? 500, { ...answer.headers, ...answerHeaders })
-    answer.pipe(response)
+    setTimeout(() => {
+      response.writeHead(answer.statusCode ?? 500, { ...answer.headers, ...answerHeaders })
+      answer.pipe(response)
+    }, answerAfterMs)
   })
   if (dropAfter === undefined) {
     request.pipe(onward)
