@@ -11,11 +11,12 @@ export const planOpenProcess = (arch: Arch, pid: number): Uint8Array => {
 }
 
 /** Where the slots of `planOpenRoot` are. */
-export const ROOT_SLOTS = { process: 0, root: 1, userNamespace: 2 } as const
+export const ROOT_SLOTS = { process: 0, mountNamespace: 1, root: 2, userNamespace: 3 } as const
 
 /**
  * The root of a process and its user namespace, both of the very process the pidfd stands for: it lived still when they were open, so
- * that its number was nobody else's.
+ * that its number was nobody else's. As long as its mount namespace is open all that is mounted stays where it is, whoever ends: without,
+ * what is reached below the root would be the directories that volumes were mounted on.
  */
 export const planOpenRoot = (arch: Arch, pid: number): PlannedRoot => {
   const program = new Program(arch, new SlotSpace())
@@ -28,6 +29,7 @@ export const planOpenRoot = (arch: Arch, pid: number): PlannedRoot => {
   }
   const process = program.slots.next()
   program.call('open process', 'pidfd_open', [pid, 0], { into: process })
+  open('open namespace', 'ns/mnt', 0)
   open('open root of process', 'root', O_PATH | oDirectory(arch))
   open('open user namespace', 'ns/user', 0)
   program.call('send signal', 'pidfd_send_signal', [process, 0, 0, 0])

@@ -17,6 +17,7 @@ import {
 import path from 'node:path'
 import { Readable } from 'node:stream'
 import { gzipSync } from 'node:zlib'
+import { openContainerRoot } from '../../src/engine/container-root.ts'
 import type { CopyEnd, SlipwayError } from '../../src/index.ts'
 import type { MonitorState } from '../../src/model/monitor-state.ts'
 import { failure, librarySuite, until } from '../support/library.ts'
@@ -134,6 +135,24 @@ const content = async (container: string, at: string): Promise<string> => {
   await out(container, at, to)
   return readFileSync(to, 'utf8')
 }
+
+test('a root that is held has its volumes where they are, also when its container has ended', async () => {
+  const mounts = [{ type: 'volume', source: 'v-ending', target: '/data' }]
+  const looked = async (): Promise<void> => {
+    writeFileSync(path.join(box().root, 'volumes', 'v-ending', '_data', 'kept'), 'kept')
+    const live = await box().engine.open()
+    const copies = await live.copies()
+    const held = await openContainerRoot('ending')({ ports: live.ports, copies })()
+    if (held._tag === 'Left') throw new Error(JSON.stringify(held.left))
+    await containers().kill('ending')
+    await containers().wait('ending')
+    const found = await copies.stat(held.right, '/data/kept', false)()
+    await held.right.close()
+    assert.is(found._tag === 'Right' && found.right?.size, 4)
+  }
+  await withOne(running, 'ending', looked, { mounts })
+  await box().engine.removeVolume('v-ending')
+})
 
 for (const [kind, make] of Object.entries(KINDS)) {
   test(`${kind}: files and folders go in and come out, with their modes and times, and the ids of who is there`, async () =>
