@@ -5,6 +5,7 @@ import * as E from '#fp/Either'
 import type { CopyPort, HeldRoot, OpenRoot, ReceiveChoices } from '../engine/ports/copies.ts'
 import type { EngineError } from '../model/errors.ts'
 import type { HostFacts } from '../model/host-facts.ts'
+import { once } from '../model/once.ts'
 import type { Addon } from '../native/addon.ts'
 import type { LayerAddon, LayerFailure, Place, ReceiveStats } from '../native/layer-addon.ts'
 import { planOpenRoot, ROOT_SLOTS } from '../plan/process-handle.ts'
@@ -90,14 +91,6 @@ const openRoot = (
   return E.right(own ? root : { ...root, userNamespace: slots[ROOT_SLOTS.userNamespace] ?? -1 })
 }
 const ESRCH = 3
-
-const once = (body: () => void): (() => void) => {
-  let isDone = false
-  return () => {
-    if (!isDone) body()
-    isDone = true
-  }
-}
 
 /** `inside`: what the entry's name is relative to. */
 const errorAt =

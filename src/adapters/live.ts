@@ -15,6 +15,7 @@ import type { Ports } from '../engine/ports.ts'
 import type { EngineError } from '../model/errors.ts'
 import { fnv1a } from '../model/fnv.ts'
 import { type HostFacts, holdsAdmin, isOrdinary } from '../model/host-facts.ts'
+import { once } from '../model/once.ts'
 import type { ImageSource } from '../model/options.ts'
 import { decodeEngineOptions } from '../model/options-decode.ts'
 import type { PreparedImage } from '../model/prepared-image.ts'
@@ -174,6 +175,7 @@ const assemble = (
   const addon = users === undefined ? native : withLayersInside(native, users.fd)
   const state = new StateDir({ root, runtime }, addon)
   const cgroups = new CgroupParents(facts, addon, cgroupNameOf(isDefault ? DEFAULT_ROOT : root))
+  // What a command that starts nothing does without.
   const guardianGroups = once(() => cgroups.forGuardian())
   const guardian = new Guardian(addon, facts, guardianGroups)
   const networks = new NetworksAhead(addon, facts.arch, users === undefined ? networksAhead : 0)
@@ -290,15 +292,6 @@ const assemble = (
     },
     guardianPid: () => guardian.pid,
     close,
-  }
-}
-
-/** What a command that starts nothing does without. */
-const once = <A>(make: () => A): (() => A) => {
-  let made: { readonly value: A } | undefined
-  return () => {
-    made ??= { value: make() }
-    return made.value
   }
 }
 

@@ -1,5 +1,5 @@
 // What monitors have in the runtime directory: a directory for each, with the lock that says that it lives, and a mark for what passes by itself.
-import { closeSync, constants, openSync, readdirSync, rmSync } from 'node:fs'
+import { closeSync, constants, existsSync, openSync, readdirSync, rmSync } from 'node:fs'
 import * as E from '#fp/Either'
 import { unlessMissing } from '../model/unless.ts'
 import type { Addon } from '../native/addon.ts'
@@ -38,6 +38,8 @@ export const unmarkPassing = (runtime: string, id: string): void => {
 /** A monitor holds its lock as long as it lives. */
 export const hasMonitor = ({ flock }: Pick<Addon, 'flock'>, runtime: string, id: string): boolean => {
   const file = `${monitorDirectory(runtime, id)}/lock`
+  // Most that do not run have none: an error that is thrown and caught takes longer than a look.
+  if (!existsSync(file)) return false
   const opened = attemptNow('open lock', () => unlessMissing(() => openSync(file, constants.O_RDWR)))
   if (E.isLeft(opened) || opened.right === undefined) return false
   try {

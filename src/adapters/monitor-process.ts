@@ -6,15 +6,23 @@ import type { MonitorStage } from '../plan/monitor.ts'
 /** Why there is no monitor: where it failed, or that it died of something else and said nothing. */
 export type NoMonitor = Extract<LaunchEvent, readonly ['failed', ...unknown[]]> | 'died'
 
-export const processScript = (addon: Addon, { bytes, base }: MonitorStage): NativeScript =>
-  new addon.Script({
+/** What such processes are made by, the same for all. */
+export interface ProcessPlan {
+  readonly stage: MonitorStage
+  readonly script: NativeScript
+}
+
+export const processPlan = (addon: Addon, stage: MonitorStage): ProcessPlan => ({
+  stage,
+  script: new addon.Script({
     slotCount: 0,
-    stages: [{ plan: bytes, fds: new Uint16Array(0), base, when: 'early' }],
+    stages: [{ plan: stage.bytes, fds: new Uint16Array(0), base: stage.base, when: 'early' }],
     cloneFlags: 0,
     eager: true,
     keep: new Uint16Array(0),
     close: new Uint16Array(0),
-  })
+  }),
+})
 
 /** A promise, and what resolves it. */
 interface Deferred<A> {
@@ -30,6 +38,8 @@ const deferred = <A>(): Deferred<A> => {
 }
 
 export class WaitingProcess {
+  /** The stage that it has begun with: failures name it as stage 0. */
+  readonly stage: MonitorStage
   readonly #native: NativeLaunch
   #isTaken = false
   #isOver = false
@@ -37,7 +47,8 @@ export class WaitingProcess {
   readonly #gone = deferred<void>()
   readonly #became = deferred<E.Either<NoMonitor, void>>()
 
-  constructor(addon: Addon, script: NativeScript) {
+  constructor(addon: Addon, { stage, script }: ProcessPlan) {
+    this.stage = stage
     this.#native = new addon.Launch(script, new Int32Array(0), '', (...event: LaunchEvent) => {
       switch (event[0]) {
         case 'cloned':

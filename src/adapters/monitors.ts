@@ -13,18 +13,19 @@ import { eventContainer, eventsAt, MOMENTS, mountedVolumes } from '../model/even
 import type { HostFacts } from '../model/host-facts.ts'
 import type { MonitorMessage, MonitorRequest } from '../model/monitor-frames.ts'
 import { decodeMonitorState, type MonitorState } from '../model/monitor-state.ts'
+import { once } from '../model/once.ts'
 import type { NamedMount } from '../model/options-decoded.ts'
 import { remember } from '../model/remember.ts'
 import { signalNumber } from '../model/signals.ts'
 import { unlessMissing } from '../model/unless.ts'
-import { type Addon, type NativeScript, PHASE } from '../native/addon.ts'
+import { type Addon, PHASE } from '../native/addon.ts'
 import { type Cleanup, planCleanup } from '../plan/cleanup.ts'
 import { groupPath } from '../plan/launch/build.ts'
 import { killFile } from '../plan/launch/cgroup.ts'
 import type { CgroupParent, LaunchPlan } from '../plan/launch/index.ts'
 import { idPlaces } from '../plan/launch/own-text.ts'
 import { ownerOf } from '../plan/launch/owner.ts'
-import { MONITOR_FILES, type MonitorStage, planMonitor, planMonitorProcess } from '../plan/monitor.ts'
+import { MONITOR_FILES, planMonitor, planMonitorProcess } from '../plan/monitor.ts'
 import {
   encodeMonitorTable,
   type JournalPlan,
@@ -42,7 +43,7 @@ import { keepFrozenSpare } from './frozen.ts'
 import { failureOf, lastStep, stepFailure } from './launch-script.ts'
 import { monitorConnection, type Pass } from './monitor-connection.ts'
 import { monitorDirectory, passingMark } from './monitor-places.ts'
-import { type NoMonitor, processScript, WaitingProcess } from './monitor-process.ts'
+import { type NoMonitor, processPlan, WaitingProcess } from './monitor-process.ts'
 import { replaceFileNow } from './replace-file.ts'
 import type { StateDir } from './state-dir.ts'
 
@@ -60,9 +61,14 @@ export interface MonitorParts {
   readonly groups: () => readonly CgroupParent[]
 }
 
-export const monitors = (parts: MonitorParts): Monitors => ({
+export const monitors = (parts: MonitorParts): Monitors => {
+  const plan = once(() => processPlan(parts.addon, planMonitorProcess(parts.facts, parts.groups())))
+  return monitorsWith(parts, () => new WaitingProcess(parts.addon, plan()))
+}
+
+const monitorsWith = (parts: MonitorParts, makeProcess: () => WaitingProcess): Monitors => ({
   begin: () => {
-    const process = new WaitingProcess(parts.addon, scriptedFor(parts).script)
+    const process = makeProcess()
     return {
       launch: (document, template, choices = {}) =>
         pipe(
@@ -171,22 +177,6 @@ const connectedTo = (
   }
 }
 
-/** What they are made by is the same for all: it is handed to the native side once for each of our groups. */
-const scripts = new WeakMap<readonly CgroupParent[], Scripted>()
-interface Scripted {
-  readonly stage: MonitorStage
-  readonly script: NativeScript
-}
-const scriptedFor = ({ addon, facts, groups }: MonitorParts): Scripted => {
-  const own = groups()
-  const known = scripts.get(own)
-  if (known !== undefined) return known
-  const stage = planMonitorProcess(facts, own)
-  const scripted = { stage, script: processScript(addon, stage) }
-  scripts.set(own, scripted)
-  return scripted
-}
-
 /** Resolves when the monitor has what it needs. Fails: WrongStatus where another one lives, SyscallFailed. */
 const begun = (
   parts: MonitorParts,
@@ -225,7 +215,7 @@ const begun = (
     const became = await process.become(stage, fds)
     addon.closeFds(Int32Array.of(client, ...adopted))
     return E.mapLeft((why: NoMonitor) => {
-      const { infos } = typeof why === 'object' && why[2] === 0 ? scriptedFor(parts).stage : stage
+      const { infos } = typeof why === 'object' && why[2] === 0 ? process.stage : stage
       return monitorFailure(document, infos, why)
     })(became)
   }

@@ -2,30 +2,18 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { isAlive, pause, until } from '../support/library.ts'
-import { makeOrdinaryUser, type OrdinaryUser, ordinaryUserNeeds } from '../support/ordinary-user.ts'
-import { assert, suite } from '../support/suite.ts'
-import { type Archives, writeArchives } from './images.ts'
+import type { OrdinaryUser } from '../support/ordinary-user.ts'
+import { assert } from '../support/suite.ts'
+import type { Archives } from './images.ts'
+import { rootlessSuite } from './suite.ts'
 
-const Crash = suite('rootless/crash')
-const reason = ordinaryUserNeeds()
 let user: OrdinaryUser
 let archives: Archives
-
-Crash.before(() => {
-  if (reason !== undefined) return
-  user = makeOrdinaryUser()
-  archives = writeArchives(user.folder('archives'))
+const { test, run } = rootlessSuite('rootless/crash', (hands) => {
+  ;({ user, archives } = hands)
   const loaded = user.slipway(['load', '-i', archives.many])
   if (loaded.status !== 0) throw new Error(loaded.stderr)
 })
-Crash.after(() => {
-  if (reason === undefined) user.close()
-})
-
-const test = (name: string, body: () => Promise<void>): void => {
-  if (reason === undefined) Crash(name, body)
-  else Crash.skip(name, reason)
-}
 
 /** A payload that has become somebody else by itself, so that no signal of its parent's death reaches it, and files of many users. */
 const PAYLOAD = 'touch /a && chown 1000 /a && mkdir -m 0 /b && chown 33 /b && exec su app -c "exec sleep 600"'
@@ -145,4 +133,4 @@ const parentOf = (pid: number): number => {
   }
 }
 
-Crash.run()
+run()

@@ -2,29 +2,17 @@
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { until } from '../support/library.ts'
-import { makeOrdinaryUser, type OrdinaryUser, ordinaryUserNeeds } from '../support/ordinary-user.ts'
-import { assert, suite } from '../support/suite.ts'
-import { type Archives, writeArchives } from './images.ts'
+import type { OrdinaryUser } from '../support/ordinary-user.ts'
+import { assert } from '../support/suite.ts'
+import type { Archives } from './images.ts'
+import { rootlessSuite } from './suite.ts'
 
-const Rootless = suite('rootless/detached')
-const reason = ordinaryUserNeeds()
 let user: OrdinaryUser
 let archives: Archives
-
-Rootless.before(() => {
-  if (reason !== undefined) return
-  user = makeOrdinaryUser()
-  archives = writeArchives(user.folder('archives'))
+const { test, run } = rootlessSuite('rootless/detached', (hands) => {
+  ;({ user, archives } = hands)
   output('load', '-i', archives.many)
 })
-Rootless.after(() => {
-  if (reason === undefined) user.close()
-})
-
-const test = (name: string, body: () => void | Promise<void>): void => {
-  if (reason === undefined) Rootless(name, body)
-  else Rootless.skip(name, reason)
-}
 const output = (...argv: readonly string[]): string => {
   const { status, stdout, stderr } = user.slipway(argv)
   if (status !== 0) throw new Error(`slipway ${argv.join(' ')}: ${status}: ${stderr}`)
@@ -108,4 +96,4 @@ test('one whose monitor was killed is taken over, in a user namespace of whoever
   assert.equal(user.left(), [])
 })
 
-Rootless.run()
+run()

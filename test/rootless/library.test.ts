@@ -1,28 +1,16 @@
 // The library and the command line in the hands of an ordinary user.
 import { lstatSync, readdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { makeOrdinaryUser, type OrdinaryUser, ordinaryUserNeeds } from '../support/ordinary-user.ts'
-import { assert, suite } from '../support/suite.ts'
-import { type Archives, writeArchives } from './images.ts'
+import type { OrdinaryUser } from '../support/ordinary-user.ts'
+import { assert } from '../support/suite.ts'
+import type { Archives } from './images.ts'
+import { rootlessSuite } from './suite.ts'
 
-const Rootless = suite('rootless/library')
-const reason = ordinaryUserNeeds()
 let user: OrdinaryUser
 let archives: Archives
-
-Rootless.before(() => {
-  if (reason !== undefined) return
-  user = makeOrdinaryUser()
-  archives = writeArchives(user.folder('archives'))
+const { test, run } = rootlessSuite('rootless/library', (hands) => {
+  ;({ user, archives } = hands)
 })
-Rootless.after(() => {
-  if (reason === undefined) user.close()
-})
-
-const test = (name: string, body: () => void | Promise<void>): void => {
-  if (reason === undefined) Rootless(name, body)
-  else Rootless.skip(name, reason)
-}
 
 const output = (argv: readonly string[], options = {}): string => {
   const { status, stdout, stderr } = user.slipway(argv, options)
@@ -422,4 +410,4 @@ test('cp goes both ways, of one that runs and one that has ended, and the ids ar
   assert.equal(readdirSync(folder).sort(), ['dir', 'ended', 'five-ended', 'five-runs', 'runs'])
 })
 
-Rootless.run()
+run()

@@ -14,6 +14,7 @@ import { type LaunchInput, type LaunchPlan, planLaunch } from '../../plan/launch
 import type { Lasting } from '../../plan/launch/lasting.ts'
 import { ownText, patchesOf, withOwnText } from '../../plan/launch/own-text.ts'
 import { MONITOR_USERS } from '../../plan/monitor.ts'
+import { inUsersAt } from '../../plan/spec/index.ts'
 import type { Ports } from '../ports.ts'
 import { decideTemplate, type RequestWithVolumes, type Template, templateKey, userOf } from '../start.ts'
 import { plannedOptions } from './mounts.ts'
@@ -122,11 +123,8 @@ const planShared = (input: LaunchInput): LaunchPlan => {
 /** The user namespace of an ordinary user's engine is the monitor's to hold. */
 const inMonitor = ({ spec, facts }: LaunchInput): Spec => {
   const { linux } = spec
-  if (facts.users === undefined || linux === undefined) return spec
-  const namespaces = linux.namespaces?.map((each) =>
-    each.type === 'user' ? { ...each, path: MONITOR_USERS } : each,
-  )
-  return { ...spec, linux: { ...linux, ...(namespaces && { namespaces }) } }
+  if (facts.users === undefined || linux?.namespaces === undefined) return spec
+  return { ...spec, linux: { ...linux, namespaces: inUsersAt(linux.namespaces, MONITOR_USERS) } }
 }
 
 const ofContainer = (template: Template, id: string): Template => {

@@ -5,6 +5,7 @@ import { makeMappedUsers, thisUser } from '../../adapters/own-users.ts'
 import { type HostFacts, isOrdinary } from '../../model/host-facts.ts'
 import type { Spec } from '../../model/oci-spec.ts'
 import type { OwnUsers } from '../../model/own-users.ts'
+import { inUsersAt } from '../../plan/spec/index.ts'
 import type { Parts } from './parts.ts'
 
 export interface InOwnUsers {
@@ -20,9 +21,7 @@ export const inOwnUsers = ({ addon, facts }: Parts, spec: Spec): InOwnUsers => {
   const isNew = namespaces.some(({ type, path }) => type === 'user' && path === undefined)
   if (!isNew || !isOrdinary(facts)) return { spec, facts, close: () => {} }
   const users = makeMappedUsers(addon, thisUser(facts), { uidMappings, gidMappings })
-  const joined = namespaces.map((each) =>
-    each.type === 'user' ? { ...each, path: `/proc/self/fd/${users.fd}` } : each,
-  )
+  const joined = inUsersAt(namespaces, `/proc/self/fd/${users.fd}`)
   return {
     spec: { ...spec, linux: { ...rest, namespaces: joined } },
     facts: { ...facts, users },

@@ -17,6 +17,7 @@ import { refuseUnfit } from './unfit.ts'
 
 export { buildEngineFiles, type EngineFile, type HostFiles } from './files.ts'
 export type { SpecInput } from './input.ts'
+export { inUsersAt } from './namespaces.ts'
 export { everyCapability } from './process.ts'
 
 /** Version of the specification the documents made here follow. */

@@ -38,6 +38,10 @@ const wanted = ({ options, facts }: SpecInput): NamespaceType[] => [
   'time',
 ]
 
+/** The user namespace among them is the one at `path`, whoever made it. */
+export const inUsersAt = (namespaces: readonly Namespace[], path: string): readonly Namespace[] =>
+  namespaces.map((each) => (each.type === 'user' ? { ...each, path } : each))
+
 export const idMappings = ({ options }: SpecInput): Pick<Linux, 'uidMappings' | 'gidMappings'> => {
   const userns = options.security?.userns
   if (userns === undefined) return {}
