@@ -12,6 +12,7 @@ import {
 } from 'node:fs'
 import path from 'node:path'
 import type { LogRecord } from '../../src/model/log.ts'
+import type { ExitRecord } from '../../src/model/monitor-state.ts'
 import { assert, suite } from '../support/suite.ts'
 import { type Driver, endContainer, type Monitor, openDriver } from './driver.ts'
 import { COMPACT, holds, JSON_FILE, linesOf, recordsOf } from './logs.ts'
@@ -66,21 +67,31 @@ const flood = Array.from({ length: 20_000 }, (_, index) => `${index + 1}\n`).joi
 const ROOM = 64 << 10
 const input = { _tag: 'Input', bytes: Buffer.from('\n') } as const
 
+/** One that writes while the disk has so many bytes left, and again when there is room. */
+const floodedMeanwhile = async (
+  form: typeof COMPACT | typeof JSON_FILE,
+  room: number,
+): Promise<{ readonly monitor: Monitor; readonly exit: ExitRecord }> => {
+  // Its segments are begun while there is room, so that it is the blocks that are missing.
+  const log = { ...form, maxBytes: 100_000_000, maxFiles: 2 }
+  const monitor = driver.start(SCRIPT, { ...interactive, log })
+  const { client } = monitor
+  await client.reads('stdout', 'first')
+  fill()
+  if (room > 0) truncateSync(filler(), statSync(filler()).size - room)
+  client.send(input)
+  await client.reads('stdout', 'done')
+  empty()
+  client.send(input)
+  await client.reads('stdout', 'again')
+  client.send(input)
+  return { monitor, exit: await client.exit() }
+}
+
 for (const form of [COMPACT, JSON_FILE])
   Disk(`${form.kind}: a full disk loses what it must, and the log goes on when there is room`, async () => {
-    // Its segments are begun while there is room, so that it is the blocks that are missing.
-    const log = { ...form, maxBytes: 100_000_000, maxFiles: 2 }
-    const monitor = driver.start(SCRIPT, { ...interactive, log })
+    const { monitor, exit } = await floodedMeanwhile(form, 0)
     const { client } = monitor
-    await client.reads('stdout', 'first')
-    fill()
-    client.send(input)
-    await client.reads('stdout', 'done')
-    empty()
-    client.send(input)
-    await client.reads('stdout', 'again')
-    client.send(input)
-    const exit = await client.exit()
     assert.is(exit.exitCode, 0)
     assert.is(client.output('stdout').toString(), `first\n${flood}done\nagain\n`)
     const all = `first\n${flood}done\nagain\n`.length
@@ -104,20 +115,8 @@ for (const form of [COMPACT, JSON_FILE])
 Disk(
   'json-file: what is lost is told where it was, also between lines that are written at once',
   async () => {
-    const log = { ...JSON_FILE, maxBytes: 100_000_000, maxFiles: 2 }
-    const monitor = driver.start(SCRIPT, { ...interactive, log })
-    const { client } = monitor
-    await client.reads('stdout', 'first')
-    fill()
     // Not for as many lines as are written at once, but for the fewer ones behind them.
-    truncateSync(filler(), statSync(filler()).size - ROOM)
-    client.send(input)
-    await client.reads('stdout', 'done')
-    empty()
-    client.send(input)
-    await client.reads('stdout', 'again')
-    client.send(input)
-    await client.exit()
+    const { monitor } = await floodedMeanwhile(JSON_FILE, ROOM)
     const all = `first\n${flood}done\nagain\n`
     const lines = linesOf(monitor.log).map((line) => line.log)
     const lost = lines.map((line) =>
